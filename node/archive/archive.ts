@@ -1,0 +1,145 @@
+import type { VerifiedGrant, VerifiedSearch } from '#protocol/authorize.ts'
+import type { StudyFacts } from '#protocol/authorize.ts'
+import type { OrganizationOid, SeriesUid, Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
+import type { StudyRecord } from '#protocol/study.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
+
+/** Where an instance came from; kept in its log record. */
+export type Origin =
+  | {
+      kind: 'dimse'
+      callingAe: string
+      calledAe: string
+      address: string
+      association: string
+      /** Id of the registered device; absent for an unknown caller, whose objects are quarantined. */
+      device?: string
+    }
+  | { kind: 'stow'; user: string; address: string }
+  | { kind: 'media'; path: string }
+  | { kind: 'peer'; holder: OrganizationOid }
+
+/** What the sender said before the data set came; a data set that says otherwise is refused (`instance_mismatch`). */
+export type Declared = {
+  sopClass: string
+  sopUid: string
+  transferSyntax: string
+}
+
+export type QuarantineReason = 'unknown-device' | 'uid-conflict' | 'patient-conflict' | 'uid-syntax'
+
+export type Stored = {
+  outcome: 'stored' | 'duplicate' | 'quarantined'
+  reason?: QuarantineReason
+  study: StudyUid
+  series: SeriesUid
+  sop: SopUid
+  bytes: number
+  sha256: Sha256
+}
+
+/**
+ * Takes one data set in, byte for byte. `write` never waits: when it returns false the caller stops reading its
+ * socket until `drain()` resolves. `finish` resolves after the record is synced; it throws `instance_*`,
+ * `storage_full`, `storage_failed`, and then nothing is kept.
+ */
+export type IngestSink = {
+  write(chunk: Uint8Array): boolean
+  drain(): Promise<void>
+  finish(): Promise<Stored>
+  abort(): Promise<void>
+}
+
+export type InstanceEntry = {
+  study: StudyUid
+  series: SeriesUid
+  sop: SopUid
+  sopClass: string
+  transferSyntax: string
+  /** Size and digest of the data set exactly as received. */
+  bytes: number
+  sha256: Sha256
+  chunksRoot: Sha256
+  /** Offset of the Pixel Data element's tag; `bytes` when there is none. */
+  headerBytes: number
+  receivedAt: number
+  /** Index attributes, decoded, in the DICOM JSON model. */
+  attributes: DicomJson
+}
+
+export type SeriesEntry = {
+  study: StudyUid
+  series: SeriesUid
+  instances: number
+  attributes: DicomJson
+}
+
+/** A study that may be read: local (from the archive) or another organization's (`exchange/fetch`). */
+export type StudyReader = AsyncDisposable & {
+  readonly study: StudyUid
+  readonly holder: OrganizationOid
+  series(): Promise<SeriesEntry[]>
+  instances(series?: SeriesUid): Promise<InstanceEntry[]>
+  instance(sop: SopUid): Promise<InstanceEntry | undefined>
+  /** The data set's bytes, verified: whole against its digest (the last chunk held back until it matches), ranges by chunk digests. */
+  read(sop: SopUid, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>
+  /** Full DICOM JSON of each instance without bulk values (PS3.18 F). */
+  metadata(filter: { series?: SeriesUid; sop?: SopUid }): Promise<DicomJson[]>
+  /** SHA-256 of each 256 KiB chunk of an instance. */
+  chunks(sop: SopUid): Promise<Sha256[]>
+}
+export type ByteRange = { offset: number; length: number }
+
+/** Level and keys of a search; keys are DICOM tags `GGGGEEEE`, values as the client wrote them (PS3.4 C.2.2.2). */
+export type Query = {
+  level: 'study' | 'series' | 'instance'
+  match: Record<string, string[]>
+  /** Limits to one study / series (hierarchical QIDO). */
+  study?: StudyUid
+  series?: SeriesUid
+  limit: number
+  offset: number
+}
+export type QueryResult = {
+  /** In a stable total order: newest study first, then UIDs. */
+  matches: DicomJson[]
+  /** More exist beyond `offset + limit`. */
+  more: boolean
+}
+
+export type QuarantineEntry = {
+  id: string
+  reason: QuarantineReason
+  sop: SopUid
+  study: StudyUid
+  series: SeriesUid
+  bytes: number
+  sha256: Sha256
+  receivedAt: number
+  origin: Origin
+  attributes: DicomJson
+}
+
+export type ArchiveEvent =
+  | { kind: 'instance-stored'; study: StudyUid; sop: SopUid }
+  | { kind: 'study-complete'; study: StudyUid }
+
+export type Archive = AsyncDisposable & {
+  ingest(declared: Declared, origin: Origin): Promise<IngestSink>
+  /** The only way to image data. Throws `not_found` for a study that is not here. */
+  open(grant: VerifiedGrant): Promise<StudyReader>
+  search(search: VerifiedSearch, query: Query): Promise<QueryResult>
+  /** For `authorize`: what is known of a study without opening it. */
+  facts(study: StudyUid): Promise<StudyFacts | undefined>
+  /** For the index log. */
+  record(study: StudyUid): Promise<StudyRecord | undefined>
+  /** Study UIDs changed after a position, for the publisher; positions only grow. */
+  changes(after: number, limit: number): Promise<{ position: number; study: StudyUid }[]>
+  quarantine(search: VerifiedSearch): Promise<QuarantineEntry[]>
+  /** Appends a record of another type to the value log, synced before it resolves (index entries). */
+  append(kind: 'index-entry', payload: Uint8Array): Promise<void>
+  /** Every payload of that type, oldest first. */
+  replay(kind: 'index-entry'): AsyncIterable<Uint8Array>
+  on(listener: (event: ArchiveEvent) => void): () => void
+  counts(): Promise<{ studies: number; instances: number; bytes: number; quarantined: number }>
+}

@@ -1,0 +1,31 @@
+import type { DicomJson } from './dicom-json.ts'
+
+/** Bytes of one data set, wherever they lie. */
+export type RandomAccess = {
+  readonly bytes: number
+  read(offset: number, length: number): Promise<Uint8Array>
+}
+
+/** Pixel Data as the walker met it (PS3.5 §8). */
+export type PixelFacts =
+  | { encapsulated: false; tag: string; offset: number; length: number }
+  | { encapsulated: true; tag: string; offset: number; fragments: number }
+
+/** What a complete structural walk of a data set yields. */
+export type Walk = {
+  bytes: number
+  /** Offset of the Pixel Data element's tag; `bytes` when there is none. */
+  headerBytes: number
+  /** The index attributes (top level), decoded, in the DICOM JSON model. */
+  attributes: DicomJson
+  pixel?: PixelFacts
+}
+
+/**
+ * Bounded structural walk of a data set while it streams by. `write` throws `instance_malformed` or
+ * `instance_too_complex`; `end` throws `instance_truncated` unless the walk reached exactly the end.
+ */
+export type Walker = {
+  write(chunk: Uint8Array): void
+  end(): Walk
+}

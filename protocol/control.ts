@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import { errorCodes } from './errors.ts'
+import { OrganizationOid, Sha256, SopUid, StudyUid, Ulid } from './ids.ts'
+import { IndexItem } from './index-log.ts'
+import { ManifestPage } from './manifest.ts'
+
+export const PROTOCOL_VERSION = 1
+export const CONTROL_PROTOCOL = '/cami/control/1'
+export const FETCH_PROTOCOL = '/cami/fetch/1'
+
+/** Frames of `/cami/control/1`: canonical JSON behind a varint length. */
+export const ControlFrame = z.union([
+  z.strictObject({ id: z.int().min(1), method: z.string().max(64), params: z.unknown() }),
+  z.strictObject({ id: z.int().min(1), result: z.unknown() }),
+  z.strictObject({ id: z.int().min(1), error: z.strictObject({ code: z.enum(errorCodes) }) }),
+  z.strictObject({ event: z.string().max(64), params: z.unknown() }),
+])
+export type ControlFrame = z.infer<typeof ControlFrame>
+
+const none = z.strictObject({})
+const addresses = z.array(z.string().max(200)).max(16)
+
+export const Member = z.strictObject({
+  /** The compact `cami-mo+jwt`. */
+  credential: z.string(),
+  addresses,
+  online: z.boolean(),
+})
+export type Member = z.infer<typeof Member>
+
+export const GrantState = z.strictObject({ grant: z.string(), active: z.boolean() })
+export type GrantState = z.infer<typeof GrantState>
+
+/** Requests and their answers. Who may call what stands in protocol/README.md. */
+export const methods = {
+  hello: {
+    params: z.strictObject({
+      version: z.int(),
+      /** Absent when the registry speaks: its key stands in the trust list. */
+      credential: z.string().exactOptional(),
+      addresses,
+    }),
+    result: z.strictObject({ version: z.int(), credential: z.string().exactOptional() }),
+  },
+  ping: { params: none, result: none },
+  // node → registry
+  'trust.get': { params: none, result: z.strictObject({ trustList: z.string() }) },
+  'directory.get': { params: none, result: z.strictObject({ members: z.array(Member).max(1000) }) },
+  'epoch.get': {
+    params: none,
+    result: z.strictObject({ epoch: z.string(), beat: z.string(), grants: z.array(z.string()) }),
+  },
+  'grant.list': { params: none, result: z.strictObject({ grants: z.array(GrantState).max(1000) }) },
+  'grant.submit': {
+    params: z.strictObject({ request: z.string() }),
+    result: z.strictObject({ grant: z.string() }),
+  },
+  'grant.revoke': { params: z.strictObject({ jti: Ulid }), result: none },
+  /** The registry's head of the caller's own log, to go on from. */
+  'index.head': { params: none, result: z.strictObject({ seq: z.int().min(0), digest: Sha256 }) },
+  'index.push': {
+    params: z.strictObject({ entries: z.array(z.string()).min(1).max(64) }),
+    result: z.strictObject({ seq: z.int().min(0) }),
+  },
+  /** Entries after `after` of each holder (0 when absent); later ones follow as `index` events. */
+  'index.follow': {
+    params: z.strictObject({ after: z.record(OrganizationOid, z.int().min(0)) }),
+    result: none,
+  },
+  // node → holder; each request carries its own single-use assertion
+  'manifest.get': {
+    params: z.strictObject({ assertion: z.string(), study: StudyUid }),
+    result: z.strictObject({ manifest: z.string() }),
+  },
+  'manifest.page': {
+    params: z.strictObject({ assertion: z.string(), study: StudyUid, page: Sha256 }),
+    result: ManifestPage,
+  },
+  'chunks.get': {
+    params: z.strictObject({ assertion: z.string(), study: StudyUid, sop: SopUid }),
+    /** The raw SHA-256 digests of the 256 KiB chunks, concatenated, base64url. */
+    result: z.strictObject({ chunks: z.string().max(350_000) }),
+  },
+} as const
+
+export type Method = keyof typeof methods
+export type Params<M extends Method> = z.infer<(typeof methods)[M]['params']>
+export type Result<M extends Method> = z.infer<(typeof methods)[M]['result']>
+
+/** Events, pushed by the registry. */
+export const events = {
+  epoch: z.strictObject({ epoch: z.string(), grants: z.array(z.string()) }),
+  beat: z.strictObject({ beat: z.string() }),
+  trust: z.strictObject({ trustList: z.string() }),
+  directory: z.strictObject({ members: z.array(Member).max(1000) }),
+  grants: z.strictObject({ grants: z.array(GrantState).max(1000) }),
+  index: z.strictObject({ items: z.array(IndexItem).min(1).max(64) }),
+} as const
+export type EventName = keyof typeof events
+export type EventParams<E extends EventName> = z.infer<(typeof events)[E]>

@@ -1,0 +1,90 @@
+/** Every error that can cross a boundary: the code is the contract, the message is for people who read logs. */
+export const errorCodes = [
+  // requests in general
+  'bad_request',
+  'unauthenticated',
+  'forbidden',
+  'not_found',
+  'conflict',
+  'too_large',
+  'rate_limited',
+  'unsupported',
+  'not_acceptable',
+  'timeout',
+  'aborted',
+  'unavailable',
+  'internal',
+  // tokens
+  'token_malformed',
+  'token_wrong_type',
+  'token_unknown_key',
+  'token_bad_signature',
+  'token_wrong_issuer',
+  'token_wrong_audience',
+  'token_expired',
+  'token_not_yet_valid',
+  'token_replayed',
+  // identities and the decision
+  'key_weak',
+  'peer_unknown',
+  'peer_suspended',
+  'peer_mismatch',
+  'epoch_absent',
+  'epoch_stale',
+  'epoch_rollback',
+  'epoch_equivocation',
+  'grant_absent',
+  'grant_inactive',
+  'grant_mismatch',
+  'user_not_named',
+  'user_disabled',
+  'role_missing',
+  'operation_not_granted',
+  'study_not_held',
+  'study_out_of_scope',
+  'study_withheld',
+  'second_factor_required',
+  'session_too_old',
+  'audit_unavailable',
+  // index log, manifests, transfer
+  'log_gap',
+  'log_fork',
+  'log_foreign',
+  'manifest_mismatch',
+  'chunk_mismatch',
+  'digest_mismatch',
+  'holder_unreachable',
+  'frame_too_large',
+  'frame_malformed',
+  'stream_closed',
+  'version_unsupported',
+  // instances and the archive
+  'instance_malformed',
+  'instance_truncated',
+  'instance_too_complex',
+  'instance_conflict',
+  'instance_mismatch',
+  'storage_full',
+  'storage_corrupt',
+  'storage_failed',
+  // start-up
+  'configuration_invalid',
+] as const
+
+export type ErrorCode = (typeof errorCodes)[number]
+
+/** An operational failure. Programmer errors use `node:assert` instead and end the process. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** The code of anything thrown: unknown failures are `internal` and never leak their text. */
+export function codeOf(error: unknown): ErrorCode {
+  return error instanceof ProtocolError ? error.code : 'internal'
+}

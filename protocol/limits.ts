@@ -1,0 +1,129 @@
+/** Every maximum, deadline and window of the federation, in one place. Units are last in the name. */
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+const second = 1000
+const minute = 60 * second
+const hour = 60 * minute
+
+/** Signed things, in bytes of the compact serialization. */
+export const tokenLimits = {
+  assertionBytes: 4 * KiB,
+  credentialBytes: 16 * KiB,
+  grantRequestBytes: 16 * KiB,
+  /** A grant carries its request whole. */
+  grantBytes: 32 * KiB,
+  manifestRootBytes: 16 * KiB,
+  trustListBytes: 64 * KiB,
+  epochBytes: 256 * KiB,
+  indexEntryBytes: 16 * KiB,
+  assertionLifetimeSeconds: 300,
+  clockToleranceSeconds: 60,
+  sessionAgeHoursMax: 12,
+} as const
+
+/** Streams between organizations. */
+export const streamLimits = {
+  controlFrameBytes: 512 * KiB,
+  bulkFrameBytes: 256 * KiB + 64,
+  /** What a holder puts into one `data` frame: small enough to interleave on a thin link. */
+  sliceBytes: 64 * KiB,
+  chunkBytes: 256 * KiB,
+  manifestPageBytes: 256 * KiB,
+  pendingRequestsMax: 256,
+  wantsMax: 1024,
+  creditBytesMin: 32 * KiB,
+  creditBytesMax: 4 * MiB,
+  inboundStreamsPerPeer: 8,
+  connectionsMax: 300,
+  pendingConnectionsMax: 10,
+  inboundConnectionsPerSecond: 50,
+  helloTimeoutMs: 10 * second,
+  requestTimeoutMs: 30 * second,
+  dialTimeoutMs: 15 * second,
+  pingIntervalMs: 15 * second,
+  pingTimeoutMs: 45 * second,
+  bulkIdleTimeoutMs: 30 * second,
+  reconnectDelayMs: 1 * second,
+  reconnectDelayMsMax: 30 * second,
+  recheckIntervalMs: 1 * second,
+  replayWindowMs: 10 * minute,
+  replayEntriesMax: 100_000,
+} as const
+
+/** Reading across organizations, per hour and day (trust.md, insider doctor). */
+export const readingLimits = {
+  studiesPerUserHour: 60,
+  studiesPerUserDay: 200,
+  studiesPerOrganizationHour: 600,
+} as const
+
+export const indexLimits = {
+  entryIntervalMs: 10 * second,
+  pushBatch: 64,
+  followBatch: 64,
+  studyQuietMs: 60 * second,
+  seriesPerRecordMax: 512,
+} as const
+
+export const epochLimits = {
+  beatIntervalMs: 60 * second,
+  freshMs: 5 * minute,
+  degradedMs: 4 * hour,
+  staleHoursDefault: 24,
+} as const
+
+/** DIMSE (PS3.8). */
+export const dimseLimits = {
+  associateBytes: 64 * KiB,
+  maximumPduBytes: 131_072,
+  dataPduBytes: 262_144 + 6,
+  controlPduBytes: 64,
+  commandBytes: 64 * KiB,
+  peerMaximumPduBytesMin: 4096,
+  associationTimeoutMs: 10 * second,
+  idleTimeoutMs: 60 * second,
+  rateWindowMs: 30 * second,
+  rateBytesPerSecondMin: 1 * KiB,
+  associationsMax: 64,
+  associationsPerAddress: 16,
+} as const
+
+/** One data set (PS3.5). */
+export const instanceLimits = {
+  instanceBytes: 2 * GiB,
+  headerBytes: 8 * MiB,
+  depthMax: 128,
+  elementsMax: 2_000_000,
+  textValueBytes: 4 * MiB,
+  binaryValueBytes: 512 * MiB,
+  fragmentsMax: 1_000_000,
+  framesMax: 65_535,
+  inflatedHeaderBytes: 8 * MiB,
+} as const
+
+export const storageLimits = {
+  segmentBytes: 1 * GiB,
+  gatherBytes: 4 * MiB,
+  recordHeaderBytes: 256 * KiB,
+  openSegmentsMax: 16,
+  groupCommitMs: 5,
+  freeFractionMin: 0.05,
+  freeBytesMin: 10 * GiB,
+  chunkBytes: 256 * KiB,
+} as const
+
+export const httpLimits = {
+  jsonBytes: 64 * KiB,
+  storeBytes: 4 * GiB,
+  headersTimeoutMs: 10 * second,
+  requestTimeoutMs: 30 * second,
+  passwordHashesMax: 2,
+  passwordQueueMax: 50,
+  loginFailuresMax: 5,
+  loginLockMs: 15 * minute,
+  sessionIdleMs: 15 * minute,
+  sessionMs: 12 * hour,
+  resultsMax: 1000,
+  resultsDefault: 100,
+} as const
