@@ -31,6 +31,15 @@ export const streamLimits = {
   chunkBytes: 256 * KiB,
   manifestPageBytes: 256 * KiB,
   pendingRequestsMax: 256,
+  /** What may wait for a peer that reads slowly, before its connection is closed. */
+  controlQueueBytes: 8 * MiB,
+  /** Frames of the reader of a bulk stream: requests, never data. */
+  fetchRequestBytes: 16 * KiB,
+  /** Muxer window of one stream; the read buffer must be larger, or a paused reader is reset. */
+  streamWindowBytes: 2 * MiB,
+  streamBufferBytes: 4 * MiB,
+  muxedStreamsMax: 32,
+  closeTimeoutMs: 1 * second,
   wantsMax: 1024,
   creditBytesMin: 32 * KiB,
   creditBytesMax: 4 * MiB,
@@ -87,6 +96,24 @@ export const dimseLimits = {
   rateBytesPerSecondMin: 1 * KiB,
   associationsMax: 64,
   associationsPerAddress: 16,
+  contextsMax: 128,
+  syntaxesPerContext: 128,
+  /** How often the deadlines of all associations are looked at. */
+  sweepIntervalMs: 1 * second,
+  /** After a rejection or a release the peer closes; then we do. */
+  closeTimeoutMs: 5 * second,
+  /** What the archive may take for one answer. */
+  storeTimeoutMs: 2 * minute,
+  /** Unsent responses above this stop the reading of further requests. */
+  responseQueueBytes: 64 * KiB,
+  /** Data sets of services that are not offered are read only to be refused. */
+  identifierBytes: 1 * MiB,
+  connectTimeoutMs: 10 * second,
+  /** For a peer's answer to what we sent. */
+  responseTimeoutMs: 2 * minute,
+  /** One security alert per caller and reason in this time. */
+  alertIntervalMs: 1 * minute,
+  alertsMax: 1024,
 } as const
 
 /** One data set (PS3.5). */
@@ -113,6 +140,21 @@ export const storageLimits = {
   chunkBytes: 256 * KiB,
 } as const
 
+/** Records that cannot be rebuilt, and the audit log. */
+export const recordLimits = {
+  keyLength: 512,
+  valueBytes: 1 * MiB,
+} as const
+
+export const auditLimits = {
+  segmentBytes: 16 * MiB,
+  /** One batch is synced at once; what comes meanwhile waits for the next. */
+  batchBytes: 1 * MiB,
+  pendingMax: 10_000,
+  headSyncIntervalMs: 1 * second,
+  resultsMax: 1000,
+} as const
+
 export const httpLimits = {
   jsonBytes: 64 * KiB,
   storeBytes: 4 * GiB,
@@ -124,6 +166,22 @@ export const httpLimits = {
   loginLockMs: 15 * minute,
   sessionIdleMs: 15 * minute,
   sessionMs: 12 * hour,
+  /** How often the last use of a session is written to the disk. */
+  sessionPersistMs: 1 * minute,
+  sessionsPerAccount: 64,
+  sessionsMax: 10_000,
+  loginFailuresPerAddressHour: 50,
+  loginAlertFailures: 10,
+  loginTrackedMax: 10_000,
+  passwordLengthMin: 15,
+  passwordLengthMax: 128,
+  accountsMax: 10_000,
+  /** A connection on which nothing moves. */
+  socketIdleMs: 2 * minute,
+  connectionsMax: 1024,
+  eventStreamKeepAliveMs: 15 * second,
+  eventStreamsMax: 256,
+  closeTimeoutMs: 5 * second,
   resultsMax: 1000,
   resultsDefault: 100,
 } as const
