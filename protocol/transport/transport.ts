@@ -1,6 +1,8 @@
 import type { FetchError, FetchOpen, FetchWant } from '../fetch.ts'
 import type { EventName, EventParams, Method, Params, Result } from '../control.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { PeerIdString, PrivateJwk } from '../ids.ts'
+import type { streamLimits } from '../limits.ts'
 
 /**
  * What the rest of the product sees of the network. Everything libp2p stays behind these types; identity is the
@@ -18,9 +20,24 @@ export type HostOptions = {
   /** Fetch streams that peers open; absent where nothing is held (the registry). */
   onFetch?: (stream: HolderStream) => Promise<void>
   onEvent?: <E extends EventName>(peer: PeerIdString, event: E, params: EventParams<E>) => void
-  onDisconnect?: (peer: PeerIdString) => void
+  /** After the last connection of a peer has ended; `code` says why. */
+  onDisconnect?: (peer: PeerIdString, code: ErrorCode) => void
+  /** What we say first to a peer that we dialled; by default version and addresses, without a credential. */
+  hello?: (peer: PeerIdString) => Params<'hello'> | Promise<Params<'hello'>>
+  /** Judges the answer of a peer that we dialled; throws to refuse it. Incoming ones: `handlers.hello`. */
+  acceptHello?: (peer: PeerIdString, hello: Result<'hello'>) => void | Promise<void>
+  /** A connection is past its hello, whoever dialled; `host.connection(peer)` is live now. */
+  onConnect?: (peer: PeerIdString, hello: PeerHello) => void
+  /** Shorter deadlines for tests and simulations. */
+  limits?: Partial<TransportLimits>
   clock: () => number
 }
+
+export type TransportLimits = { readonly [K in keyof typeof streamLimits]: number }
+
+export type PeerHello =
+  | ({ direction: 'inbound' } & Params<'hello'>)
+  | ({ direction: 'outbound' } & Result<'hello'>)
 
 export type RequestContext = { peer: PeerIdString; signal: AbortSignal }
 export type Handlers = {
@@ -39,6 +56,8 @@ export type Host = AsyncDisposable & {
   ): Promise<Connection>
   /** The live connection, if there is one past its hello. */
   connection(peer: PeerIdString): Connection | undefined
+  /** Peers with a live connection. */
+  peers(): PeerIdString[]
   /** Ends every connection of a peer at once. */
   hangUp(peer: PeerIdString): Promise<void>
 }
