@@ -1,7 +1,17 @@
 import path from 'node:path'
+import type { z } from 'zod'
 import type { NodeConfig } from '../node/config.ts'
+import type { RegistryConfig } from '../registry/config.ts'
+import { accountsFile } from './accounts.ts'
+import {
+  credentialFile,
+  issuingKeyFile,
+  nodeKeyFile,
+  registryKeyFile,
+  trustListFile,
+  type Identities,
+} from './identities.ts'
 import { callingAeTitles, type Member, type NodePorts, type RegionPorts } from './layout.ts'
-import type { Identities } from './identities.ts'
 
 /** Configuration files of the programs of a region, exactly as an administrator would write them. */
 
@@ -19,9 +29,9 @@ export function nodeConfig(options: {
   return {
     organization: { oid: member.oid, name: member.name },
     dataDir: home,
-    keyFile: path.join(home, 'node-key.jwk'),
-    credentialFile: path.join(home, 'credential.jwt'),
-    trustListFile: path.join(dataDir, 'trust-list.jwt'),
+    keyFile: nodeKeyFile(dataDir, member.key),
+    credentialFile: credentialFile(dataDir, member.key),
+    trustListFile: trustListFile(dataDir),
     authority: identities.authority,
     http: {
       host: '127.0.0.1',
@@ -50,6 +60,25 @@ export function nodeConfig(options: {
       registry: [`${loopback(ports.registry.peer)}/p2p/${identities.registryPeerId}`],
     },
     storage: { freeFractionMin: 0.01, freeBytesMin: 256 * 1024 * 1024 },
+    accountsFile: accountsFile(dataDir, member.key),
     demo: true,
+  }
+}
+
+export function registryConfig(options: {
+  dataDir: string
+  ports: RegionPorts
+  identities: Identities
+}): z.input<typeof RegistryConfig> {
+  const { dataDir, ports, identities } = options
+  return {
+    dataDir: path.join(dataDir, 'registry'),
+    keyFile: registryKeyFile(dataDir),
+    issuerKeyFile: issuingKeyFile(dataDir),
+    trustListFile: trustListFile(dataDir),
+    authority: identities.authority,
+    http: { host: '127.0.0.1', port: ports.registry.http },
+    peer: { listen: [loopback(ports.registry.peer)] },
+    credentials: identities.credentialFiles,
   }
 }

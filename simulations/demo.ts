@@ -66,10 +66,7 @@ async function run(signal: AbortSignal): Promise<void> {
 }
 
 function printTable({ description }: Region): void {
-  console.log('\nRegistry'.padEnd(10), description.registry.url)
-  for (const account of description.registry.accounts) {
-    console.log('  ', account.role.padEnd(18), account.login.padEnd(22), account.password)
-  }
+  console.log(`\n${'registry'.padEnd(9)}`, description.registry.url)
   for (const node of description.nodes) {
     console.log(`\n${node.key.padEnd(9)}`, node.url, ' ', node.organization.name)
     console.log('  ', `DICOM ${node.dimse.aeTitle}@${node.dimse.host}:${node.dimse.port}`)

@@ -4,7 +4,13 @@ import { OrganizationOid } from '#protocol/ids.ts'
 
 /** Who stands where in a simulated region: names, ports, devices, before anything runs. */
 
-export type NodePorts = { http: number; dimse: number; peer: number; dimseTls: number; admin: number }
+export type NodePorts = {
+  http: number
+  dimse: number
+  peer: number
+  dimseTls: number
+  admin: number
+}
 export type RegionPorts = { registry: { http: number; peer: number }; nodes: NodePorts[] }
 
 export type Member = { key: string; aeTitle: string; oid: OrganizationOid; name: string }
@@ -36,7 +42,13 @@ export function portsFrom(base: number, count: number): RegionPorts {
     registry: { http: base, peer: base + 1 },
     nodes: Array.from({ length: count }, (_, index) => {
       const first = base + 10 * (index + 1)
-      return { http: first, dimse: first + 1, peer: first + 2, dimseTls: first + 3, admin: first + 9 }
+      return {
+        http: first,
+        dimse: first + 1,
+        peer: first + 2,
+        dimseTls: first + 3,
+        admin: first + 9,
+      }
     }),
   }
 }

@@ -1,8 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { openSync, closeSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import { NodeConfig, readConfig } from '../node/config.ts'
+import { silentLog } from '../node/log.ts'
+import { createNode } from '../node/node.ts'
+import { RegistryConfig } from '../registry/config.ts'
+import { createRegistry } from '../registry/registry.ts'
 
 /** One operating-system process per program: what `npm start` uses and what fault runs kill. */
 
@@ -18,15 +24,13 @@ export type Program = AsyncDisposable & {
   kill(signal?: NodeJS.Signals): Promise<void>
 }
 
+export type Launch = { main: string; config: string; logFile: string }
+
 const readyTimeoutMs = 30_000
 const stopTimeoutMs = 10_000
 
 /** Starts `node <main> --config <file>` and waits for its ready line; diagnostics are appended to `logFile`. */
-export async function startProgram(options: {
-  main: string
-  config: string
-  logFile: string
-}): Promise<Program> {
+export async function startProgram(options: Launch): Promise<Program> {
   const diagnostics = openSync(options.logFile, 'a', 0o600)
   const child = spawn(process.execPath, [options.main, '--config', options.config], {
     stdio: ['ignore', 'pipe', diagnostics],
@@ -51,10 +55,38 @@ export async function startProgram(options: {
   }
 }
 
+/**
+ * The same program in this process, for debugging and for runs that need many: nothing is killed here, `kill` is an
+ * orderly end.
+ */
+export async function startInProcess({ main, config }: Launch): Promise<Program> {
+  const deps = {
+    log: silentLog,
+    clock: () => Date.now(),
+    random: (count: number) => new Uint8Array(randomBytes(count)),
+  }
+  const program = main.startsWith('registry/')
+    ? await createRegistry(await readConfig(config, RegistryConfig), deps)
+    : await createNode(await readConfig(config, NodeConfig), deps)
+  const ended = Promise.withResolvers<string>()
+  const stop = async () => {
+    await program[Symbol.asyncDispose]()
+    ended.resolve('0')
+  }
+  program.failed.catch((error: unknown) => ended.resolve(String(error)))
+  return {
+    pid: process.pid,
+    ready: { ready: true, ...program.ready },
+    ended: ended.promise,
+    kill: stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
 async function readyLine(
   child: ChildProcess,
   ended: Promise<unknown>,
-  { main, logFile }: { main: string; logFile: string },
+  { main, logFile }: Launch,
 ): Promise<Ready> {
   if (child.stdout === null) throw new Error('the program has no standard output')
   const lines = createInterface({ input: child.stdout })

@@ -1,14 +1,14 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { callingAeTitles, members, type Member, type RegionPorts } from './layout.ts'
-import { createIdentities, type Identities } from './identities.ts'
+import { loginsOf, seedAccounts, type SeededAccount } from './accounts.ts'
 import { nodeConfig, registryConfig } from './configuration.ts'
-import { seedAccounts, seedOperator } from './accounts.ts'
-import { startInProcess, startProgram, type Program } from './programs.ts'
 import { grantAccess } from './consultation.ts'
+import { createIdentities, type Identities } from './identities.ts'
+import { callingAeTitles, members, type Member, type RegionPorts } from './layout.ts'
+import { startInProcess, startProgram, type Program } from './programs.ts'
+import type { Account, RegionFile, RegionNode } from './region-file.ts'
 import { sendSamples } from './samples.ts'
-import { RegionFile, type Account, type RegionNode } from './region-file.ts'
 
 /**
  * A whole region: registry, nodes, identities, accounts, one grant (crb1's images to okb's radiologist), sample
@@ -43,96 +43,113 @@ export type Region = AsyncDisposable & {
 }
 
 export async function createRegion(options: RegionOptions): Promise<Region> {
-  const { dataDir, ports, progress = () => undefined } = options
+  const { seed, dataDir, ports, progress = () => undefined } = options
   const file = path.join(dataDir, 'region.json')
   const isNew = !existsSync(file)
   const organizations = members(options.members)
-  const homes = new Map(organizations.map(({ key }) => [key, path.join(dataDir, key)]))
-  for (const home of [path.join(dataDir, 'registry'), ...homes.values()]) {
-    await mkdir(home, { recursive: true, mode: 0o700 })
+  for (const key of ['registry', ...organizations.map(({ key }) => key)]) {
+    await mkdir(path.join(dataDir, key), { recursive: true, mode: 0o700 })
   }
-  progress('keys and credentials')
-  const identities = await createIdentities({ seed: options.seed, dataDir, organizations })
-  const accounts = isNew
-    ? await createAccounts({ seed: options.seed, dataDir, organizations })
-    : accountsOf(RegionFile.parse(JSON.parse(await readFile(file, 'utf8'))))
+  progress('keys, credentials, accounts')
+  const createdAt = await creationTime(dataDir)
+  const identities = await createIdentities({ seed, dataDir, organizations, now: createdAt })
+  const accounts = new Map<string, SeededAccount[]>()
+  for (const [index, { key }] of organizations.entries()) {
+    accounts.set(key, await seedAccounts({ seed: seed + 1 + index, key, dataDir }))
+  }
   await writeConfigurations({ dataDir, organizations, ports, identities })
 
-  await using started = new AsyncDisposableStack()
-  const programs = new Map<string, Program>()
-  const expected = new Set<string>()
-  const failure = Promise.withResolvers<never>()
-  failure.promise.catch(() => undefined)
-  started.defer(async () => {
-    for (const key of programs.keys()) expected.add(key)
-    // Nodes first: a registry that leaves last sees them go.
-    const { registry, ...nodes } = Object.fromEntries(programs)
-    await Promise.all(Object.values(nodes).map((node) => node[Symbol.asyncDispose]()))
-    await registry?.[Symbol.asyncDispose]()
-  })
-  const start = async (key: string) => {
-    const launch = options.mode === 'processes' ? startProgram : startInProcess
-    const program = await launch({
-      main: key === 'registry' ? 'registry/main.ts' : 'node/main.ts',
-      config: path.join(dataDir, key, 'config.json'),
-      logFile: path.join(dataDir, key, 'diagnostics.log'),
-    })
-    programs.set(key, program)
-    expected.delete(key)
-    void program.ended.then((how) => {
-      if (programs.get(key) === program && !expected.has(key)) {
-        failure.reject(new Error(`${key} ended by itself (${how})`))
-      }
-    })
-  }
+  await using programs = createPrograms(options)
   progress('registry')
-  await start('registry')
+  await programs.start('registry')
   progress('nodes')
-  await Promise.all(organizations.map(({ key }) => start(key)))
+  await Promise.all(organizations.map(({ key }) => programs.start(key)))
 
   const description = describe({ organizations, ports, programs, accounts })
-  const region: Omit<Region, typeof Symbol.asyncDispose> = {
+  if (isNew) {
+    progress('grant of form № 5: crb1 → okb')
+    const reader = accounts.get('okb')?.find(({ roles }) => roles.includes('radiologist'))
+    if (reader === undefined) throw new Error('okb has no radiologist')
+    const [grantee, holder] = [nodeOf(description, 'okb'), nodeOf(description, 'crb1')]
+    await grantAccess({ holder, grantee, reader })
+  }
+  if (isNew && options.samples) {
+    for (const [index, node] of description.nodes.entries()) {
+      progress(`sample studies of ${node.key}`)
+      await sendSamples({ node, index, seed, now: createdAt })
+    }
+  }
+  await writeFile(file, `${JSON.stringify(description, null, 2)}\n`, { mode: 0o600 })
+  await chmod(file, 0o600)
+  const owned = programs.move()
+  return {
     description,
     file,
     node: (key) => nodeOf(description, key),
     account: (key, role) => accountOf(description, key, role),
+    failed: programs.failed,
+    kill: programs.kill,
+    start: programs.start,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** When the region was first made: an interrupted first start must make the same studies again. */
+async function creationTime(dataDir: string): Promise<number> {
+  const file = path.join(dataDir, 'created')
+  if (!existsSync(file)) await writeFile(file, `${Date.now()}\n`)
+  return Number(await readFile(file, 'utf8'))
+}
+
+/** The running programs by key, `registry` or a node's. */
+type Programs = AsyncDisposable & {
+  get(key: string): Program | undefined
+  start(key: string): Promise<void>
+  kill(key: string): Promise<void>
+  readonly failed: Promise<never>
+  /** Hands the ownership on: this object's disposal ends nothing from then on. */
+  move(): AsyncDisposableStack
+}
+
+function createPrograms({ mode, dataDir }: Pick<RegionOptions, 'mode' | 'dataDir'>): Programs {
+  const running = new Map<string, Program>()
+  const expected = new Set<string>()
+  const failure = Promise.withResolvers<never>()
+  failure.promise.catch(() => undefined)
+  const stack = new AsyncDisposableStack()
+  stack.defer(async () => {
+    for (const key of running.keys()) expected.add(key)
+    // Nodes first: a registry that leaves last sees them go.
+    const { registry, ...nodes } = Object.fromEntries(running)
+    await Promise.all(Object.values(nodes).map((node) => node[Symbol.asyncDispose]()))
+    await registry?.[Symbol.asyncDispose]()
+  })
+  const launch = mode === 'processes' ? startProgram : startInProcess
+  return {
+    get: (key) => running.get(key),
     failed: failure.promise,
+    async start(key) {
+      const program = await launch({
+        main: key === 'registry' ? 'registry/main.ts' : 'node/main.ts',
+        config: path.join(dataDir, key, 'config.json'),
+        logFile: path.join(dataDir, key, 'diagnostics.log'),
+      })
+      running.set(key, program)
+      expected.delete(key)
+      void program.ended.then((how) => {
+        if (running.get(key) === program && !expected.has(key)) {
+          failure.reject(new Error(`${key} ended by itself (${how})`))
+        }
+      })
+    },
     async kill(key) {
       expected.add(key)
-      await programs.get(key)?.kill('SIGKILL')
+      await running.get(key)?.kill('SIGKILL')
     },
-    start,
+    move: () => stack.move(),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
-  if (isNew) {
-    progress('grant of form № 5: crb1 → okb')
-    await grantAccess(region)
-    if (options.samples) await sendSamples({ region, seed: options.seed, progress })
-  }
-  await writeFile(file, `${JSON.stringify(description, null, 2)}\n`, { mode: 0o600 })
-  await chmod(file, 0o600)
-  const programsOwned = started.move()
-  return { ...region, [Symbol.asyncDispose]: () => programsOwned.disposeAsync() }
 }
-
-type Accounts = { registry: Account[]; nodes: Map<string, Account[]> }
-
-async function createAccounts(options: {
-  seed: number
-  dataDir: string
-  organizations: Member[]
-}): Promise<Accounts> {
-  const { seed, dataDir, organizations } = options
-  const nodes = new Map<string, Account[]>()
-  for (const [index, { key, oid }] of organizations.entries()) {
-    nodes.set(key, await seedAccounts({ seed: seed + index, key, oid, dataDir }))
-  }
-  return { registry: await seedOperator({ seed, dataDir }), nodes }
-}
-
-const accountsOf = (file: RegionFile): Accounts => ({
-  registry: file.registry.accounts,
-  nodes: new Map(file.nodes.map(({ key, accounts }) => [key, accounts])),
-})
 
 async function writeConfigurations(options: {
   dataDir: string
@@ -143,7 +160,7 @@ async function writeConfigurations(options: {
   const { dataDir, organizations, ports, identities } = options
   const write = (key: string, config: unknown) =>
     writeFile(path.join(dataDir, key, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
-  await write('registry', registryConfig({ dataDir, ports, identities, organizations }))
+  await write('registry', registryConfig({ dataDir, ports, identities }))
   for (const [index, member] of organizations.entries()) {
     const at = ports.nodes[index]
     if (at === undefined) throw new Error(`no ports for ${member.key}`)
@@ -154,36 +171,30 @@ async function writeConfigurations(options: {
 function describe(options: {
   organizations: Member[]
   ports: RegionPorts
-  programs: Map<string, Program>
-  accounts: Accounts
+  programs: Pick<Programs, 'get'>
+  accounts: Map<string, SeededAccount[]>
 }): RegionFile {
   const { organizations, ports, programs, accounts } = options
-  const ready = (key: string) => programs.get(key)?.ready
+  const program = (key: string) => {
+    const { ready, pid } = programs.get(key) ?? {}
+    return { url: ready?.http ?? '', peerId: ready?.peerId ?? '', pid: pid ?? 0 }
+  }
   return {
-    registry: {
-      url: ready('registry')?.http ?? '',
-      peerId: ready('registry')?.peerId ?? '',
-      pid: programs.get('registry')?.pid ?? 0,
-      accounts: accounts.registry,
-    },
-    nodes: organizations.map(({ key, oid, name, aeTitle }, index) => {
-      const url = ready(key)?.http ?? ''
-      return {
-        key,
-        organization: { oid, name },
-        url,
-        dicomweb: `${url}/dicom-web`,
-        peerId: ready(key)?.peerId ?? '',
-        pid: programs.get(key)?.pid ?? 0,
-        dimse: {
-          host: '127.0.0.1',
-          port: ports.nodes[index]?.dimse ?? 0,
-          aeTitle,
-          callingAeTitles,
-        },
-        accounts: accounts.nodes.get(key) ?? [],
-      }
-    }),
+    // The centre has no screens yet, so nobody signs in there.
+    registry: { ...program('registry'), accounts: [] },
+    nodes: organizations.map(({ key, oid, name, aeTitle }, index) => ({
+      key,
+      organization: { oid, name },
+      ...program(key),
+      dicomweb: `${program(key).url}/dicom-web`,
+      dimse: {
+        host: '127.0.0.1',
+        port: ports.nodes[index]?.dimse ?? 0,
+        aeTitle,
+        callingAeTitles,
+      },
+      accounts: loginsOf(accounts.get(key) ?? []),
+    })),
   }
 }
 

@@ -1,0 +1,103 @@
+import { after, before, test } from 'node:test'
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import { captureLoopback } from '../capture.ts'
+import { signIn } from '../client.ts'
+import { corpusDir, corpusFiles, corpusMissing } from '../corpus.ts'
+import { storescu } from '../dcmtk.ts'
+import {
+  filesBelow,
+  readItems,
+  regionStudies,
+  retrieve,
+  sha256,
+  testRegion,
+  valueOf,
+  type Row,
+  type SentFile,
+  type TestRegion,
+} from './region.fixture.ts'
+
+/**
+ * The main job on real files and real processes: a modality sends studies to crb1, a radiologist of okb reads them,
+ * byte for byte, and nobody on the link between the two can.
+ */
+
+let world: TestRegion
+
+before(
+  async () => {
+    if (corpusMissing === false) world = await testRegion(1)
+  },
+  { timeout: 60_000 },
+)
+
+after(() => world?.[Symbol.asyncDispose]())
+
+const syntaxFile = (syntax: string): string =>
+  corpusFiles().find(
+    (row) =>
+      row['transfer_syntax']?.endsWith(`(${syntax})`) === true &&
+      row['path']?.startsWith('modalities/') === true &&
+      row['malformed'] === undefined,
+  )?.file ?? assert.fail(`no file in ${syntax}`)
+
+/** dcmtk's options that propose a file's own transfer syntax. */
+const proposals: [files: () => string[], option: string | undefined][] = [
+  [
+    () => filesBelow(path.join(corpusDir, 'series')).filter((file) => file.endsWith('.dcm')),
+    undefined,
+  ],
+  [() => [syntaxFile('1.2.840.10008.1.2')], '-xi'],
+  [() => [syntaxFile('1.2.840.10008.1.2.4.90')], '-xv'],
+  [() => [syntaxFile('1.2.840.10008.1.2.4.80')], '-xt'],
+]
+
+test(
+  'what dcmtk sends to crb1 is found at okb, whole and unaltered, and is unreadable on the link',
+  { skip: corpusMissing, timeout: 180_000 },
+  async (t) => {
+    const { region, ports } = world
+    const sent = new Map<string, SentFile>()
+    for (const [list, syntax] of proposals) {
+      const files = list()
+      const { code, output } = await storescu(
+        region.node('crb1'),
+        files,
+        syntax === undefined ? {} : { syntax },
+      )
+      assert.equal(code, 0, output)
+      for (const file of await readItems(files)) sent.set(file.item.sopUid, file)
+    }
+    const okb = await signIn(region.node('okb').url, region.account('okb', 'radiologist'))
+    const capture = await captureLoopback([ports.nodes[0]?.peer ?? 0, ports.nodes[1]?.peer ?? 0])
+    const studies = await regionStudies(okb, sent.size)
+    let bytes = 0
+    let retrieved = 0
+    for (const study of studies) {
+      const uid = valueOf(study, '0020000D')
+      const instances = await okb.json<Row[]>(`/dicom-web/studies/${uid}/instances?limit=1000`)
+      for (const instance of instances) {
+        const sop = valueOf(instance, '00080018')
+        const dataSet = await retrieve(okb, instance)
+        assert.equal(sha256(dataSet), sent.get(sop)?.digest, `digest of ${sop}`)
+        bytes += dataSet.byteLength
+        retrieved++
+      }
+    }
+    assert.equal(retrieved, sent.size)
+    const captured = await capture.stop()
+    t.diagnostic(
+      `${studies.length} studies, ${retrieved} instances, ${bytes} bytes equal; ${captured.bytes} bytes captured`,
+    )
+    assert.ok(captured.bytes > bytes, 'the link was captured whole')
+    assert.equal(captured.includes('DICM'), false)
+    for (const study of studies) {
+      const person = study['00100010']?.Value?.[0] as { Alphabetic?: string } | undefined
+      for (const part of person?.Alphabetic?.split('^') ?? []) {
+        if (part.length > 3) assert.equal(captured.includes(part), false, 'a name on the link')
+      }
+      assert.equal(captured.includes(valueOf(study, '0020000D')), false, 'a UID on the link')
+    }
+  },
+)

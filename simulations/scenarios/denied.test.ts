@@ -1,0 +1,348 @@
+import { after, before, test } from 'node:test'
+import assert from 'node:assert/strict'
+import type { AuditEvent } from '#protocol/audit-event.ts'
+import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import {
+  ulid,
+  urnOf,
+  type OrganizationOid,
+  type PeerIdString,
+  type StudyUid,
+} from '#protocol/ids.ts'
+import { createSigner, type Signer } from '#protocol/jws.ts'
+import { createHost } from '#protocol/transport/host.ts'
+import type { Connection, Host } from '#protocol/transport/transport.ts'
+import { readFile } from 'node:fs/promises'
+import { readKeyFile } from '../../certs/key-file.ts'
+import { createKey } from '../../certs/authority.ts'
+import { accountsFile, userIdOf, type SeededAccount } from '../accounts.ts'
+import { signIn, type Client } from '../client.ts'
+import { credentialFile, nodeKeyFile } from '../identities.ts'
+import { createRandom } from '../random.ts'
+import { createCt } from '../modality/ct.ts'
+import { createUid } from '../modality/study.ts'
+import { createPerson } from '../people.ts'
+import { createStoreScu } from '../../node/dimse/scu.ts'
+import { regionStudies, testRegion, valueOf, type Row, type TestRegion } from './region.fixture.ts'
+
+/**
+ * Who has no grant sees nothing, at her own node's doors and at the holder's: every door and every kind of wrong
+ * assertion, in one table each.
+ */
+
+let world: TestRegion
+let crb2: Client
+let crb1Admin: Client
+let crb2Admin: Client
+const studies: StudyUid[] = []
+let first: { study: string; series: string; sop: string }
+const random = createRandom(44)
+
+async function sendStudy(): Promise<StudyUid> {
+  const { region } = world
+  const { dimse } = region.node('crb1')
+  const studyUid = createUid(random) as StudyUid
+  const context = {
+    patient: createPerson(random),
+    issuer: '',
+    institution: '',
+    studyUid,
+    date: '20261101',
+    time: '101500',
+    accession: `A${studies.length}`,
+    description: 'КТ',
+    referrer: '',
+  }
+  await using scu = createStoreScu({
+    host: dimse.host,
+    port: dimse.port,
+    callingAe: 'STORESCU',
+    calledAe: dimse.aeTitle,
+  })
+  for await (const { status } of scu.store(createCt(context, random, { slices: 2, size: 64 }))) {
+    assert.equal(status, 0)
+  }
+  studies.push(studyUid)
+  return studyUid
+}
+
+before(
+  async () => {
+    world = await testRegion(2)
+    const { region } = world
+    await sendStudy()
+    await sendStudy()
+    const okb = await signIn(region.node('okb').url, region.account('okb', 'radiologist'))
+    await regionStudies(okb, 4)
+    const [row] = await okb.json<Row[]>(`/dicom-web/studies/${studies[0]}/instances`)
+    first = {
+      study: valueOf(row, '0020000D'),
+      series: valueOf(row, '0020000E'),
+      sop: valueOf(row, '00080018'),
+    }
+    crb2 = await signIn(region.node('crb2').url, region.account('crb2', 'radiologist'))
+    crb1Admin = await signIn(region.node('crb1').url, region.account('crb1', 'mo_admin'))
+    crb2Admin = await signIn(region.node('crb2').url, region.account('crb2', 'mo_admin'))
+  },
+  { timeout: 90_000 },
+)
+
+after(() => world?.[Symbol.asyncDispose]())
+
+const audit = async (client: Client, study: string): Promise<AuditEvent[]> => {
+  const answer = await client.json<{ events: AuditEvent[] }>(`/api/audit?study=${study}&limit=500`)
+  return answer.events
+}
+
+test('searches at crb2 leave the study out', async () => {
+  for (const scope of ['', '&scope=region']) {
+    for (const path of [
+      `/dicom-web/studies?StudyInstanceUID=${first.study}${scope}`,
+      `/dicom-web/studies?PatientName=*${scope}`,
+      `/dicom-web/series?StudyInstanceUID=${first.study}${scope}`,
+      `/dicom-web/instances?StudyInstanceUID=${first.study}${scope}`,
+    ]) {
+      const answer = await crb2.get(path, { accept: 'application/dicom+json' })
+      assert.ok([200, 204].includes(answer.status), `${path}: ${answer.status}`)
+      const rows = answer.status === 204 ? [] : ((await answer.json()) as Row[])
+      assert.deepEqual(
+        rows.filter((row) => valueOf(row, '0020000D') === first.study),
+        [],
+      )
+    }
+  }
+})
+
+test('every retrieval at crb2 answers the same 403 as for a study that does not exist, and is audited', async () => {
+  const doors = (study: string) => {
+    const base = `/dicom-web/studies/${study}`
+    const instance = `${base}/series/${first.series}/instances/${first.sop}`
+    return [
+      base,
+      `${base}/metadata`,
+      `${base}/thumbnail`,
+      `${base}/series`,
+      `${base}/instances`,
+      `${base}/series/${first.series}`,
+      `${base}/series/${first.series}/metadata`,
+      `${base}/series/${first.series}/thumbnail`,
+      instance,
+      `${instance}/metadata`,
+      `${instance}/frames/1`,
+      `${instance}/bulkdata/7FE00010`,
+      `${instance}/thumbnail`,
+      `/dicom-web?requestType=WADO&studyUID=${study}&seriesUID=${first.series}&objectUID=${first.sop}`,
+      `/api/studies/${study}/transfer`,
+    ]
+  }
+  const missing = createUid(random)
+  const before = (await audit(crb2Admin, first.study)).length
+  for (const [index, door] of doors(first.study).entries()) {
+    const [denied, absent] = [await crb2.get(door), await crb2.get(doors(missing)[index] ?? '')]
+    assert.equal(denied.status, 403, door)
+    assert.equal(absent.status, 403, door)
+    assert.equal(await denied.text(), await absent.text(), door)
+  }
+  const events = (await audit(crb2Admin, first.study)).slice(before)
+  const denials = events.filter(({ outcome }) => outcome === 'denied')
+  assert.ok(denials.length >= doors('').length, `${denials.length} denials in the audit`)
+})
+
+type Attempt = {
+  name: string
+  /** Whose node the request comes from. */
+  from: 'okb' | 'crb2'
+  study: () => StudyUid
+  assertion: (signers: { okb: Signer; crb2: Signer; stranger: Signer }) => Promise<string>
+  /** The true reason in crb1's audit. */
+  code: string
+  /** Sent once before, as a good request. */
+  isReplay?: boolean
+}
+
+test('a peer that reaches crb1 with a wrong assertion is refused and audited there', async (t) => {
+  const { region, dataDir, ports } = world
+  const { grants } = await crb1Admin.json<{ grants: { jti: string }[] }>('/api/grants')
+  const grant = grants[0]?.jti ?? assert.fail('crb1 has no grant')
+  const crb1 = region.node('crb1')
+  const oids = {
+    okb: region.node('okb').organization.oid as OrganizationOid,
+    crb1: crb1.organization.oid as OrganizationOid,
+    crb2: region.node('crb2').organization.oid as OrganizationOid,
+  }
+  const accounts = async (key: string) =>
+    JSON.parse(await readFile(accountsFile(dataDir, key), 'utf8')) as SeededAccount[]
+  const reader = (await accounts('okb'))[0] ?? assert.fail('okb has no accounts')
+  const okbAdmin = (await accounts('okb'))[1] ?? assert.fail('okb has no administrator')
+  const signers = {
+    okb: await createSigner(await readKeyFile(nodeKeyFile(dataDir, 'okb'))),
+    crb2: await createSigner(await readKeyFile(nodeKeyFile(dataDir, 'crb2'))),
+    stranger: await createSigner(createKey(random.bytes(32))),
+  }
+  const now = () => Math.floor(Date.now() / 1000)
+  const claims = (changes: Record<string, unknown> = {}) => ({
+    iss: urnOf(oids.okb),
+    sub: userIdOf(oids.okb, reader),
+    aud: urnOf(oids.crb1),
+    jti: ulid(Date.now(), random.bytes(10)),
+    iat: now(),
+    exp: now() + 120,
+    grant,
+    op: 'view',
+    res: studies[0],
+    purp: 'interpretation',
+    role: 'radiologist',
+    pos: reader.position,
+    dep: reader.department,
+    amr: ['pwd'],
+    auth_time: now() - 60,
+    ws: 'ws-1',
+    sid: '0'.repeat(32),
+    ...changes,
+  })
+  const sign = (signer: Signer, changes?: Record<string, unknown>) =>
+    signer.sign('cami-access+jwt', claims(changes))
+  const wanted = () => studies[0] ?? assert.fail('no study')
+  const other = () => studies[1] ?? assert.fail('no second study')
+  const fixed = ulid(Date.now(), random.bytes(10))
+
+  const attempts: Attempt[] = [
+    {
+      name: 'forged: signed by a key that no organization has, under its own id',
+      from: 'okb',
+      study: wanted,
+      assertion: ({ stranger }) => sign(stranger),
+      code: 'token_unknown_key',
+    },
+    {
+      name: 'forged: the signature is not of the key it names',
+      from: 'okb',
+      study: wanted,
+      assertion: async ({ okb, stranger }) => {
+        const [good, bad] = [(await sign(okb)).split('.'), (await sign(stranger)).split('.')]
+        return `${good[0]}.${good[1]}.${bad[2]}`
+      },
+      code: 'token_bad_signature',
+    },
+    {
+      name: "another's: okb's assertion over crb2's connection",
+      from: 'crb2',
+      study: wanted,
+      assertion: ({ okb }) => sign(okb),
+      code: 'token_unknown_key',
+    },
+    {
+      name: 'without a grant: crb2 in its own name under the grant of okb',
+      from: 'crb2',
+      study: wanted,
+      assertion: ({ crb2 }) =>
+        sign(crb2, { iss: urnOf(oids.crb2), sub: `${oids.crb2}#${reader.id}` }),
+      code: 'grant_mismatch',
+    },
+    {
+      name: 'a user whom the grant does not name',
+      from: 'okb',
+      study: wanted,
+      assertion: ({ okb }) => sign(okb, { sub: userIdOf(oids.okb, okbAdmin) }),
+      code: 'user_not_named',
+    },
+    {
+      name: 'replayed',
+      from: 'okb',
+      study: wanted,
+      assertion: ({ okb }) => sign(okb, { jti: fixed }),
+      code: 'token_replayed',
+      isReplay: true,
+    },
+    {
+      name: 'expired',
+      from: 'okb',
+      study: wanted,
+      assertion: ({ okb }) => sign(okb, { iat: now() - 1000, exp: now() - 700 }),
+      code: 'token_expired',
+    },
+    {
+      name: 'for another study',
+      from: 'okb',
+      study: other,
+      assertion: ({ okb }) => sign(okb),
+      code: 'study_out_of_scope',
+    },
+    {
+      name: 'for another holder',
+      from: 'okb',
+      study: wanted,
+      assertion: ({ okb }) => sign(okb, { aud: urnOf(oids.crb2) }),
+      code: 'token_wrong_audience',
+    },
+    {
+      name: 'under a grant that does not exist',
+      from: 'okb',
+      study: wanted,
+      assertion: ({ okb }) => sign(okb, { grant: ulid(Date.now(), random.bytes(10)) }),
+      code: 'grant_absent',
+    },
+    {
+      name: 'for an operation that was not granted',
+      from: 'okb',
+      study: wanted,
+      assertion: ({ okb }) => sign(okb, { op: 'request_info' }),
+      code: 'operation_not_granted',
+    },
+  ]
+
+  // The true nodes must be away: one key, one peer.
+  await region.kill('okb')
+  await region.kill('crb2')
+  await using hosts = new AsyncDisposableStack()
+  const connections = new Map<string, Connection>()
+  for (const key of ['okb', 'crb2'] as const) {
+    const host = hosts.use(await rogueHost(dataDir, key))
+    const address = `/ip4/127.0.0.1/tcp/${ports.nodes[1]?.peer ?? 0}/p2p/${crb1.peerId}`
+    connections.set(key, await host.connect(crb1.peerId as PeerIdString, [address]))
+  }
+  for (const attempt of attempts) {
+    await t.test(attempt.name, async () => {
+      const connection = connections.get(attempt.from) ?? assert.fail('no connection')
+      const study = attempt.study()
+      const assertion = await attempt.assertion(signers)
+      if (attempt.isReplay === true) await connection.request('manifest.get', { assertion, study })
+      const seen = (await audit(crb1Admin, study)).length
+      for (const refused of [
+        () => connection.request('manifest.get', { assertion, study }),
+        () => readFrames(connection, { assertion, study }),
+      ]) {
+        await assert.rejects(refused, (error: unknown) => codeOf(error) === 'forbidden')
+      }
+      const denials = (await audit(crb1Admin, study))
+        .slice(seen)
+        .filter(({ outcome }) => outcome === 'denied')
+      assert.equal(denials.length, 2)
+      assert.equal(denials[0]?.code, attempt.code)
+    })
+  }
+})
+
+async function rogueHost(dataDir: string, key: string): Promise<Host> {
+  const credential = (await readFile(credentialFile(dataDir, key), 'utf8')).trim()
+  return await createHost({
+    key: await readKeyFile(nodeKeyFile(dataDir, key)),
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    isAllowed: () => true,
+    handlers: {},
+    hello: () => ({ version: 1, credential, addresses: [] }),
+    clock: () => Date.now(),
+  })
+}
+
+async function readFrames(
+  connection: Connection,
+  { assertion, study }: { assertion: string; study: StudyUid },
+): Promise<void> {
+  await using stream = await connection.openFetch({ assertion, study, priority: 'interactive' })
+  for await (const frame of stream.frames()) {
+    if (frame.type === 'error') {
+      throw new ProtocolError(frame.error.code, 'refused')
+    }
+  }
+}
