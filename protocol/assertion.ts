@@ -1,6 +1,20 @@
 import { z } from 'zod'
+import { ProtocolError } from './errors.ts'
 import { Operation } from './grant.ts'
-import { OrganizationUrn, Seconds, StudyUid, Ulid, UserId } from './ids.ts'
+import {
+  OrganizationUrn,
+  Seconds,
+  StudyUid,
+  Ulid,
+  UserId,
+  oidOf,
+  organizationOfUser,
+} from './ids.ts'
+import type { Kid, PublicJwk } from './ids.ts'
+import { verifyToken } from './jws.ts'
+import type { TokenKind, Verified } from './jws.ts'
+import { tokenLimits } from './limits.ts'
+import { checkIssued, checkLifetime, toleranceMs } from './times.ts'
 
 /** `typ: cami-access+jwt`: one reading of one study by one user, single use, at most 300 s, signed by the grantee's node. */
 export const Assertion = z.strictObject({
@@ -28,3 +42,35 @@ export const Assertion = z.strictObject({
   sid: z.string().regex(/^[0-9a-f]{32}$/),
 })
 export type Assertion = z.infer<typeof Assertion>
+
+export const assertionKind: TokenKind<Assertion> = {
+  typ: 'cami-access+jwt',
+  schema: Assertion,
+  maxBytes: tokenLimits.assertionBytes,
+}
+
+/** `jwk` and `kid` are of the credential of the peer at the other end of the connection, and of nobody else. */
+export async function verifyAssertion(
+  token: string,
+  expected: { jwk: PublicJwk; kid: Kid; audience: OrganizationUrn; now: number },
+): Promise<Verified<Assertion>> {
+  const verified = await verifyToken(token, assertionKind, (kid) =>
+    kid === expected.kid ? expected.jwk : undefined,
+  )
+  const { claims } = verified
+  if (claims.aud !== expected.audience) {
+    throw new ProtocolError('token_wrong_audience', 'an assertion for another holder')
+  }
+  if (organizationOfUser(claims.sub) !== oidOf(claims.iss)) {
+    throw new ProtocolError('token_wrong_issuer', 'an organization asserts its own users only')
+  }
+  checkIssued(claims, expected.now)
+  checkLifetime(claims, tokenLimits.assertionLifetimeSeconds)
+  if (expected.now >= claims.exp * 1000 + toleranceMs) {
+    throw new ProtocolError('token_expired', 'the assertion is too old')
+  }
+  if (claims.auth_time > claims.iat) {
+    throw new ProtocolError('token_malformed', 'asserted before the user signed in')
+  }
+  return verified
+}

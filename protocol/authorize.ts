@@ -1,8 +1,20 @@
 import type { Assertion } from './assertion.ts'
+import type { CredentialFacts } from './credential.ts'
+import type { EpochFacts } from './epoch.ts'
 import type { ErrorCode } from './errors.ts'
-import type { Grant, GrantRequest, Operation } from './grant.ts'
-import type { Kid, OrganizationOid, PeerIdString, Sha256, StudyUid, UserId } from './ids.ts'
+import { coversStudy } from './grant.ts'
+import type { GrantFacts, GrantRequest, Operation } from './grant.ts'
+import { oidOf, organizationOfUser } from './ids.ts'
+import type { Kid, OrganizationOid, PeerIdString, StudyUid, UserId } from './ids.ts'
+import type { Verified } from './jws.ts'
+import { tokenLimits } from './limits.ts'
+import { isWithin, toleranceMs } from './times.ts'
 import type { Policy } from './trust-list.ts'
+
+export type { CredentialFacts } from './credential.ts'
+export type { EpochFacts } from './epoch.ts'
+export type { GrantFacts } from './grant.ts'
+export type { Verified } from './jws.ts'
 
 /**
  * The one decision behind every door. It is pure: callers collect facts, this decides, and only this makes the
@@ -56,6 +68,7 @@ export type OwnUser = {
   organization: OrganizationOid
   roles: readonly Role[]
   enabled: boolean
+  /** When she signed in, milliseconds. */
   authTime: number
   amr: readonly ('pwd' | 'otp' | 'hwk')[]
 }
@@ -72,39 +85,100 @@ export type StudyFacts = {
   withheld: boolean
 }
 
+/** What each role may do with studies of its own organization. A role that is not here sees none. */
+const ownOperations: Partial<Record<Role, readonly Operation[]>> = {
+  radiographer: ['search', 'view'],
+  radiologist: ['search', 'view', 'report', 'request_info'],
+  diagnostician: ['search', 'view', 'report', 'request_info'],
+  dept_head: ['search', 'view', 'report', 'request_info'],
+}
+
+/** Roles that may use what another organization granted to a named user. */
+const readerRoles: ReadonlySet<Role> = new Set(['radiologist', 'diagnostician', 'consultant'])
+
+const deny = (code: ErrorCode): Denial => ({ ok: false, code })
+
+/** The only place where proofs are made. */
+const prove = <T extends VerifiedGrant | VerifiedSearch>(
+  facts: Omit<T, typeof proof>,
+): Decision<T> => ({
+  ok: true,
+  grant: Object.freeze({ ...facts }) as T,
+})
+
+const sessionEnd = (authTime: number): number =>
+  authTime + tokenLimits.sessionAgeHoursMax * 60 * 60 * 1000
+
+/** A session is as old as the last sign-in; one from the future is a broken clock or a lie. */
+const isSessionOld = (authTime: number, now: number): boolean =>
+  now >= sessionEnd(authTime) || authTime > now + toleranceMs
+
+const hasSecondFactor = (amr: readonly string[]): boolean =>
+  amr.includes('otp') || amr.includes('hwk')
+
+function refuseUser(user: OwnUser, self: OrganizationOid, now: number): ErrorCode | undefined {
+  const isOwn = user.organization === self && organizationOfUser(user.uid) === self
+  if (!isOwn) return 'forbidden'
+  if (!user.enabled) return 'user_disabled'
+  return isSessionOld(user.authTime, now) ? 'session_too_old' : undefined
+}
+
 export type LocalFacts = {
   now: number
   self: OrganizationOid
-  policy: Policy
   user: OwnUser
   operation: Operation
   /** Absent: this node holds no such study. */
   study?: StudyFacts
 }
 
-/** A token whose form, signature and times have been checked, with the key that signed it. */
-export type Verified<T> = { claims: T; kid: Kid; digest: Sha256 }
-
-export type CredentialFacts = {
-  organization: OrganizationOid
-  kid: Kid
-  peerId: PeerIdString
-  notBefore: number
-  expiresAt: number
+/**
+ * A user of this organization and a study that it holds. The policy of the federation has no say here, and neither has
+ * the registry: local work never depends on them.
+ */
+export function authorizeLocal(facts: LocalFacts): Decision<VerifiedGrant> {
+  const { now, self, user, operation, study } = facts
+  const refused = refuseUser(user, self, now)
+  if (refused !== undefined) return deny(refused)
+  if (!user.roles.some((role) => ownOperations[role]?.includes(operation))) {
+    return deny('role_missing')
+  }
+  if (study?.holder !== self) return deny('study_not_held')
+  return prove<VerifiedGrant>({
+    basis: 'own',
+    operation,
+    study: study.study,
+    user: user.uid,
+    organization: self,
+    expiresAt: sessionEnd(user.authTime),
+  })
 }
 
-/** The newest accepted epoch of a holder; times in milliseconds. */
-export type EpochFacts = {
-  epoch: number
-  /** Issue time of the newest verified epoch or beat. */
-  freshAt: number
-  grants: ReadonlyMap<string, { ver: number; digest: Sha256; active: boolean }>
-  usersOff: ReadonlySet<UserId>
-  organizationsOff: ReadonlySet<OrganizationOid>
-  kidsOff: ReadonlySet<Kid>
+/** Lists of this organization's own studies. */
+export function authorizeSearch(
+  user: OwnUser,
+  self: OrganizationOid,
+  now: number,
+): Decision<VerifiedSearch> {
+  const refused = refuseUser(user, self, now)
+  if (refused !== undefined) return deny(refused)
+  return user.roles.some((role) => ownOperations[role]?.includes('search'))
+    ? prove<VerifiedSearch>({ user: user.uid, organization: self })
+    : deny('role_missing')
 }
 
-export type GrantFacts = { grant: Verified<Grant>; request: Verified<GrantRequest> }
+/** What waits in quarantine is listed, without images, for the administrator who can mend its cause. */
+export function authorizeQuarantine(
+  user: OwnUser,
+  self: OrganizationOid,
+  now: number,
+): Decision<VerifiedSearch> {
+  const refused = refuseUser(user, self, now)
+  if (refused !== undefined) return deny(refused)
+  return user.roles.includes('mo_admin')
+    ? prove<VerifiedSearch>({ user: user.uid, organization: self })
+    : deny('role_missing')
+}
 
 /** Facts of a request that came from another organization's node over its Noise connection. */
 export type PeerFacts = {
@@ -120,6 +194,206 @@ export type PeerFacts = {
   credential?: CredentialFacts
   epoch?: EpochFacts
   grant?: GrantFacts
+  /** The study that is asked for; absent when this node does not hold it. */
   study?: StudyFacts
   rateExceeded: boolean
+}
+
+/**
+ * The holder's decision, before anything of a study leaves: the first refusal in this order is the answer. Repeated
+ * while bytes flow (with `replayed` and `rateExceeded` false): an assertion's own end is no reason to cut a transfer
+ * that it began, an end of credential, epoch, grant or user is.
+ */
+export function authorizePeer(facts: PeerFacts): Decision<VerifiedGrant> {
+  const { credential, epoch, grant, study, assertion } = facts
+  const peer = refusePeer(facts)
+  if (peer !== undefined) return deny(peer)
+  if (facts.replayed) return deny('token_replayed')
+  if (credential === undefined) return deny('peer_unknown')
+  if (epoch === undefined) return deny('epoch_absent')
+  const staleAt = epoch.freshAt + facts.policy.staleAfterHours * 60 * 60 * 1000
+  if (facts.now >= staleAt) return deny('epoch_stale')
+  if (grant === undefined) return deny('grant_absent')
+  const refused =
+    refuseGrant(facts, epoch, grant) ??
+    refuseParties(facts, epoch, grant.request.claims) ??
+    refuseAct(facts, grant.request.claims) ??
+    refuseStudy(facts, grant.request.claims) ??
+    refuseSession(facts) ??
+    (facts.rateExceeded ? 'rate_limited' : undefined)
+  if (refused !== undefined) return deny(refused)
+  if (study === undefined) return deny('study_not_held')
+  return prove<VerifiedGrant>({
+    basis: 'grant',
+    operation: facts.operation,
+    study: study.study,
+    user: assertion.claims.sub,
+    organization: credential.organization,
+    grant: grant.grant.claims.jti,
+    expiresAt: Math.min(grant.grant.claims.exp * 1000, credential.expiresAt, staleAt),
+  })
+}
+
+/** The connection, the credential and the assertion name one and the same party. */
+function refusePeer({ now, credential, remotePeer, assertion }: PeerFacts): ErrorCode | undefined {
+  if (credential === undefined) return 'peer_unknown'
+  if (!isWithin({ from: credential.notBefore, to: credential.expiresAt }, now)) {
+    return 'credential_expired'
+  }
+  const { iss, sub } = assertion.claims
+  const isSame =
+    credential.peerId === remotePeer &&
+    credential.kid === assertion.kid &&
+    credential.organization === oidOf(iss) &&
+    credential.organization === organizationOfUser(sub)
+  return isSame ? undefined : 'peer_mismatch'
+}
+
+/** The grant is in the epoch, unchanged, in force, between these two, and this holder signed it. */
+function refuseGrant(
+  facts: PeerFacts,
+  epoch: EpochFacts,
+  grant: GrantFacts,
+): ErrorCode | undefined {
+  const { assertion, self, selfKids, now } = facts
+  const { claims, digest } = grant.grant
+  const listed = epoch.grants.get(assertion.claims.grant)
+  if (listed === undefined || claims.jti !== assertion.claims.grant) return 'grant_absent'
+  if (!listed.active || claims.st !== 'active') return 'grant_inactive'
+  if (listed.digest !== digest || listed.ver !== claims.ver) return 'grant_mismatch'
+  const ended = refuseSpan(claims, now)
+  if (ended !== undefined) return ended
+  const { kid, claims: request } = grant.request
+  const isBetween =
+    oidOf(claims.holder) === self &&
+    oidOf(request.iss) === self &&
+    claims.sub === assertion.claims.iss &&
+    request.sub === assertion.claims.iss
+  if (!isBetween) return 'grant_foreign'
+  if (!request.sub_kid.includes(assertion.kid)) return 'grant_key_unpinned'
+  return selfKids.has(kid) ? undefined : 'grant_unsigned'
+}
+
+function refuseSpan(span: { nbf: number; exp: number }, now: number): ErrorCode | undefined {
+  if (now < span.nbf * 1000 - toleranceMs) return 'grant_not_yet_valid'
+  return now >= span.exp * 1000 ? 'grant_expired' : undefined
+}
+
+/** The user is named, and neither she nor her organization nor its key has been switched off. */
+function refuseParties(
+  { assertion }: PeerFacts,
+  epoch: EpochFacts,
+  request: GrantRequest,
+): ErrorCode | undefined {
+  const { sub, iss } = assertion.claims
+  if (!request.users.some(({ uid }) => uid === sub)) return 'user_not_named'
+  if (epoch.usersOff.has(sub)) return 'user_disabled'
+  if (epoch.organizationsOff.has(oidOf(iss))) return 'peer_suspended'
+  return epoch.kidsOff.has(assertion.kid) ? 'key_revoked' : undefined
+}
+
+function refuseAct(
+  { operation, assertion }: PeerFacts,
+  request: GrantRequest,
+): ErrorCode | undefined {
+  const isGranted = assertion.claims.op === operation && request.act.includes(operation)
+  if (!isGranted) return 'operation_not_granted'
+  return assertion.claims.purp === request.purp ? undefined : 'purpose_not_granted'
+}
+
+function refuseStudy(
+  { assertion, study, self }: PeerFacts,
+  request: GrantRequest,
+): ErrorCode | undefined {
+  if (study === undefined || study.holder !== self) return 'study_not_held'
+  if (study.study !== assertion.claims.res) return 'study_mismatch'
+  if (!coversStudy(request.scope, study)) return 'study_out_of_scope'
+  return study.withheld ? 'study_withheld' : undefined
+}
+
+function refuseSession({ policy, assertion, now }: PeerFacts): ErrorCode | undefined {
+  const { amr, auth_time } = assertion.claims
+  if (policy.secondFactor === 'required' && !hasSecondFactor(amr)) return 'second_factor_required'
+  return isSessionOld(auth_time * 1000, now) ? 'session_too_old' : undefined
+}
+
+/** Facts of the grantee's side, before its node dials the holder. */
+export type FetchedFacts = {
+  now: number
+  self: OrganizationOid
+  /** The key that this node signs assertions with: a grant that pins another one opens nothing. */
+  selfKid: Kid
+  policy: Policy
+  user: OwnUser
+  operation: Operation
+  /** From the replicated index, or learnt from the holder. */
+  study: StudyFacts
+  /** Grants that this organization received, and whether the registry last said that they are active. */
+  grants: readonly { facts: GrantFacts; active: boolean }[]
+}
+
+/**
+ * The grantee's own decision: one of its grants names the user and covers the study. It keeps a request that the holder
+ * would refuse from leaving, and opens copies of what was already fetched; the holder decides for itself.
+ */
+export function authorizeFetched(facts: FetchedFacts): Decision<VerifiedGrant> {
+  const { now, self, user, policy, operation, study } = facts
+  const refused = refuseUser(user, self, now)
+  if (refused !== undefined) return deny(refused)
+  if (!user.roles.some((role) => readerRoles.has(role))) return deny('role_missing')
+  if (policy.secondFactor === 'required' && !hasSecondFactor(user.amr)) {
+    return deny('second_factor_required')
+  }
+  let farthest: ErrorCode = 'grant_absent'
+  for (const received of facts.grants) {
+    const code = refuseReceived(facts, received)
+    if (code !== undefined) {
+      if (grantOrder.indexOf(code) > grantOrder.indexOf(farthest)) farthest = code
+      continue
+    }
+    const { jti, exp } = received.facts.grant.claims
+    return prove<VerifiedGrant>({
+      basis: 'grant',
+      operation,
+      study: study.study,
+      user: user.uid,
+      organization: self,
+      grant: jti,
+      expiresAt: Math.min(exp * 1000, sessionEnd(user.authTime)),
+    })
+  }
+  return deny(farthest)
+}
+
+/** Of several grants that do not open, the one that came nearest gives the reason. */
+const grantOrder: readonly ErrorCode[] = [
+  'grant_absent',
+  'grant_inactive',
+  'grant_not_yet_valid',
+  'grant_expired',
+  'grant_key_unpinned',
+  'user_not_named',
+  'operation_not_granted',
+  'study_out_of_scope',
+]
+
+function refuseReceived(
+  { now, self, selfKid, user, operation, study }: FetchedFacts,
+  { facts, active }: FetchedFacts['grants'][number],
+): ErrorCode | undefined {
+  const { claims } = facts.grant
+  const request = facts.request.claims
+  const isBetween =
+    oidOf(claims.holder) === study.holder &&
+    oidOf(request.iss) === study.holder &&
+    oidOf(claims.sub) === self &&
+    oidOf(request.sub) === self
+  if (!isBetween) return 'grant_absent'
+  if (!active || claims.st !== 'active') return 'grant_inactive'
+  const ended = refuseSpan(claims, now)
+  if (ended !== undefined) return ended
+  if (!request.sub_kid.includes(selfKid)) return 'grant_key_unpinned'
+  if (!request.users.some(({ uid }) => uid === user.uid)) return 'user_not_named'
+  if (!request.act.includes(operation)) return 'operation_not_granted'
+  return coversStudy(request.scope, study) ? undefined : 'study_out_of_scope'
 }

@@ -9,7 +9,17 @@ import {
   Seconds,
   Sha256,
   Ulid,
+  oidOf,
 } from './ids.ts'
+import type { OrganizationOid } from './ids.ts'
+import { ProtocolError } from './errors.ts'
+import { verifyToken } from './jws.ts'
+import type { TokenKind, Verified } from './jws.ts'
+import { checkPublicKey, peerIdOf, thumbprint } from './keys.ts'
+import { tokenLimits } from './limits.ts'
+import { checkIssued, checkLifetime, checkValidity } from './times.ts'
+import { issuerKey } from './trust-list.ts'
+import type { TrustList } from './trust-list.ts'
 
 export const DocumentReference = z.strictObject({
   no: z.string().min(1).max(64),
@@ -35,3 +45,45 @@ export const Credential = z.strictObject({
   prev_kid: Kid.exactOptional(),
 })
 export type Credential = z.infer<typeof Credential>
+
+export const credentialKind: TokenKind<Credential> = {
+  typ: 'cami-mo+jwt',
+  schema: Credential,
+  maxBytes: tokenLimits.credentialBytes,
+}
+
+/** Which key speaks for which organization now, on the word of an issuing key of the trust list. */
+export async function verifyCredential(
+  token: string,
+  { trust, now }: { trust: TrustList; now: number },
+): Promise<Verified<Credential>> {
+  const verified = await verifyToken(token, credentialKind, issuerKey(trust, now))
+  const { claims } = verified
+  checkIssued(claims, now)
+  checkLifetime(claims, tokenLimits.credentialLifetimeSeconds)
+  checkValidity(claims, now)
+  checkPublicKey(claims.cnf.jwk)
+  if (claims.peer_id !== peerIdOf(claims.cnf.jwk)) {
+    throw new ProtocolError('peer_mismatch', 'the peer id is not of the key')
+  }
+  return verified
+}
+
+/** What the decision needs of a verified credential; times in milliseconds. */
+export type CredentialFacts = {
+  organization: OrganizationOid
+  kid: Kid
+  peerId: PeerIdString
+  notBefore: number
+  expiresAt: number
+}
+
+export async function credentialFacts(credential: Credential): Promise<CredentialFacts> {
+  return {
+    organization: oidOf(credential.sub),
+    kid: await thumbprint(credential.cnf.jwk),
+    peerId: credential.peer_id,
+    notBefore: credential.nbf * 1000,
+    expiresAt: credential.exp * 1000,
+  }
+}

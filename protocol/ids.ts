@@ -78,6 +78,10 @@ export const UserId = z
   .brand<'UserId'>()
 export type UserId = z.infer<typeof UserId>
 
+/** The organization whose node knows this user. */
+export const organizationOfUser = (user: UserId): OrganizationOid =>
+  user.slice(0, user.indexOf('#')) as OrganizationOid
+
 /** Seconds since 1970, as tokens carry them. */
 export const Seconds = z
   .int()

@@ -1,5 +1,10 @@
 import { z } from 'zod'
-import { OrganizationOid, OrganizationUrn, Seconds, Sha256, StudyUid } from './ids.ts'
+import { ProtocolError } from './errors.ts'
+import { OrganizationOid, OrganizationUrn, Seconds, Sha256, StudyUid, urnOf } from './ids.ts'
+import type { Kid, PublicJwk } from './ids.ts'
+import { verifyToken } from './jws.ts'
+import type { TokenKind } from './jws.ts'
+import { tokenLimits } from './limits.ts'
 import { StudyRecord } from './study.ts'
 
 const head = {
@@ -33,3 +38,63 @@ export type IndexItem = z.infer<typeof IndexItem>
 /** Where a reader of one organization's log stands: the last accepted number and digest. */
 export type IndexHead = { seq: number; digest: Sha256 }
 export const emptyHead: IndexHead = { seq: 0, digest: '0'.repeat(64) as Sha256 }
+
+export const indexEntryKind: TokenKind<IndexEntry> = {
+  typ: 'cami-index+jwt',
+  schema: IndexEntry,
+  maxBytes: tokenLimits.indexEntryBytes,
+}
+
+type Expected = {
+  org: OrganizationOid
+  /** Where this reader stands; entries up to it are skipped by the caller, not verified again. */
+  head: IndexHead
+  /** Keys of `org` only. */
+  keyOf: (kid: Kid) => PublicJwk | undefined
+}
+
+/**
+ * Accepts the next entry of one organization's log. `log_gap`: ask again from the head. `log_fork`: this number was
+ * signed twice with different content, or a predecessor is denied; evidence against the organization, so the
+ * signature is proven before that is said.
+ */
+export async function verifyIndexEntry(
+  token: string,
+  { org, head, keyOf }: Expected,
+): Promise<{ entry: IndexEntry; head: IndexHead }> {
+  const { claims: entry, digest } = await verifyToken(token, indexEntryKind, keyOf)
+  if (entry.org !== urnOf(org)) {
+    throw new ProtocolError('log_foreign', 'an entry about another organization')
+  }
+  if (entry.seq === head.seq && digest !== head.digest) {
+    throw new ProtocolError('log_fork', 'one number with two contents')
+  }
+  checkNext(entry.seq, head)
+  if (entry.prev !== head.digest) {
+    throw new ProtocolError('log_fork', 'the entry follows another predecessor')
+  }
+  return { entry, head: { seq: entry.seq, digest } }
+}
+
+/**
+ * The same for an item as followers get it. A withheld one carries only its digest, which nothing proves until the next
+ * visible entry names it as its predecessor.
+ */
+export async function acceptIndexItem(
+  item: IndexItem,
+  expected: Expected,
+): Promise<{ entry?: IndexEntry; head: IndexHead }> {
+  if (item.org !== expected.org) {
+    throw new ProtocolError('log_foreign', 'an item of another organization')
+  }
+  checkNext(item.seq, expected.head)
+  if ('withheld' in item) return { head: { seq: item.seq, digest: item.withheld } }
+  const accepted = await verifyIndexEntry(item.entry, expected)
+  return accepted
+}
+
+function checkNext(seq: number, head: IndexHead): void {
+  if (seq !== head.seq + 1) {
+    throw new ProtocolError('log_gap', `entry ${seq} after ${head.seq}`)
+  }
+}

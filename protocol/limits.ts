@@ -16,10 +16,17 @@ export const tokenLimits = {
   manifestRootBytes: 16 * KiB,
   trustListBytes: 64 * KiB,
   epochBytes: 256 * KiB,
+  beatBytes: 4 * KiB,
   indexEntryBytes: 16 * KiB,
   assertionLifetimeSeconds: 300,
+  epochLifetimeSeconds: 72 * 3600,
+  credentialLifetimeSeconds: 400 * 24 * 3600,
+  grantLifetimeSeconds: 400 * 24 * 3600,
+  trustListLifetimeSeconds: 1830 * 24 * 3600,
   clockToleranceSeconds: 60,
   sessionAgeHoursMax: 12,
+  /** Nesting of a canonical JSON value. */
+  jsonDepthMax: 128,
 } as const
 
 /** Streams between organizations. */
@@ -30,6 +37,9 @@ export const streamLimits = {
   sliceBytes: 64 * KiB,
   chunkBytes: 256 * KiB,
   manifestPageBytes: 256 * KiB,
+  manifestPageInstancesMax: 1000,
+  /** As many page digests as fit into a root of 16 KiB. */
+  manifestPagesMax: 160,
   pendingRequestsMax: 256,
   /** What may wait for a peer that reads slowly, before its connection is closed. */
   controlQueueBytes: 8 * MiB,
@@ -96,12 +106,17 @@ export const dimseLimits = {
   rateBytesPerSecondMin: 1 * KiB,
   associationsMax: 64,
   associationsPerAddress: 16,
+  /** Sockets without an association: not yet, or not any more. */
+  pendingMax: 128,
+  pendingPerAddress: 32,
   contextsMax: 128,
   syntaxesPerContext: 128,
   /** How often the deadlines of all associations are looked at. */
   sweepIntervalMs: 1 * second,
   /** After a rejection or a release the peer closes; then we do. */
   closeTimeoutMs: 5 * second,
+  /** What is read and thrown away meanwhile. */
+  closeBytesMax: 1 * MiB,
   /** What the archive may take for one answer. */
   storeTimeoutMs: 2 * minute,
   /** Unsent responses above this stop the reading of further requests. */
@@ -127,13 +142,37 @@ export const instanceLimits = {
   fragmentsMax: 1_000_000,
   framesMax: 65_535,
   inflatedHeaderBytes: 8 * MiB,
+  /** What a deflated data set may grow to: at least this much, else this many times what has come. */
+  inflatedBytesFree: 64 * MiB,
+  inflationMax: 100,
 } as const
 
 export const storageLimits = {
   segmentBytes: 1 * GiB,
   gatherBytes: 4 * MiB,
   recordHeaderBytes: 256 * KiB,
-  openSegmentsMax: 16,
+  /** Records other than instances: facts of an instance with its chunk digests, index entries. */
+  recordPayloadBytes: 4 * MiB,
+  /** One per association that streams a large instance, and one for all small ones. */
+  openSegmentsMax: 72,
+  /** What is written in one go for everybody who waits. */
+  groupBytes: 16 * MiB,
+  /** Unwritten bytes of one instance above which its sender is asked to pause. */
+  unwrittenBytes: 2 * MiB,
+  /** Free 256 KiB buffers that are kept for the next instance. */
+  spareBuffersMax: 64,
+  /** How old the measured free space may be, in time and in bytes written since. */
+  spaceAgeMs: 1 * second,
+  spaceAgeBytes: 64 * MiB,
+  readHandlesMax: 128,
+  /** Waiting time between attempts to reopen a catalog that failed. */
+  catalogRetryMs: 1 * second,
+  /** Changes that go into one catalog batch. */
+  catalogBatchMax: 256,
+  catalogCacheMax: 1024,
+  /** Keys and rows that one search looks at. */
+  searchScanMax: 200_000,
+  quarantineListMax: 10_000,
   groupCommitMs: 5,
   freeFractionMin: 0.05,
   freeBytesMin: 10 * GiB,

@@ -1,5 +1,12 @@
 import { z } from 'zod'
+import { ProtocolError } from './errors.ts'
+import type { ErrorCode } from './errors.ts'
 import { AUTHORITY, FEDERATION, Kid, PublicJwk, Seconds, Sha256 } from './ids.ts'
+import { verifyToken } from './jws.ts'
+import type { TokenKind, Verified } from './jws.ts'
+import { checkPublicKey, thumbprint } from './keys.ts'
+import { tokenLimits } from './limits.ts'
+import { checkIssued, checkLifetime, checkValidity, isWithin } from './times.ts'
 
 export const Policy = z.strictObject({
   secondFactor: z.enum(['required', 'optional']),
@@ -17,6 +24,8 @@ export const TrustList = z.strictObject({
   prev: Sha256.exactOptional(),
   iat: Seconds,
   exp: Seconds,
+  /** The key that signed this list; readers believe it only if its thumbprint is the one they pinned. */
+  authority: z.strictObject({ jwk: PublicJwk }),
   /** Issuing keys of the registry: they sign credentials, grants, epochs and beats. */
   issuers: z
     .array(z.strictObject({ kid: Kid, jwk: PublicJwk, nbf: Seconds, exp: Seconds }))
@@ -27,3 +36,49 @@ export const TrustList = z.strictObject({
   policy: Policy,
 })
 export type TrustList = z.infer<typeof TrustList>
+
+export const trustListKind: TokenKind<TrustList> = {
+  typ: 'cami-trust+jwt',
+  schema: TrustList,
+  maxBytes: tokenLimits.trustListBytes,
+}
+
+/** Checks a trust list against the pinned fingerprint of the authority. */
+export async function verifyTrustList(
+  token: string,
+  { authority, now }: { authority: Kid; now: number },
+): Promise<Verified<TrustList>> {
+  const verified = await verifyToken(token, trustListKind, (kid, list) =>
+    kid === authority ? list.authority.jwk : undefined,
+  )
+  const { claims } = verified
+  checkIssued(claims, now)
+  checkLifetime(claims, tokenLimits.trustListLifetimeSeconds)
+  checkValidity({ ...claims, nbf: claims.iat }, now)
+  for (const { jwk } of [claims.authority, claims.registry, ...claims.issuers]) checkPublicKey(jwk)
+  const kids = await Promise.all(claims.issuers.map(({ jwk }) => thumbprint(jwk)))
+  const isNamedRight = claims.issuers.every(({ kid }, at) => kid === kids[at])
+  if (!isNamedRight || new Set(kids).size !== kids.length || kids.includes(authority)) {
+    throw new ProtocolError('token_malformed', 'issuing keys are not named by their thumbprints')
+  }
+  return verified
+}
+
+/** The issuing key that this name stands for now, if the authority still believes it. */
+export function issuerKey(trust: TrustList, now: number): (kid: Kid) => PublicJwk | undefined {
+  return (kid) =>
+    trust.issuers.find(
+      (issuer) =>
+        issuer.kid === kid && isWithin({ from: issuer.nbf * 1000, to: issuer.exp * 1000 }, now),
+    )?.jwk
+}
+
+/** What a reader does with a verified list: a lower number is an attempt to bring a dropped key back. */
+export function nextTrustState(
+  current: { ver: number; digest: Sha256 } | undefined,
+  next: Verified<TrustList>,
+): 'accept' | 'same' | ErrorCode {
+  if (current === undefined || next.claims.ver > current.ver) return 'accept'
+  if (next.claims.ver < current.ver) return 'trust_rollback'
+  return next.digest === current.digest ? 'same' : 'trust_equivocation'
+}
