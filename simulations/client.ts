@@ -37,6 +37,11 @@ export async function signIn(url: string, account: Account): Promise<Client> {
   }
 }
 
+/** Something that must come did not. */
+export class NotInTime extends Error {
+  override readonly name = 'NotInTime'
+}
+
 /** Asks again until `probe` gives something, at most `timeoutMs`. */
 export async function eventually<T>(
   what: string,
@@ -54,5 +59,5 @@ export async function eventually<T>(
     }
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
-  throw new Error(`not in ${timeoutMs} ms: ${what}`, { cause: last })
+  throw new NotInTime(`not in ${timeoutMs} ms: ${what}`, { cause: last })
 }

@@ -9,14 +9,11 @@ import {
   filesBelow,
   readItems,
   regionStudies,
-  retrieve,
-  sha256,
   testRegion,
-  valueOf,
-  type Row,
   type SentFile,
   type TestRegion,
 } from './region.fixture.ts'
+import { retrieve, sha256, valueOf, type Row } from './scenario.ts'
 
 /**
  * The main job on real files and real processes: a modality sends studies to crb1, a radiologist of okb reads them,

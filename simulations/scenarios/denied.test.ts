@@ -19,11 +19,9 @@ import { accountsFile, userIdOf, type SeededAccount } from '../accounts.ts'
 import { signIn, type Client } from '../client.ts'
 import { credentialFile, nodeKeyFile } from '../identities.ts'
 import { createRandom } from '../random.ts'
-import { createCt } from '../modality/ct.ts'
 import { createUid } from '../modality/study.ts'
-import { createPerson } from '../people.ts'
-import { createStoreScu } from '../../node/dimse/scu.ts'
-import { regionStudies, testRegion, valueOf, type Row, type TestRegion } from './region.fixture.ts'
+import { regionStudies, testRegion, type TestRegion } from './region.fixture.ts'
+import { sendCt, valueOf, type Row } from './scenario.ts'
 
 /**
  * Who has no grant sees nothing, at her own node's doors and at the holder's: every door and every kind of wrong
@@ -38,32 +36,9 @@ const studies: StudyUid[] = []
 let first: { study: string; series: string; sop: string }
 const random = createRandom(44)
 
-async function sendStudy(): Promise<StudyUid> {
-  const { region } = world
-  const { dimse } = region.node('crb1')
-  const studyUid = createUid(random) as StudyUid
-  const context = {
-    patient: createPerson(random),
-    issuer: '',
-    institution: '',
-    studyUid,
-    date: '20261101',
-    time: '101500',
-    accession: `A${studies.length}`,
-    description: 'КТ',
-    referrer: '',
-  }
-  await using scu = createStoreScu({
-    host: dimse.host,
-    port: dimse.port,
-    callingAe: 'STORESCU',
-    calledAe: dimse.aeTitle,
-  })
-  for await (const { status } of scu.store(createCt(context, random, { slices: 2, size: 64 }))) {
-    assert.equal(status, 0)
-  }
-  studies.push(studyUid)
-  return studyUid
+async function sendStudy(): Promise<void> {
+  const { uid } = await sendCt({ ...world, random }, 'crb1', { slices: 2, size: 64 })
+  studies.push(uid as StudyUid)
 }
 
 before(
