@@ -1,0 +1,85 @@
+import { useSignalEffect } from '@preact/signals'
+import { ErrorBoundary, lazy, LocationProvider, Route, Router } from 'preact-iso'
+import { useEffect, useErrorBoundary } from 'preact/hooks'
+import type { ComponentChildren } from 'preact'
+import { currentSession } from './api/session.ts'
+import { LoginPage } from './pages/login.tsx'
+import { StudiesPage } from './pages/studies.tsx'
+import { AppContext, useTranslation } from './parts/app-context.ts'
+import { type AppState, errorText } from './parts/app-state.ts'
+import { Message } from './parts/message.tsx'
+import { useRegion } from './parts/use-region.ts'
+import { useState } from 'preact/hooks'
+
+const StudyPage = lazy(() => import('./pages/study.tsx').then((module) => module.StudyPage))
+
+export function App({ state }: { state: AppState }) {
+  useSignalEffect(() => {
+    document.documentElement.lang = state.language.value
+    document.title = state.translation.value.t('product')
+  })
+  return (
+    <AppContext.Provider value={state}>
+      <LastResort>
+        <LocationProvider>
+          <Gate state={state} />
+        </LocationProvider>
+      </LastResort>
+    </AppContext.Provider>
+  )
+}
+
+/** Pages for those who are signed in, and the sign-in page for the others, at whatever address they came to. */
+function Gate({ state }: { state: AppState }) {
+  const { t } = useTranslation()
+  const [failure, setFailure] = useState<unknown>(undefined)
+  const ask = () => {
+    setFailure(undefined)
+    currentSession()
+      .then((session) => {
+        state.session.value = session ?? 'none'
+      })
+      .catch(setFailure)
+  }
+  useEffect(ask, [])
+  const session = state.session.value
+  if (failure !== undefined) {
+    return (
+      <Message
+        icon="warning"
+        title={errorText(failure, { t })}
+        action={{ label: t('retry'), run: ask }}
+      />
+    )
+  }
+  if (session === undefined) return <div class="app-loading" role="status" aria-busy="true" />
+  if (session === 'none') return <LoginPage />
+  return <Pages />
+}
+
+function Pages() {
+  useRegion()
+  return (
+    <ErrorBoundary>
+      <Router>
+        <Route path="/study/:uid" component={StudyPage} />
+        <Route default component={StudiesPage} />
+      </Router>
+    </ErrorBoundary>
+  )
+}
+
+/** A page that breaks says so; a blank screen would leave a doctor guessing. */
+function LastResort({ children }: { children: ComponentChildren }) {
+  const [error] = useErrorBoundary()
+  const { t } = useTranslation()
+  if (error === undefined) return <>{children}</>
+  return (
+    <Message
+      icon="warning"
+      title={t('fatalTitle')}
+      text={t('fatalText')}
+      action={{ label: t('reload'), run: () => location.reload() }}
+    />
+  )
+}

@@ -1,0 +1,129 @@
+import jphUrl from '@cornerstonejs/codec-openjph/wasm?url'
+import jlsUrl from '@cornerstonejs/codec-charls/decodewasm?url'
+import j2kUrl from '@cornerstonejs/codec-openjpeg/decodewasm?url'
+import jpegUrl from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasm?url'
+import { type Codecs, decodeFrame, type DecodeJob, type Decoder } from './decode.ts'
+import type { WorkerAnswer, WorkerJob } from './decoder-pool.ts'
+
+/** The codecs are big and most studies need one or none of them, so each is loaded when its first frame comes. */
+type Factory = (options: { locateFile: () => string }) => Promise<Module>
+type Module = { [decoder: string]: (new () => Decoder) | undefined }
+const modules = new Map<string, Promise<Module>>()
+
+async function decoderOf(
+  name: string,
+  wasmUrl: string,
+  load: () => Promise<{ default: unknown }>,
+): Promise<Decoder> {
+  let module = modules.get(name)
+  if (module === undefined) {
+    module = load().then((loaded) => (loaded.default as Factory)({ locateFile: () => wasmUrl }))
+    modules.set(name, module)
+  }
+  const Type = (await module)[name]
+  if (Type === undefined) throw new Error(`codec ${name} is missing`)
+  return new Type()
+}
+
+// The codec packages ship no types; what we call of them stands in `Decoder`.
+const codecs: Codecs = {
+  jpegLs: () =>
+    decoderOf(
+      'JpegLSDecoder',
+      jlsUrl,
+      () =>
+        // @ts-expect-error no types
+        import('@cornerstonejs/codec-charls/decodewasmjs'),
+    ),
+  jpeg2000: () =>
+    decoderOf(
+      'J2KDecoder',
+      j2kUrl,
+      () =>
+        // @ts-expect-error no types
+        import('@cornerstonejs/codec-openjpeg/decodewasmjs'),
+    ),
+  htj2k: () =>
+    decoderOf(
+      'HTJ2KDecoder',
+      jphUrl,
+      () =>
+        // @ts-expect-error no types
+        import('@cornerstonejs/codec-openjph/wasmjs'),
+    ),
+  jpeg: () =>
+    decoderOf(
+      'JPEGDecoder',
+      jpegUrl,
+      () =>
+        // @ts-expect-error no types
+        import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs'),
+    ),
+  async jpegLossless(bytes, bytesPerSample) {
+    // @ts-expect-error no types
+    const lossless = (await import('jpeg-lossless-decoder-js')) as LosslessModule
+    const decoder = new lossless.Decoder()
+    const samples = decoder.decode(bytes.buffer, bytes.byteOffset, bytes.length, bytesPerSample)
+    return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength)
+  },
+  jpegExtended,
+}
+
+type LosslessModule = {
+  Decoder: new () => {
+    decode(b: ArrayBuffer, offset: number, length: number, size: number): Uint8Array | Uint16Array
+  }
+}
+
+let extendedWorker: Worker | undefined
+
+/** dwv's own decoder of 12-bit JPEG, which it ships as a classic worker with a fixed name. */
+function jpegExtended({ bytes, format }: DecodeJob): Promise<Uint8Array> {
+  extendedWorker ??= new Worker(
+    new URL(
+      `${import.meta.env.BASE_URL}assets/workers/jpegbaseline.worker.min.js`,
+      self.location.origin,
+    ),
+  )
+  const worker = extendedWorker
+  return new Promise((resolve, reject) => {
+    worker.addEventListener('error', () => reject(new Error('JPEG could not be decoded')), {
+      once: true,
+    })
+    worker.addEventListener(
+      'message',
+      (event: MessageEvent<[Uint8Array | Int8Array | Uint16Array | Int16Array]>) => {
+        const [samples] = event.data
+        resolve(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength))
+      },
+      { once: true },
+    )
+    worker.postMessage({
+      buffer: bytes,
+      meta: {
+        bitsAllocated: format.bitsAllocated,
+        isSigned: format.signed,
+        sliceSize: format.rows * format.columns * format.samples,
+        samplesPerPixel: format.samples,
+        planarConfiguration: 0,
+      },
+    })
+  })
+}
+
+/** One job at a time: the 12-bit decoder answers without saying which question it answers. */
+let last: Promise<void> = Promise.resolve()
+
+self.addEventListener('message', (event: MessageEvent<WorkerJob>) => {
+  last = last.then(() => work(event.data))
+})
+
+async function work({ id, job }: WorkerJob): Promise<void> {
+  const post = self.postMessage.bind(self) as (answer: WorkerAnswer, move: Transferable[]) => void
+  try {
+    const frame = await decodeFrame(job, codecs)
+    post({ id, frame }, [frame.samples.buffer])
+  } catch (error) {
+    post({ id, failure: error instanceof Error ? error.message : String(error) }, [])
+  }
+}

@@ -1,0 +1,233 @@
+import { type Attributes, itemOf, numberOf, numbersOf, textOf } from '../api/dicom-json.ts'
+import type { Palette } from './colour.ts'
+import {
+  distinctOffsets,
+  type Gaps,
+  gapsOf,
+  type Orientation,
+  orientationFrom,
+  orientationKey,
+  type Vector,
+  vectorFrom,
+} from './geometry.ts'
+import {
+  type LookUp,
+  type Modality,
+  type NamedWindow,
+  rescaleOf,
+  tablesOf,
+  type WindowFunction,
+  windowFunctionOf,
+  windowsOf,
+} from './lut.ts'
+import { kindOf, type ObjectKind } from './object-kind.ts'
+import { paletteOf } from './palette.ts'
+import type { PixelFormat } from './pixel-format.ts'
+
+/**
+ * From the metadata of a series to what a reader scrolls. A series may mix sizes, directions and runs; a stack has one
+ * pixel format and one direction, so that its slices fit one buffer and one order.
+ */
+export type Slice = {
+  sop: string
+  /** Counts from 1 (PS3.18 §10.4.1.1.6). */
+  frame: number
+  instance: number
+  position?: Vector | undefined
+  /** Along the normal, in millimetres. */
+  location?: number | undefined
+  modality: Modality
+  windows: NamedWindow[]
+}
+
+export type Stack = {
+  /** Unique in the study, stable between visits. */
+  key: string
+  series: string
+  number: string
+  modality: string
+  description: string
+  format: PixelFormat
+  palette?: Palette | undefined
+  slices: Slice[]
+  orientation?: Orientation | undefined
+  /** Millimetres per pixel; absent for uncalibrated images. */
+  spacing?: { row: number; column: number } | undefined
+  gaps?: Gaps | undefined
+  shape: WindowFunction
+  tables: LookUp[]
+  /** Frames per second of a cine run; absent for stacks of single images. */
+  frameRate?: number | undefined
+  isCine: boolean
+  /** The original was compressed with loss before it was stored. */
+  isLossy: boolean
+  unit: string
+}
+
+/** An object without an image: named and explained. */
+export type OtherObject = { key: string; series: string; kind: ObjectKind; title: string }
+
+export type SeriesContent = { stacks: Stack[]; others: OtherObject[] }
+
+export function contentOf(series: string, instances: readonly Attributes[]): SeriesContent {
+  const groups = new Map<string, Attributes[]>()
+  const others: OtherObject[] = []
+  for (const instance of instances) {
+    const kind = kindOf(instance)
+    const sop = textOf(instance, '00080018') ?? ''
+    if (kind !== 'image') {
+      const title = textOf(instance, '00420010') ?? textOf(instance, '00081030') ?? ''
+      others.push({ key: `${series}/${sop}`, series, kind, title })
+      continue
+    }
+    const isMultiFrame = (numberOf(instance, '00280008') ?? 1) > 1
+    // A cine run stands alone: its frames follow each other in time, not beside other images.
+    const key = isMultiFrame ? sop : groupKey(instance)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [instance])
+    else group.push(instance)
+  }
+  const stacks = [...groups.values()].map((group) => stackOf(series, group))
+  return {
+    stacks: stacks.toSorted((one, other) => firstInstance(one) - firstInstance(other)),
+    others,
+  }
+}
+
+const firstInstance = (stack: Stack) => Math.min(...stack.slices.map((slice) => slice.instance))
+
+function groupKey(instance: Attributes): string {
+  const direction = orientationKey(orientationFrom(numbersOf(instance, '00200037')))
+  return JSON.stringify([formatOf(instance), direction, spacingOf(instance)])
+}
+
+export function formatOf(instance: Attributes): PixelFormat {
+  const bitsAllocated = numberOf(instance, '00280100') ?? 16
+  return {
+    rows: numberOf(instance, '00280010') ?? 0,
+    columns: numberOf(instance, '00280011') ?? 0,
+    samples: numberOf(instance, '00280002') ?? 1,
+    bitsAllocated,
+    bitsStored: numberOf(instance, '00280101') ?? bitsAllocated,
+    signed: numberOf(instance, '00280103') === 1,
+    planar: numberOf(instance, '00280006') === 1,
+    photometric: textOf(instance, '00280004') ?? 'MONOCHROME2',
+  }
+}
+
+function stackOf(series: string, group: readonly Attributes[]): Stack {
+  const first = group[0] ?? {}
+  const format = formatOf(first)
+  const shared = itemOf(first, '52009229')
+  const orientation = orientationFrom(
+    numbersOf(first, '00200037') ??
+      numbersOf(itemOf(shared, '00209116'), '00200037') ??
+      numbersOf(itemOf(itemOf(first, '52009230'), '00209116'), '00200037'),
+  )
+  const isCine = group.length === 1 && (numberOf(first, '00280008') ?? 1) > 1
+  const loose = isCine ? framesOf(first, format) : group.map((one) => sliceOf(one, format))
+  const slices = ordered(loose, orientation)
+  const offsets = slices.flatMap(({ location }) => (location === undefined ? [] : [location]))
+  const modality = textOf(first, '00080060') ?? ''
+  return {
+    key: `${series}/${slices[0]?.sop ?? ''}`,
+    series,
+    number: textOf(first, '00200011') ?? '',
+    modality,
+    description: descriptionOf(first, group.length),
+    format,
+    palette: format.photometric === 'PALETTE COLOR' ? paletteOf(first, format.signed) : undefined,
+    slices,
+    orientation,
+    spacing: spacingOf(first),
+    gaps: offsets.length === slices.length ? gapsOf(offsets) : undefined,
+    shape: windowFunctionOf(itemOf(shared, '00289132') ?? first),
+    tables: tablesOf(first, '00283010', format.signed),
+    frameRate: isCine ? frameRateOf(first) : undefined,
+    isCine,
+    isLossy: textOf(first, '00282110') === '01',
+    unit: textOf(first, '00281054') ?? (modality === 'CT' ? 'HU' : ''),
+  }
+}
+
+/** Series description; a single projection is better known by its side and view (mammography, radiography). */
+function descriptionOf(first: Attributes, count: number): string {
+  const description = textOf(first, '0008103E') ?? textOf(first, '00181030') ?? ''
+  if (count > 1) return description
+  const side = textOf(first, '00200062') ?? textOf(first, '00200060') ?? ''
+  const view = textOf(first, '00185101') ?? ''
+  return [description, `${side} ${view}`.trim()].filter((part) => part !== '').join(' · ')
+}
+
+function sliceOf(instance: Attributes, format: PixelFormat): Slice {
+  return {
+    sop: textOf(instance, '00080018') ?? '',
+    frame: 1,
+    instance: numberOf(instance, '00200013') ?? 0,
+    position: vectorFrom(numbersOf(instance, '00200032')),
+    modality: {
+      rescale: rescaleOf(instance) ?? { slope: 1, intercept: 0 },
+      table: tablesOf(instance, '00283000', format.signed)[0],
+    },
+    windows: windowsOf(instance),
+  }
+}
+
+/** The frames of one instance; functional groups may be shared or per frame (PS3.3 C.7.6.16). */
+function framesOf(instance: Attributes, format: PixelFormat): Slice[] {
+  const whole = sliceOf(instance, format)
+  const shared = itemOf(instance, '52009229')
+  const count = numberOf(instance, '00280008') ?? 1
+  return Array.from({ length: count }, (_, index) => {
+    const own = itemOf(instance, '52009230', index)
+    const group = (tag: string) => itemOf(own, tag) ?? itemOf(shared, tag)
+    const windows = windowsOf(group('00289132'))
+    return {
+      ...whole,
+      frame: index + 1,
+      position: vectorFrom(numbersOf(group('00209113'), '00200032')) ?? undefined,
+      modality: {
+        rescale: rescaleOf(group('00289145')) ?? whole.modality.rescale,
+        table: whole.modality.table,
+      },
+      windows: windows.length > 0 ? windows : whole.windows,
+    }
+  })
+}
+
+/** By place where every slice has its own, in the direction of the instance numbers; else by number and frame. */
+function ordered(slices: Slice[], orientation: Orientation | undefined): Slice[] {
+  const byNumber = slices.toSorted(
+    (one, other) => one.instance - other.instance || one.frame - other.frame,
+  )
+  const offsets = distinctOffsets(
+    byNumber.map((slice) => slice.position),
+    orientation,
+  )
+  if (offsets === undefined) return byNumber
+  const placed = byNumber.map((slice, index) => ({ ...slice, location: offsets[index] }))
+  const direction = (offsets.at(-1) ?? 0) < (offsets[0] ?? 0) ? -1 : 1
+  return placed.toSorted((one, other) => direction * ((one.location ?? 0) - (other.location ?? 0)))
+}
+
+/** Pixel Spacing, else that of the detector (PS3.3 10.7.1.3). */
+function spacingOf(first: Attributes): { row: number; column: number } | undefined {
+  const shared = itemOf(first, '52009229')
+  const numbers =
+    numbersOf(first, '00280030') ??
+    numbersOf(itemOf(shared, '00289110'), '00280030') ??
+    numbersOf(itemOf(itemOf(first, '52009230'), '00289110'), '00280030') ??
+    numbersOf(first, '00181164')
+  const [row, column] = numbers ?? []
+  if (row !== undefined && column !== undefined && row > 0 && column > 0) return { row, column }
+  return undefined
+}
+
+function frameRateOf(first: Attributes): number {
+  const time = numberOf(first, '00181063')
+  const rate =
+    numberOf(first, '00082144') ??
+    numberOf(first, '00180040') ??
+    (time === undefined || time <= 0 ? undefined : 1000 / time)
+  return rate === undefined || rate <= 0 ? 15 : Math.min(rate, 60)
+}

@@ -1,0 +1,83 @@
+import type { Voi, Window } from './lut.ts'
+import { modalityValue } from './lut.ts'
+import type { Stack } from './stacks.ts'
+
+/** What the reader chose: the file's own window, a table of the file, the whole range, or a window of her own. */
+export type WindowChoice =
+  | { kind: 'file'; index: number }
+  | { kind: 'table'; index: number }
+  | { kind: 'auto' }
+  | { kind: 'manual'; window: Window }
+
+export type CtPreset = 'lungs' | 'bone' | 'brain' | 'mediastinum' | 'abdomen'
+
+/** Centre and width in HU as radiologists use them. */
+export const ctPresets: readonly (readonly [CtPreset, Window])[] = [
+  ['lungs', { center: -600, width: 1500 }],
+  ['bone', { center: 400, width: 1800 }],
+  ['brain', { center: 40, width: 80 }],
+  ['mediastinum', { center: 40, width: 400 }],
+  ['abdomen', { center: 60, width: 360 }],
+]
+
+export function firstChoice(stack: Stack): WindowChoice {
+  if (stack.slices.some((slice) => slice.windows.length > 0)) return { kind: 'file', index: 0 }
+  return stack.tables.length > 0 ? { kind: 'table', index: 0 } : { kind: 'auto' }
+}
+
+export type Range = { min: number; max: number } | undefined
+
+/** The brightness rule for one slice. A file's window may differ from slice to slice, as MR scanners write it. */
+export function voiOf(stack: Stack, slice: number, { choice, range }: Chosen): Voi {
+  if (choice.kind === 'table') {
+    const table = stack.tables[choice.index]
+    if (table !== undefined) return { kind: 'table', table }
+  }
+  if (choice.kind === 'manual') {
+    return { kind: 'window', window: choice.window, shape: shapeOfManual(stack) }
+  }
+  if (choice.kind === 'file') {
+    const window = stack.slices[slice]?.windows[choice.index]
+    if (window !== undefined) return { kind: 'window', window, shape: stack.shape }
+  }
+  return { kind: 'window', window: fullWindow(stack, slice, range), shape: 'LINEAR' }
+}
+
+export type Chosen = { choice: WindowChoice; range: Range }
+
+/** A window drawn by hand is a plain ramp unless the file works with a sigmoid throughout. */
+const shapeOfManual = (stack: Stack) => (stack.shape === 'SIGMOID' ? 'SIGMOID' : 'LINEAR')
+
+/** From the least to the greatest value that the first slice has. */
+export function fullWindow(stack: Stack, slice: number, range: Range): Window {
+  const modality = stack.slices[slice]?.modality ?? { rescale: { slope: 1, intercept: 0 } }
+  const { min, max } = range ?? storedRange(stack)
+  const ends = [modalityValue(modality, min), modalityValue(modality, max)]
+  const low = Math.min(...ends)
+  const width = Math.max(...ends) - low + 1
+  return { center: low + width / 2, width }
+}
+
+function storedRange({ format }: Stack): { min: number; max: number } {
+  const span = 2 ** Math.min(format.bitsStored, 31)
+  return format.signed ? { min: -span / 2, max: span / 2 - 1 } : { min: 0, max: span - 1 }
+}
+
+/** The window that a table comes nearest to, so that dragging starts from what is on the screen. */
+export function windowOf(voi: Voi): Window {
+  if (voi.kind === 'window') return voi.window
+  const { first, values } = voi.table
+  return { center: first + values.length / 2, width: values.length }
+}
+
+/** Dragging right widens the window, dragging down darkens; a whole viewport crosses the present width about twice. */
+export function draggedWindow(window: Window, move: { x: number; y: number }): Window {
+  const step = Math.max(window.width, 8) / 256
+  return {
+    center: rounded(window.center + move.y * step, step),
+    width: Math.max(1, rounded(window.width + move.x * step, step)),
+  }
+}
+
+const rounded = (value: number, step: number) =>
+  step >= 0.05 ? Math.round(value * 10) / 10 : value

@@ -1,0 +1,127 @@
+import { useSignal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import { ApiError } from '../api/http.ts'
+import { signIn } from '../api/session.ts'
+import { useApp, useTranslation } from '../parts/app-context.ts'
+import { errorText } from '../parts/app-state.ts'
+import { Icon } from '../parts/icons.tsx'
+import { LanguageSwitch } from '../parts/language-switch.tsx'
+import { AboutButton } from '../parts/about-dialog.tsx'
+import { Mark } from '../parts/mark.tsx'
+
+export function LoginPage() {
+  const state = useApp()
+  const { t } = useTranslation()
+  const login = useSignal('')
+  const password = useSignal('')
+  const isBusy = useSignal(false)
+  const failure = useSignal('')
+  const field = useRef<HTMLInputElement>(null)
+  const secret = useRef<HTMLInputElement>(null)
+  useEffect(() => field.current?.focus(), [])
+
+  const submit = async (event: Event) => {
+    event.preventDefault()
+    if (isBusy.value) return
+    isBusy.value = true
+    failure.value = ''
+    try {
+      const session = await signIn(login.value.trim(), password.value)
+      state.notice.value = undefined
+      state.session.value = session ?? 'none'
+    } catch (error) {
+      failure.value = signInError(error, t)
+      password.value = ''
+    } finally {
+      isBusy.value = false
+    }
+  }
+
+  return (
+    <main class="login">
+      <div class="login-corner">
+        <LanguageSwitch />
+      </div>
+      <form
+        class="login-card"
+        onSubmit={(event) => void submit(event)}
+        aria-labelledby="login-title"
+      >
+        <div class="login-brand">
+          <Mark size={44} />
+          <div>
+            <h1 id="login-title">{t('product')}</h1>
+            <p>{t('productFull')}</p>
+          </div>
+        </div>
+        {state.notice.value !== undefined && (
+          <p class="notice" role="status">
+            <Icon name="info" size={18} />
+            {t(state.notice.value)}
+          </p>
+        )}
+        <label class="field">
+          <span>{t('login')}</span>
+          <input
+            ref={field}
+            name="login"
+            data-testid="login"
+            autocomplete="username"
+            autocapitalize="off"
+            spellcheck={false}
+            required
+            maxLength={128}
+            value={login}
+            onInput={(event) => (login.value = event.currentTarget.value)}
+          />
+        </label>
+        <label class="field">
+          <span>{t('password')}</span>
+          <input
+            name="password"
+            type="password"
+            ref={secret}
+            data-testid="password"
+            autocomplete="current-password"
+            required
+            maxLength={256}
+            value={password}
+            onInput={(event) => (password.value = event.currentTarget.value)}
+          />
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            onChange={(event) => {
+              if (secret.current)
+                secret.current.type = event.currentTarget.checked ? 'text' : 'password'
+            }}
+          />
+          <span>{t('showPassword')}</span>
+        </label>
+        {failure.value !== '' && (
+          <p class="form-error" role="alert">
+            <Icon name="warning" size={18} />
+            {failure}
+          </p>
+        )}
+        <button class="button primary wide" data-testid="sign-in" disabled={isBusy}>
+          {t(isBusy.value ? 'signingIn' : 'signIn')}
+        </button>
+        <p class="hint">{t('signInHint')}</p>
+      </form>
+      <footer class="login-foot">
+        {state.region.value?.demo === true && <span>{t('demoNotice')}</span>}
+        <AboutButton />
+      </footer>
+    </main>
+  )
+}
+
+function signInError(error: unknown, t: ReturnType<typeof useTranslation>['t']): string {
+  if (!(error instanceof ApiError)) return t('errorInternal')
+  if (error.code === 'user_disabled') return t('errorDisabled')
+  if (error.status === 429) return t('errorLocked')
+  if (error.status === 401 || error.status === 400) return t('errorWrongPassword')
+  return errorText(error, { t })
+}

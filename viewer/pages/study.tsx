@@ -1,0 +1,184 @@
+import { type Signal, useSignal } from '@preact/signals'
+import { useEffect, useMemo } from 'preact/hooks'
+import { useLocation, useRoute } from 'preact-iso'
+import { loadStudy, type Study } from '../api/studies.ts'
+import { followTransfer, type Transfer } from '../api/transfer.ts'
+import { holderOf, type HolderState } from '../list/holder.ts'
+import { useApp, useTranslation } from '../parts/app-context.ts'
+import { AboutButton } from '../parts/about-dialog.tsx'
+import { type AppState, errorText } from '../parts/app-state.ts'
+import { LanguageSwitch } from '../parts/language-switch.tsx'
+import { Message } from '../parts/message.tsx'
+import { HelpDialog } from '../study/help-dialog.tsx'
+import { commandOf, isForControl } from '../study/keys.ts'
+import { LoadProgress } from '../study/load-progress.tsx'
+import { ObjectPanel } from '../study/object-panel.tsx'
+import { openStudy } from '../study/open-study.ts'
+import { PatientBar } from '../study/patient-bar.tsx'
+import { Rail } from '../study/rail.tsx'
+import { createStudyView, type StudyView } from '../study/study-view.ts'
+import { Toolbar } from '../study/toolbar.tsx'
+import { Viewport } from '../study/viewport.tsx'
+
+/** How often what failed for a passing reason is tried again. */
+const retryMs = 10_000
+
+export function StudyPage() {
+  const uid = useRoute().params['uid'] ?? ''
+  return <OpenStudy key={uid} uid={uid} />
+}
+
+function OpenStudy({ uid }: { uid: string }) {
+  const state = useApp()
+  const { route } = useLocation()
+  const study = useSignal<Study | undefined>(undefined)
+  const transfer = useSignal<Transfer | undefined>(undefined)
+  const failure = useSignal<unknown>(undefined)
+  const isStarted = useSignal(false)
+  const view = useMemo(
+    () => createStudyView(openStudy(uid, state), () => route(state.listAddress.value)),
+    [],
+  )
+  const start = () => {
+    failure.value = undefined
+    view.session
+      .start()
+      .then(() => (isStarted.value = true))
+      .catch((error: unknown) => (failure.value = error))
+  }
+  useEffect(() => {
+    state.lastStudy.value = uid
+    start()
+    return () => view.session[Symbol.dispose]()
+  }, [])
+  useStudyRow(uid, study, state)
+  useRetry(view, () => failure.value !== undefined && start())
+  useKeys(view)
+
+  const holder = holderOfStudy(study.value, state)
+  useTransfer(uid, transfer, holder?.isOwn === false)
+  return (
+    <div class="study-page" data-testid="study-page" data-study={uid}>
+      <PatientBar study={study.value} holder={holder} back={() => view.run('back')}>
+        <LoadProgress view={view} transfer={transfer.value} holderName={holder?.name ?? ''} />
+        <LanguageSwitch />
+        <AboutButton />
+      </PatientBar>
+      <Toolbar view={view} />
+      <div class="study-body">
+        {view.isRailOpen.value && <Rail view={view} />}
+        <main class="stage-area">
+          <Content view={view} isStarted={isStarted.value} failure={failure.value} retry={start} />
+        </main>
+      </div>
+      {view.isHelpOpen.value && <HelpDialog onClose={() => (view.isHelpOpen.value = false)} />}
+    </div>
+  )
+}
+
+/** The row of the list names patient and holder; images do not wait for it. */
+function useStudyRow(uid: string, study: Signal<Study | undefined>, { failed }: AppState): void {
+  useEffect(() => {
+    const abort = new AbortController()
+    loadStudy(uid, abort.signal)
+      .then((row) => (study.value = row))
+      .catch((error: unknown) => abort.signal.aborted || failed(error))
+    return () => abort.abort()
+  }, [])
+}
+
+function useTransfer(uid: string, transfer: Signal<Transfer | undefined>, isForeign: boolean) {
+  useEffect(() => {
+    if (!isForeign) return undefined
+    const abort = new AbortController()
+    followTransfer(uid, (progress) => (transfer.value = progress), abort.signal)
+    return () => abort.abort()
+  }, [isForeign])
+}
+
+/** A link that comes back is noticed without anybody pressing anything. */
+function useRetry(view: StudyView, restart: () => void): void {
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (document.hidden) return
+      restart()
+      view.session.retry('passing')
+    }, retryMs)
+    return () => clearInterval(timer)
+  }, [])
+}
+
+function useKeys(view: StudyView): void {
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      // A dialog has the keyboard to itself.
+      if (document.querySelector('dialog[open]') !== null) return
+      if (isForControl(event.target, event.code)) return
+      const command = commandOf(event)
+      if (command === undefined) return
+      event.preventDefault()
+      view.run(command)
+    }
+    globalThis.addEventListener('keydown', onKeyDown)
+    return () => globalThis.removeEventListener('keydown', onKeyDown)
+  }, [])
+}
+
+function holderOfStudy(study: Study | undefined, { session, region }: AppState) {
+  const now = session.value
+  if (study === undefined || typeof now !== 'object') return undefined
+  return holderOf(study, now.organization, region.value) satisfies HolderState
+}
+
+type ContentProps = {
+  view: StudyView
+  isStarted: boolean
+  failure: unknown
+  retry: () => void
+}
+
+/** The image, or what stands in its place. */
+function Content({ view, isStarted, failure, retry }: ContentProps) {
+  const translation = useTranslation()
+  const { t } = translation
+  const { active, other, outOfMemory, series } = view.session
+  if (failure !== undefined) {
+    return (
+      <Message
+        icon="lock"
+        title={t('studyUnavailable')}
+        text={isRefused(failure) ? t('studyForbidden') : errorText(failure, translation)}
+        action={{ label: t('retry'), run: retry }}
+      />
+    )
+  }
+  if (outOfMemory.value) return <Message icon="warning" title={t('outOfMemory')} />
+  if (other.value !== undefined) return <ObjectPanel object={other.value} />
+  const reader = active.value
+  if (reader !== undefined) {
+    return <Viewport key={reader.session.stack.key} view={view} reader={reader} />
+  }
+  if (isStarted && series.value.length === 0) {
+    return <Message icon="inbox" title={t('studyEmpty')} text={t('studyEmptyText')} />
+  }
+  const [broken] = series.value.filter((entry) => entry.failure !== undefined)
+  if (isStarted && broken !== undefined) {
+    return (
+      <Message
+        icon="warning"
+        title={t('seriesFailed')}
+        text={errorText(broken.failure, translation)}
+        action={{ label: t('retry'), run: () => view.session.retry() }}
+      />
+    )
+  }
+  return (
+    <div class="message" role="status">
+      <i class="spinner large" />
+      <p>{t('studyLoading')}</p>
+    </div>
+  )
+}
+
+const isRefused = (failure: unknown) =>
+  typeof failure === 'object' && failure !== null && 'status' in failure && failure.status === 403

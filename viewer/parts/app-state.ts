@@ -1,0 +1,83 @@
+import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals'
+import { ApiError } from '../api/http.ts'
+import type { Region } from '../api/region.ts'
+import type { Session } from '../api/session.ts'
+import type { DecoderPool } from '../imaging/decoder-pool.ts'
+import { createTranslation, type Key, type Language, type Translation } from '../i18n/i18n.ts'
+
+/** What every page shares. Nothing of it outlives the tab but the language. */
+export type AppState = {
+  /** `undefined` while it is not known yet whether somebody is signed in. */
+  session: Signal<Session | 'none' | undefined>
+  language: Signal<Language>
+  translation: ReadonlySignal<Translation>
+  region: Signal<Region | undefined>
+  /** Why the sign-in page is shown, when it is not the reader's own doing. */
+  notice: Signal<Key | undefined>
+  /** The free text of the list. It may be a patient's name, so it lives here and not in the page's address. */
+  searchText: Signal<string>
+  /** Where the reader was in the list, to come back to the same row. */
+  lastStudy: Signal<string>
+  /** The list with the filters that she left it with. */
+  listAddress: Signal<string>
+  decoders: DecoderPool
+  /** A request failed: signs out when the session is over. Says whether that was the reason. */
+  failed: (error: unknown) => boolean
+  /** The reader leaves; what she searched for must not greet the next one. */
+  signedOut: () => void
+}
+
+const languageKey = 'cami-language'
+
+export function createAppState(decoders: DecoderPool, storage: Storage): AppState {
+  const language = signal<Language>(storage.getItem(languageKey) === 'en' ? 'en' : 'ru')
+  language.subscribe((value) => storage.setItem(languageKey, value))
+  const state: AppState = {
+    session: signal(undefined),
+    language,
+    translation: computed(() => createTranslation(language.value)),
+    region: signal(undefined),
+    notice: signal(undefined),
+    searchText: signal(''),
+    lastStudy: signal(''),
+    listAddress: signal('/'),
+    decoders,
+    failed(error) {
+      if (!(error instanceof ApiError) || error.status !== 401) return false
+      if (typeof state.session.value === 'object') state.notice.value = 'sessionOver'
+      state.session.value = 'none'
+      return true
+    },
+    signedOut() {
+      batch(() => {
+        state.notice.value = undefined
+        state.searchText.value = ''
+        state.lastStudy.value = ''
+        state.listAddress.value = '/'
+        state.session.value = 'none'
+      })
+    },
+  }
+  return state
+}
+
+/** A sentence for people about an error of the interface. */
+export function errorText(error: unknown, { t }: Pick<Translation, 't'>): string {
+  if (!(error instanceof ApiError)) return t('errorInternal')
+  const key = errorKeys[error.code]
+  if (key !== undefined) return t(key)
+  if (error.status === 403) return t('errorForbidden')
+  if (error.status === 429) return t('errorRate')
+  return error.status >= 500 ? t('errorInternal') : t('errorOther', { code: error.code })
+}
+
+const errorKeys: { [code: string]: Key | undefined } = {
+  unreachable: 'errorUnreachable',
+  unavailable: 'errorUnreachable',
+  forbidden: 'errorForbidden',
+  internal: 'errorInternal',
+  holder_unreachable: 'errorHolder',
+  rate_limited: 'errorRate',
+  user_disabled: 'errorDisabled',
+  second_factor_required: 'errorSecondFactor',
+}
