@@ -11,6 +11,7 @@ import { tokenLimits } from './limits.ts'
 import { isWithin, toleranceMs } from './times.ts'
 import type { Policy } from './trust-list.ts'
 
+export { coversStudy } from './grant.ts'
 export type { CredentialFacts } from './credential.ts'
 export type { EpochFacts } from './epoch.ts'
 export type { GrantFacts } from './grant.ts'

@@ -95,7 +95,12 @@ export const PublicJwk = z.strictObject({
   x: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'not an Ed25519 public key'),
 })
 export type PublicJwk = z.infer<typeof PublicJwk>
-export type PrivateJwk = PublicJwk & { d: string }
+/** A private Ed25519 key, as key files hold it. */
+export const PrivateJwk = z.strictObject({
+  ...PublicJwk.shape,
+  d: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'not an Ed25519 private key'),
+})
+export type PrivateJwk = z.infer<typeof PrivateJwk>
 
 const base32 = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 

@@ -25,6 +25,7 @@ export const tokenLimits = {
   trustListLifetimeSeconds: 1830 * 24 * 3600,
   clockToleranceSeconds: 60,
   sessionAgeHoursMax: 12,
+  keyFileBytes: 4 * KiB,
   /** Nesting of a canonical JSON value. */
   jsonDepthMax: 128,
 } as const
@@ -141,6 +142,8 @@ export const instanceLimits = {
   binaryValueBytes: 512 * MiB,
   fragmentsMax: 1_000_000,
   framesMax: 65_535,
+  /** Rows and columns, whatever the width of the number that holds them. */
+  sideMax: 65_535,
   inflatedHeaderBytes: 8 * MiB,
   /** What a deflated data set may grow to: at least this much, else this many times what has come. */
   inflatedBytesFree: 64 * MiB,
