@@ -1,6 +1,6 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { Store, Write } from './store.ts'
 
 export type StoreFixture = AsyncDisposable & {

@@ -1,0 +1,81 @@
+import { open, readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { ProtocolError } from '#protocol/errors.ts'
+import { Kid, OrganizationOid, PublicJwk } from '#protocol/ids.ts'
+import type { PrivateJwk } from '#protocol/ids.ts'
+
+export const RegistryConfig = z.strictObject({
+  $schema: z.string().exactOptional(),
+  dataDir: z.string().min(1),
+  /** Private key (JWK, mode 0600): the registry's libp2p identity, named by the trust list. */
+  keyFile: z.string().min(1),
+  /** Private key (JWK, mode 0600) of an issuer of the trust list: signs grants, epochs and beats. */
+  issuerKeyFile: z.string().min(1),
+  /** The trust list, signed by the authority whose fingerprint is pinned here. */
+  trustListFile: z.string().min(1),
+  authority: Kid,
+  http: z.strictObject({ host: z.string().min(1), port: z.int().min(0).max(65_535) }),
+  peer: z.strictObject({ listen: z.array(z.string()).min(1) }),
+  /** Issued credentials to publish, one compact token in each file. */
+  credentials: z.array(z.string().min(1)).default([]),
+  /** Organizations that may neither serve nor fetch until they are taken off this list. */
+  suspended: z.array(OrganizationOid).default([]),
+})
+export type RegistryConfig = z.infer<typeof RegistryConfig>
+
+const KeyFile = z.strictObject({
+  ...PublicJwk.shape,
+  d: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+})
+
+const invalid = (message: string, cause?: unknown): ProtocolError =>
+  new ProtocolError('configuration_invalid', message, { cause })
+
+/** Reads and checks the configuration; the error is one sentence that names file, field and remedy. */
+export async function readRegistryConfig(file: string): Promise<RegistryConfig> {
+  const parsed = RegistryConfig.safeParse(await readJson(file))
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  const field = issue?.path.join('.') ?? ''
+  throw invalid(`${file}: field "${field}": ${issue?.message ?? 'is wrong'}; correct it`)
+}
+
+/** A private key as `certs` writes it; refused when others on this machine could read it. */
+export async function readPrivateKey(file: string): Promise<PrivateJwk> {
+  const handle = await open(file, 'r').catch((cause: unknown) => {
+    throw invalid(`cannot read the key ${file}: check the path`, cause)
+  })
+  try {
+    const { mode } = await handle.stat()
+    if ((mode & 0o077) !== 0) {
+      throw invalid(`the key ${file} can be read by others: run chmod 600 on it`)
+    }
+  } finally {
+    await handle.close()
+  }
+  const parsed = KeyFile.safeParse(await readJson(file))
+  if (!parsed.success) throw invalid(`${file} is not a private Ed25519 key: make one with certs`)
+  return parsed.data
+}
+
+/** One compact token, as `certs` writes it. */
+export async function readToken(file: string): Promise<string> {
+  return (await readText(file)).trim()
+}
+
+async function readJson(file: string): Promise<unknown> {
+  const text = await readText(file)
+  try {
+    return JSON.parse(text) as unknown
+  } catch (cause) {
+    throw invalid(`${file} is not JSON: correct it`, cause)
+  }
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw invalid(`cannot read ${file}: check the path`, cause)
+  }
+}

@@ -1,0 +1,102 @@
+import { PROTOCOL_VERSION } from '#protocol/control.ts'
+import { ProtocolError } from '#protocol/errors.ts'
+import type { PeerIdString } from '#protocol/ids.ts'
+import { streamLimits } from '#protocol/limits.ts'
+import type { Handlers } from '#protocol/transport/transport.ts'
+import { batchesOf } from './batches.ts'
+import type { Credentials, Organization } from './credentials.ts'
+import type { Directory } from './directory.ts'
+import type { Epochs } from './epochs.ts'
+import type { Followers } from './followers.ts'
+import type { Grants } from './grants.ts'
+import type { IndexLog } from './index-log.ts'
+import type { Trust } from './trust.ts'
+import type { Withdrawals } from './withdrawals.ts'
+
+/** What is left of a frame beside an epoch of the largest size. */
+const grantBytes = streamLimits.controlFrameBytes / 4
+
+/**
+ * What nodes may ask. Who asks is the peer id that Noise proved, looked up among the published credentials; no request
+ * names its caller, so no node can write another's rows or read another's grants.
+ */
+type Deps = {
+  trust: Trust
+  credentials: Credentials
+  withdrawals: Withdrawals
+  directory: Directory
+  epochs: Epochs
+  grants: Grants
+  indexLog: IndexLog
+  followers: Followers
+}
+
+export function createPeerHandlers(deps: Deps): Handlers {
+  const { trust, directory, epochs, grants, indexLog, followers } = deps
+  const caller = (peer: PeerIdString): Organization => callerOf(deps, peer)
+  return {
+    async hello({ addresses }, { peer }) {
+      caller(peer)
+      await directory.arrived(peer, addresses)
+      return { version: PROTOCOL_VERSION }
+    },
+    async 'trust.get'(_, { peer }) {
+      caller(peer)
+      return { trustList: trust.token() }
+    },
+    async 'directory.get'(_, { peer }) {
+      caller(peer)
+      return { members: directory.members() }
+    },
+    async 'epoch.get'(_, { peer }) {
+      const { oid } = caller(peer)
+      const { epoch, grants } = await epochs.current(oid)
+      const beat = await epochs.beat(oid)
+      const [first = [], ...more] = cut(grants, (grant) => grant.length)
+      for (const rest of more) directory.tell(oid, 'epoch', { epoch, grants: rest })
+      return { epoch, beat, grants: first }
+    },
+    async 'grant.list'(_, { peer }) {
+      const { oid } = caller(peer)
+      const rows = await grants.received(oid)
+      const states = rows.map(({ token, active }) => ({ grant: token, active }))
+      const [first = [], ...more] = cut(states, ({ grant }) => grant.length)
+      for (const rest of more) directory.tell(oid, 'grants', { grants: rest })
+      return { grants: first }
+    },
+    async 'grant.submit'({ request }, { peer }) {
+      return { grant: await grants.submit(caller(peer), request) }
+    },
+    async 'grant.revoke'({ jti }, { peer }) {
+      await grants.revoke(jti, caller(peer).oid)
+      return {}
+    },
+    async 'index.head'(_, { peer }) {
+      return await indexLog.head(caller(peer).oid)
+    },
+    async 'index.push'({ entries }, { peer }) {
+      const { seq } = await indexLog.push(caller(peer).oid, entries)
+      return { seq }
+    },
+    async 'index.follow'({ after }, { peer }) {
+      const { oid } = caller(peer)
+      const connection = directory.connection(oid)
+      if (connection === undefined) throw new ProtocolError('unavailable', 'not connected')
+      followers.follow(oid, connection, after)
+      return {}
+    },
+  }
+}
+
+function callerOf({ credentials, withdrawals }: Deps, peer: PeerIdString): Organization {
+  const organization = credentials.byPeer(peer)
+  if (organization === undefined) throw new ProtocolError('peer_unknown', 'no credential')
+  if (withdrawals.isSuspended(organization.oid)) {
+    throw new ProtocolError('peer_suspended', 'the organization is suspended')
+  }
+  return organization
+}
+
+function cut<T>(items: readonly T[], bytesOf: (item: T) => number): T[][] {
+  return batchesOf(items, { bytesOf, count: 1000, bytes: grantBytes })
+}

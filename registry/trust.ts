@@ -1,0 +1,34 @@
+import { ProtocolError } from '#protocol/errors.ts'
+import type { Kid } from '#protocol/ids.ts'
+import { nextTrustState, verifyTrustList } from '#protocol/trust-list.ts'
+import type { TrustList } from '#protocol/trust-list.ts'
+
+/** The authority's trust list that the registry hands out; it obeys it like everyone else. */
+export type Trust = {
+  token(): string
+  list(): TrustList
+  /** Takes a later list; throws what is wrong with it. */
+  replace(token: string): Promise<void>
+}
+
+export async function createTrust(deps: {
+  token: string
+  authority: Kid
+  clock: () => number
+}): Promise<Trust> {
+  const verify = (token: string) =>
+    verifyTrustList(token, { authority: deps.authority, now: deps.clock() })
+  let current = { token: deps.token, verified: await verify(deps.token) }
+  return {
+    token: () => current.token,
+    list: () => current.verified.claims,
+    async replace(token) {
+      const verified = await verify(token)
+      const { claims, digest } = current.verified
+      const next = nextTrustState({ ver: claims.ver, digest }, verified)
+      if (next === 'same') return
+      if (next !== 'accept') throw new ProtocolError(next, 'not later than the current trust list')
+      current = { token, verified }
+    },
+  }
+}
