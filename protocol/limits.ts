@@ -71,6 +71,44 @@ export const streamLimits = {
   replayEntriesMax: 100_000,
 } as const
 
+/** Studies on their way between organizations. */
+export const exchangeLimits = {
+  /** Holder: manifests kept ready to be asked for page by page. */
+  manifestsMax: 64,
+  /** Wants of one stream whose bytes are in memory at a time; the others wait for their turn. */
+  activeWantsMax: 4,
+  /** Metadata of one series, as it travels and inflated. */
+  metadataBytes: 32 * MiB,
+  metadataInflatedBytes: 256 * MiB,
+  /** The holder is asked again after this time, whether or not the bytes are here. */
+  askIntervalMs: 5 * minute,
+  /** Wants under way on a background stream: enough that the holder is never idle. */
+  backgroundWantsMax: 8,
+  /** An instance up to this size is checked by its own digest; chunk digests are asked for larger and cut ones. */
+  wholeBytes: 4 * MiB,
+  /** Wrong bytes from a holder for one instance, before it is left alone for a while. */
+  strikesMax: 3,
+  banMs: 10 * minute,
+  /** An unused bulk stream is closed, well before the other side resets it. */
+  streamLingerMs: 5 * second,
+  /** An opened study that nobody reads is let go. */
+  sessionLingerMs: 15 * minute,
+  sessionsMax: 1000,
+  sweepIntervalMs: 30 * second,
+  /** Queueing delay that background streams may cause, and what interactive ones may. */
+  backgroundDelayMs: 80,
+  interactiveDelayMs: 250,
+  interactiveCreditBytesMin: 128 * KiB,
+  /** Chunks of one instance that are arriving at the same time. */
+  openChunksMax: 16,
+  /** Copies whose chunk digests are in memory. */
+  verifiedCopiesMax: 1024,
+  copiesBytes: 50 * GiB,
+  /** Verified parts that nobody asked for since are removed at start. */
+  transferAgeMs: 7 * 24 * hour,
+  progressIntervalMs: 250,
+} as const
+
 /** Reading across organizations, per hour and day (trust.md, insider doctor). */
 export const readingLimits = {
   studiesPerUserHour: 60,
@@ -173,6 +211,9 @@ export const storageLimits = {
   /** Changes that go into one catalog batch. */
   catalogBatchMax: 256,
   catalogCacheMax: 1024,
+  catalogCacheBytes: 32 * MiB,
+  catalogWriteBytes: 8 * MiB,
+  catalogBlockBytes: 16 * KiB,
   /** Keys and rows that one search looks at. */
   searchScanMax: 200_000,
   quarantineListMax: 10_000,
@@ -210,7 +251,7 @@ export const httpLimits = {
   sessionMs: 12 * hour,
   /** How often the last use of a session is written to the disk. */
   sessionPersistMs: 1 * minute,
-  sessionsPerAccount: 64,
+  sessionsPerAccount: 20,
   sessionsMax: 10_000,
   loginFailuresPerAddressHour: 50,
   loginAlertFailures: 10,

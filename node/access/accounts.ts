@@ -1,0 +1,182 @@
+import { z } from 'zod'
+import type { Role as RoleName } from '#protocol/authorize.ts'
+import { ProtocolError } from '#protocol/errors.ts'
+import { Ulid, ulid, UserId, type OrganizationOid } from '#protocol/ids.ts'
+import { httpLimits } from '#protocol/limits.ts'
+import type { Records } from '../store/records.ts'
+import { checkPassword, createPasswords, type PasswordPolicy } from './passwords.ts'
+
+export const Role = z.enum([
+  'radiographer',
+  'radiologist',
+  'diagnostician',
+  'clinician',
+  'consultant',
+  'dept_head',
+  'consult_organizer',
+  'mo_admin',
+  'head_of_mo',
+  'cami_operator',
+  'cami_admin',
+  'support',
+  'security_auditor',
+  'ministry_observer',
+] as const satisfies readonly RoleName[])
+
+/** One person. Accounts are never deleted: the audit names them for as long as it is kept. */
+export const Account = z.strictObject({
+  id: Ulid,
+  login: z.string(),
+  name: z.string().min(1).max(200),
+  position: z.string().max(200),
+  department: z.string().max(200),
+  roles: z.array(Role).min(1).max(8),
+  enabled: z.boolean(),
+  createdAt: z.int(),
+  passwordHash: z.string(),
+  passwordSetAt: z.int(),
+})
+export type Account = z.infer<typeof Account>
+
+export const NewAccount = Account.pick({
+  name: true,
+  position: true,
+  department: true,
+  roles: true,
+}).extend({
+  login: z.string().min(1).max(64),
+  password: z.string().max(1024),
+  /** For simulations, which must know whom a grant names before the node runs. */
+  id: Ulid.exactOptional(),
+})
+export type NewAccount = z.infer<typeof NewAccount>
+
+/** The people of this organization. All are held in memory: hospitals have hundreds, and every request asks. */
+export type Accounts = {
+  create(account: NewAccount): Promise<Account>
+  find(login: string): Account | undefined
+  get(id: string): Account | undefined
+  /** Checks the password in the same time whether or not the login exists. */
+  verify(login: string, password: string): Promise<Account | undefined>
+  setPassword(id: string, password: string): Promise<void>
+  /** Her sessions end with the next request, and the grants that name her are told. */
+  disable(id: string): Promise<void>
+  enable(id: string): Promise<void>
+  list(): Account[]
+  userId(account: Pick<Account, 'id'>): UserId
+  onChange(listener: (account: Account) => void): () => void
+}
+
+const kind = 'account'
+
+export async function createAccounts(deps: {
+  records: Records
+  organization: OrganizationOid
+  clock: () => number
+  random: (count: number) => Uint8Array
+  policy?: PasswordPolicy
+}): Promise<Accounts> {
+  const { clock, policy = { lengthMin: httpLimits.passwordLengthMin } } = deps
+  const passwords = createPasswords()
+  const people = await loadPeople(deps.records)
+  const change = async (id: string, changes: Partial<Account>) =>
+    people.save({ ...people.known(id), ...changes })
+  return {
+    async create(given) {
+      const { password, id = ulid(clock(), deps.random(10)), ...rest } = NewAccount.parse(given)
+      const login = checkLogin(rest.login)
+      checkRoles(rest.roles)
+      checkPassword(password, login, policy)
+      const passwordHash = await passwords.hash(password)
+      const now = clock()
+      const times = { createdAt: now, passwordSetAt: now }
+      const account: Account = { ...rest, id, login, enabled: true, passwordHash, ...times }
+      await people.add(account)
+      return account
+    },
+    find: (login) => people.find(loginOf(login)),
+    get: (id) => people.get(id),
+    async verify(login, password) {
+      const account = people.find(loginOf(login))
+      const isRight = await passwords.verify(account?.passwordHash, password)
+      const current = account === undefined ? undefined : people.get(account.id)
+      // Disabled, or with another password meanwhile: the answer is the one of a wrong password.
+      const isCurrent = current?.enabled === true && current.passwordHash === account?.passwordHash
+      return isRight && isCurrent ? current : undefined
+    },
+    async setPassword(id, password) {
+      checkPassword(password, people.known(id).login, policy)
+      const passwordHash = await passwords.hash(password)
+      await change(id, { passwordHash, passwordSetAt: clock() })
+    },
+    disable: (id) => change(id, { enabled: false }),
+    enable: (id) => change(id, { enabled: true }),
+    list: () => people.all().toSorted((a, b) => (a.login < b.login ? -1 : 1)),
+    userId: ({ id }) => UserId.parse(`${deps.organization}#${id}`),
+    onChange: (listener) => people.onChange(listener),
+  }
+}
+
+async function loadPeople(records: Records) {
+  const byId = new Map<string, Account>()
+  const byLogin = new Map<string, Account>()
+  const listeners = new Set<(account: Account) => void>()
+  const keep = (account: Account) => {
+    byId.set(account.id, account)
+    byLogin.set(account.login, account)
+  }
+  for await (const { value } of records.list(kind)) keep(Account.parse(value))
+  const save = async (account: Account) => {
+    await records.put(kind, account.id, account)
+    keep(account)
+    for (const listener of listeners) listener(account)
+  }
+  return {
+    get: (id: string) => byId.get(id),
+    find: (login: string) => byLogin.get(login),
+    all: () => [...byId.values()],
+    save,
+    async add(account: Account) {
+      if (byId.size >= httpLimits.accountsMax) {
+        throw new ProtocolError('conflict', 'there are too many accounts')
+      }
+      if (byLogin.has(account.login) || byId.has(account.id)) {
+        throw new ProtocolError('conflict', 'the login is taken')
+      }
+      // Taken before the write ends, so that two at once cannot both have it.
+      keep(account)
+      await save(account)
+    },
+    known(id: string): Account {
+      const account = byId.get(id)
+      if (account === undefined) throw new ProtocolError('not_found', 'no such account')
+      return account
+    },
+    onChange(listener: (account: Account) => void) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}
+
+/** One person, one login: letters that differ only in case are the same ones. */
+const loginOf = (login: string) => login.normalize('NFKC').trim().toLowerCase()
+
+function checkLogin(given: string): string {
+  const login = loginOf(given)
+  if (/^[\p{L}\p{N}][\p{L}\p{N}._@-]{1,63}$/u.test(login)) return login
+  throw new ProtocolError('bad_request', 'a login is 2 to 64 letters, digits, and . _ @ -')
+}
+
+const admins: readonly RoleName[] = ['mo_admin', 'cami_admin', 'cami_operator']
+
+/** Duties that one person must not have together. */
+function checkRoles(roles: readonly RoleName[]): void {
+  const has = (role: RoleName) => roles.includes(role)
+  if (has('security_auditor') && admins.some(has)) {
+    throw new ProtocolError('bad_request', 'an administrator cannot be the auditor')
+  }
+  if (has('cami_operator') && has('radiologist')) {
+    throw new ProtocolError('bad_request', 'an operator cannot be a radiologist')
+  }
+}
