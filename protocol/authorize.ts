@@ -1,19 +1,17 @@
-import type { Assertion } from './assertion.ts'
-import type { CredentialFacts } from './credential.ts'
 import type { EpochFacts } from './epoch.ts'
 import type { ErrorCode } from './errors.ts'
+import type { FetchedFacts, LocalFacts, OwnUser, PeerFacts, Role } from './facts.ts'
 import { coversStudy } from './grant.ts'
 import type { GrantFacts, GrantRequest, Operation } from './grant.ts'
 import { oidOf, organizationOfUser } from './ids.ts'
-import type { Kid, OrganizationOid, PeerIdString, StudyUid, UserId } from './ids.ts'
-import type { Verified } from './jws.ts'
+import type { OrganizationOid, StudyUid, UserId } from './ids.ts'
 import { tokenLimits } from './limits.ts'
 import { isWithin, toleranceMs } from './times.ts'
-import type { Policy } from './trust-list.ts'
 
-export { coversStudy } from './grant.ts'
 export type { CredentialFacts } from './credential.ts'
 export type { EpochFacts } from './epoch.ts'
+export type { FetchedFacts, LocalFacts, OwnUser, PeerFacts, Role, StudyFacts } from './facts.ts'
+export { coversStudy } from './grant.ts'
 export type { GrantFacts } from './grant.ts'
 export type { Verified } from './jws.ts'
 
@@ -46,45 +44,6 @@ export type VerifiedSearch = {
 
 export type Denial = { ok: false; code: ErrorCode }
 export type Decision<T> = { ok: true; grant: T } | Denial
-
-export type Role =
-  | 'radiographer'
-  | 'radiologist'
-  | 'diagnostician'
-  | 'clinician'
-  | 'consultant'
-  | 'dept_head'
-  | 'consult_organizer'
-  | 'mo_admin'
-  | 'head_of_mo'
-  | 'cami_operator'
-  | 'cami_admin'
-  | 'support'
-  | 'security_auditor'
-  | 'ministry_observer'
-
-/** A signed-in person, as a session of her own node knows her. */
-export type OwnUser = {
-  uid: UserId
-  organization: OrganizationOid
-  roles: readonly Role[]
-  enabled: boolean
-  /** When she signed in, milliseconds. */
-  authTime: number
-  amr: readonly ('pwd' | 'otp' | 'hwk')[]
-}
-
-/** What the decision needs to know of a study. */
-export type StudyFacts = {
-  study: StudyUid
-  holder: OrganizationOid
-  modalities: readonly string[]
-  /** `YYYYMMDD` or empty. */
-  date: string
-  device: string
-  /** Quarantined, hidden or restricted: not for other organizations. */
-  withheld: boolean
-}
 
 /** What each role may do with studies of its own organization. A role that is not here sees none. */
 const ownOperations: Partial<Record<Role, readonly Operation[]>> = {
@@ -122,15 +81,6 @@ function refuseUser(user: OwnUser, self: OrganizationOid, now: number): ErrorCod
   if (!isOwn) return 'forbidden'
   if (!user.enabled) return 'user_disabled'
   return isSessionOld(user.authTime, now) ? 'session_too_old' : undefined
-}
-
-export type LocalFacts = {
-  now: number
-  self: OrganizationOid
-  user: OwnUser
-  operation: Operation
-  /** Absent: this node holds no such study. */
-  study?: StudyFacts
 }
 
 /**
@@ -179,25 +129,6 @@ export function authorizeQuarantine(
   return user.roles.includes('mo_admin')
     ? prove<VerifiedSearch>({ user: user.uid, organization: self })
     : deny('role_missing')
-}
-
-/** Facts of a request that came from another organization's node over its Noise connection. */
-export type PeerFacts = {
-  now: number
-  self: OrganizationOid
-  /** Thumbprints of this node's own keys, the current one and its lineage. */
-  selfKids: ReadonlySet<Kid>
-  policy: Policy
-  remotePeer: PeerIdString
-  operation: Operation
-  assertion: Verified<Assertion>
-  replayed: boolean
-  credential?: CredentialFacts
-  epoch?: EpochFacts
-  grant?: GrantFacts
-  /** The study that is asked for; absent when this node does not hold it. */
-  study?: StudyFacts
-  rateExceeded: boolean
 }
 
 /**
@@ -316,21 +247,6 @@ function refuseSession({ policy, assertion, now }: PeerFacts): ErrorCode | undef
   const { amr, auth_time } = assertion.claims
   if (policy.secondFactor === 'required' && !hasSecondFactor(amr)) return 'second_factor_required'
   return isSessionOld(auth_time * 1000, now) ? 'session_too_old' : undefined
-}
-
-/** Facts of the grantee's side, before its node dials the holder. */
-export type FetchedFacts = {
-  now: number
-  self: OrganizationOid
-  /** The key that this node signs assertions with: a grant that pins another one opens nothing. */
-  selfKid: Kid
-  policy: Policy
-  user: OwnUser
-  operation: Operation
-  /** From the replicated index, or learnt from the holder. */
-  study: StudyFacts
-  /** Grants that this organization received, and whether the registry last said that they are active. */
-  grants: readonly { facts: GrantFacts; active: boolean }[]
 }
 
 /**

@@ -1,0 +1,91 @@
+import type { Assertion } from './assertion.ts'
+import type { CredentialFacts } from './credential.ts'
+import type { EpochFacts } from './epoch.ts'
+import type { GrantFacts, Operation } from './grant.ts'
+import type { Kid, OrganizationOid, PeerIdString, StudyUid, UserId } from './ids.ts'
+import type { Verified } from './jws.ts'
+import type { Policy } from './trust-list.ts'
+
+/** What decisions are made from. Times are milliseconds. */
+
+export type Role =
+  | 'radiographer'
+  | 'radiologist'
+  | 'diagnostician'
+  | 'clinician'
+  | 'consultant'
+  | 'dept_head'
+  | 'consult_organizer'
+  | 'mo_admin'
+  | 'head_of_mo'
+  | 'cami_operator'
+  | 'cami_admin'
+  | 'support'
+  | 'security_auditor'
+  | 'ministry_observer'
+
+/** A signed-in person, as a session of her own node knows her. */
+export type OwnUser = {
+  uid: UserId
+  organization: OrganizationOid
+  roles: readonly Role[]
+  enabled: boolean
+  /** When she signed in, milliseconds. */
+  authTime: number
+  amr: readonly ('pwd' | 'otp' | 'hwk')[]
+}
+
+/** What the decision needs to know of a study. */
+export type StudyFacts = {
+  study: StudyUid
+  holder: OrganizationOid
+  modalities: readonly string[]
+  /** `YYYYMMDD` or empty. */
+  date: string
+  device: string
+  /** Quarantined, hidden or restricted: not for other organizations. */
+  withheld: boolean
+}
+
+export type LocalFacts = {
+  now: number
+  self: OrganizationOid
+  user: OwnUser
+  operation: Operation
+  /** Absent: this node holds no such study. */
+  study?: StudyFacts
+}
+
+/** Facts of a request that came from another organization's node over its Noise connection. */
+export type PeerFacts = {
+  now: number
+  self: OrganizationOid
+  /** Thumbprints of this node's own keys, the current one and its lineage. */
+  selfKids: ReadonlySet<Kid>
+  policy: Policy
+  remotePeer: PeerIdString
+  operation: Operation
+  assertion: Verified<Assertion>
+  replayed: boolean
+  credential?: CredentialFacts
+  epoch?: EpochFacts
+  grant?: GrantFacts
+  /** The study that is asked for; absent when this node does not hold it. */
+  study?: StudyFacts
+  rateExceeded: boolean
+}
+
+/** Facts of the grantee's side, before its node dials the holder. */
+export type FetchedFacts = {
+  now: number
+  self: OrganizationOid
+  /** The key that this node signs assertions with: a grant that pins another one opens nothing. */
+  selfKid: Kid
+  policy: Policy
+  user: OwnUser
+  operation: Operation
+  /** From the replicated index, or learnt from the holder. */
+  study: StudyFacts
+  /** Grants that this organization received, and whether the registry last said that they are active. */
+  grants: readonly { facts: GrantFacts; active: boolean }[]
+}
