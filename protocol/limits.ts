@@ -173,7 +173,8 @@ export const dimseLimits = {
 /** One data set (PS3.5). */
 export const instanceLimits = {
   instanceBytes: 2 * GiB,
-  headerBytes: 8 * MiB,
+  /** Element headers, texts and small values; an enhanced object of ten thousand frames has such a header. */
+  headerBytes: 16 * MiB,
   depthMax: 128,
   elementsMax: 2_000_000,
   textValueBytes: 4 * MiB,
@@ -182,7 +183,8 @@ export const instanceLimits = {
   framesMax: 65_535,
   /** Rows and columns, whatever the width of the number that holds them. */
   sideMax: 65_535,
-  inflatedHeaderBytes: 8 * MiB,
+  /** Preamble and meta header of a file (PS3.10 §7.1). */
+  fileMetaBytes: 64 * KiB,
   /** What a deflated data set may grow to: at least this much, else this many times what has come. */
   inflatedBytesFree: 64 * MiB,
   inflationMax: 100,

@@ -6,7 +6,7 @@ export type RandomAccess = {
   read(offset: number, length: number): Promise<Uint8Array>
 }
 
-/** Pixel Data as the walker met it (PS3.5 §8). */
+/** Pixel Data as the walker met it (PS3.5 §8). Offsets are of the value, in the inflated data set when deflated. */
 export type PixelFacts =
   | { encapsulated: false; tag: string; offset: number; length: number }
   | { encapsulated: true; tag: string; offset: number; fragments: number }
@@ -14,11 +14,16 @@ export type PixelFacts =
 /** What a complete structural walk of a data set yields. */
 export type Walk = {
   bytes: number
-  /** Offset of the Pixel Data element's tag; `bytes` when there is none. */
+  /**
+   * Offset of the Pixel Data element's tag; `bytes` when there is none, and for a deflated data set, whose header has
+   * no place of its own among the bytes received.
+   */
   headerBytes: number
   /** The index attributes (top level), decoded, in the DICOM JSON model. */
   attributes: DicomJson
   pixel?: PixelFacts
+  /** Well-formed, but its pixels cannot be what its header says: too few bytes, or bits that do not fit (DQ-16). */
+  damaged?: true
 }
 
 /**
