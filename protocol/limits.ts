@@ -85,7 +85,7 @@ export const exchangeLimits = {
   /** Wants under way on a background stream: enough that the holder is never idle. */
   backgroundWantsMax: 8,
   /** An instance up to this size is checked by its own digest; chunk digests are asked for larger and cut ones. */
-  wholeBytes: 4 * MiB,
+  wholeBytes: 1 * MiB,
   /** Wrong bytes from a holder for one instance, before it is left alone for a while. */
   strikesMax: 3,
   banMs: 10 * minute,

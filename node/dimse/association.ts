@@ -1,0 +1,148 @@
+import type { Socket } from 'node:net'
+import type { Archive } from '../archive/archive.ts'
+import type { Log } from '../log.ts'
+import { admit, type AdmissionDeps } from './admission.ts'
+import { canonicalRequest, readAssociateRequest } from './associate-request.ts'
+import type { Slot } from './connections.ts'
+import { createAcceptor } from './dcmjs-dimse.ts'
+import { createDeadlines } from './deadlines.ts'
+import { createLink, type DimseLimits } from './link.ts'
+import { createMessages, type Messages } from './messages.ts'
+import {
+  abortPdu,
+  abortReason,
+  abortSource,
+  pduType,
+  rejections,
+  rejectPdu,
+  releaseResponsePdu,
+} from './pdu.ts'
+import { PduError, type PduEvent } from './pdu-guard.ts'
+import { createServices, type Services } from './services.ts'
+import { choose } from './syntaxes.ts'
+
+export type AssociationDeps = AdmissionDeps & {
+  /** Names the association in the records of its objects. */
+  id: string
+  address: string
+  slot: Slot
+  archive: Pick<Archive, 'ingest'>
+  log: Log
+  clock: () => number
+  limits: DimseLimits
+}
+
+/** One connection as its owner sees it. */
+export type Served = {
+  /** Ends a peer that kept us waiting for too long. */
+  checkDeadlines(): void
+  /** Closes at once, for lack of room. */
+  evict(): void
+  /** Ends the association because the node stops. */
+  shutDown(): void
+  /** Resolves when the socket is gone and the archive is done with everything that came. */
+  readonly done: Promise<void>
+}
+
+/** The provider's side of one connection, from its first byte to its last. */
+export function serveAssociation(socket: Socket, deps: AssociationDeps): Served {
+  const { address, archive, alerts, limits, slot, log } = deps
+  const deadlines = createDeadlines(limits, deps.clock)
+  /** From the A-ASSOCIATE-AC on. */
+  let open: { messages: Messages; services: Services } | undefined
+
+  const link = createLink(socket, {
+    allowed: (type) => allowedLength(type, open !== undefined, limits),
+    handle,
+    onReceived: (bytes) =>
+      deadlines.received(bytes, link.isInside || open?.messages.isInside === true),
+    onFailure: (error) => log.warn({ err: error, address }, 'association aborted'),
+    limits,
+  })
+  const { maximumPduBytes } = limits
+  const acceptor = createAcceptor({ send: (bytes) => link.send(bytes), choose, maximumPduBytes })
+
+  function handle(event: PduEvent): Promise<void> | undefined {
+    if (event.kind === 'fragment') return open?.messages.take(event)
+    switch (event.type) {
+      case pduType.associateRequest:
+        associate(event.bytes)
+        return undefined
+      case pduType.releaseRequest:
+        return release()
+      default:
+        // A-ABORT: the guard lets nothing else through. No answer (PS3.8 §9.2.3, AA-3).
+        link.destroy()
+        return undefined
+    }
+  }
+
+  function associate(pdu: Buffer): void {
+    const request = readAssociateRequest(pdu, limits)
+    const admission = admit(request, { address, association: deps.id }, deps)
+    if (!admission.ok || !slot.associate()) {
+      link.close(rejectPdu(admission.ok ? rejections.localLimit : admission.rejection))
+      return
+    }
+    deadlines.associated()
+    const accepted = acceptor.accept(canonicalRequest(request))
+    const { origin } = admission
+    const parts = { accepted, origin, acceptor, link, deadlines, archive, alerts, limits }
+    const services = createServices(parts)
+    const isAccepted = (context: number) => accepted.has(context)
+    const { commandBytes } = limits
+    open = { messages: createMessages({ isAccepted, ...services, commandBytes }), services }
+  }
+
+  async function release(): Promise<void> {
+    if (open?.messages.isInside === true) {
+      throw new PduError(abortReason.unexpectedPdu, 'release inside a message', abortSource.user)
+    }
+    await open?.services.settled()
+    link.close(releaseResponsePdu())
+    slot.dissociate()
+  }
+
+  const end = async () => {
+    slot.leave()
+    acceptor.close()
+    await open?.messages.abort()
+    await open?.services.settled()
+  }
+  const done = link.closed
+    .then(end)
+    .catch((error: unknown) => log.error({ err: error }, 'association did not end cleanly'))
+
+  return {
+    checkDeadlines() {
+      const overdue = link.isClosing ? undefined : deadlines.overdue()
+      if (overdue === undefined) return
+      log.debug({ overdue, address }, 'association timed out')
+      // PS3.8 §9.2.3, AA-2: before an association the connection is closed without a word.
+      if (overdue === 'association') link.destroy()
+      else link.close(abortPdu(abortReason.unspecified))
+    },
+    evict: () => link.destroy(),
+    shutDown() {
+      link.send(abortPdu(abortReason.unspecified))
+      link.destroy()
+    },
+    done,
+  }
+}
+
+/** What may come when (PS3.8 §9.2.3): a request first and once, then data, release and abort. */
+function allowedLength(type: number, isOpen: boolean, limits: DimseLimits): number | undefined {
+  switch (type) {
+    case pduType.associateRequest:
+      return isOpen ? undefined : limits.associateBytes
+    case pduType.data:
+      return isOpen ? limits.dataPduBytes : undefined
+    case pduType.releaseRequest:
+      return isOpen ? limits.controlPduBytes : undefined
+    case pduType.abort:
+      return limits.controlPduBytes
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,178 @@
+import { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
+import dimse from 'dcmjs-dimse'
+import { abortReason } from './pdu.ts'
+import { PduError } from './pdu-guard.ts'
+import type { Choice } from './syntaxes.ts'
+
+/**
+ * The only file that touches dcmjs-dimse. The library never sees a socket: it gets whole, checked units one at a time
+ * and hands back what it wants to send. It negotiates associations and answers C-ECHO; data sets never reach it,
+ * because its own reception loses bytes under backpressure, has no bounds and buffers whole instances.
+ */
+
+const { Scp, Implementation, association, constants, log, responses } = dimse
+
+// It logs associations to the console, names and addresses included.
+log.setLevel('silent')
+Implementation.setImplementationClassUid('2.25.173272839836986639700827168213638480413')
+Implementation.setImplementationVersion('CAMI')
+
+/** Its own timers would abort an association while a data set streams by; the deadlines of the guard count instead. */
+const noTimeoutMs = 2 ** 31 - 1
+const options = {
+  connectTimeout: noTimeoutMs,
+  associationTimeout: noTimeoutMs,
+  pduTimeout: noTimeoutMs,
+}
+
+export type Accepted = ReadonlyMap<number, { abstractSyntax: string; transferSyntax: string }>
+
+/** The provider's side of one association. */
+export type Acceptor = {
+  /** Answers a checked A-ASSOCIATE-RQ with an A-ASSOCIATE-AC; the contexts that were accepted. */
+  accept(pdu: Buffer): Accepted
+  /** Answers a C-ECHO request: one P-DATA-TF with the whole command. */
+  echo(pdu: Buffer): void
+  close(): void
+}
+
+type Decide = (abstractSyntax: string, transferSyntaxes: readonly string[]) => Choice
+
+/** `maximumPduBytes` is what we announce for reception, whatever the peer announced for its own. */
+export function createAcceptor(deps: {
+  send: (bytes: Buffer) => void
+  choose: Decide
+  maximumPduBytes: number
+}): Acceptor {
+  const wire = createWire(deps.send)
+  const accepted = new Map<number, { abstractSyntax: string; transferSyntax: string }>()
+
+  class Provider extends Scp {
+    override associationRequested(requested: Association): void {
+      for (const { id, context } of requested.getPresentationContexts()) {
+        const abstractSyntax = context.getAbstractSyntaxUid()
+        const choice = deps.choose(abstractSyntax, context.getTransferSyntaxUids())
+        if (choice.result === 'accepted') {
+          context.setResult(constants.PresentationContextResult.Accept, choice.transferSyntax)
+          accepted.set(id, { abstractSyntax, transferSyntax: choice.transferSyntax })
+        } else {
+          context.setResult(rejected[choice.result])
+        }
+      }
+      // The library would announce the smaller of both maxima, and echo a window of operations it cannot honour.
+      requested.setMaxPduLength(deps.maximumPduBytes)
+      requested.setNegotiateAsyncOps(false)
+      this.sendAssociationAccept()
+    }
+
+    override cEchoRequest(request: EchoRequest, answer: (response: EchoResponse) => void): void {
+      const response = responses.CEchoResponse.fromRequest(request)
+      response.setStatus(constants.Status.Success)
+      answer(response)
+    }
+  }
+  const provider = new Provider(wire.socket, options)
+
+  const perform = (pdu: Buffer) => {
+    const before = wire.sent()
+    wire.receive(pdu)
+    // The library swallows its own failures; without an answer the peer would wait for ever.
+    if (wire.sent() === before) throw new PduError(abortReason.unspecified, 'no answer')
+  }
+  provider.on('networkError', () => undefined)
+  return {
+    accept(pdu) {
+      perform(pdu)
+      return accepted
+    },
+    echo: perform,
+    close: wire.close,
+  }
+}
+
+const rejected = {
+  'abstract-syntax-not-supported':
+    constants.PresentationContextResult.RejectAbstractSyntaxNotSupported,
+  'transfer-syntaxes-not-supported':
+    constants.PresentationContextResult.RejectTransferSyntaxesNotSupported,
+}
+
+/** What the peer made of our proposal. */
+export type Negotiated =
+  | { ok: true; maximumPduBytes: number; accepted: Accepted }
+  | { ok: false; result: number; source: number; reason: number }
+
+/** The user's side of one association. */
+export type Requestor = {
+  request(): void
+  /** Takes an A-ASSOCIATE-AC or A-ASSOCIATE-RJ; `undefined` when the library could not read it. */
+  negotiated(pdu: Buffer): Negotiated | undefined
+  close(): void
+}
+
+/** Proposes one context for each pair, in order, each with its one transfer syntax. */
+export function createRequestor(deps: {
+  send: (bytes: Buffer) => void
+  callingAe: string
+  calledAe: string
+  pairs: readonly { abstractSyntax: string; transferSyntax: string }[]
+  maximumPduBytes: number
+}): Requestor {
+  const wire = createWire(deps.send)
+  const proposal = new association.Association(deps.callingAe, deps.calledAe)
+  proposal.setMaxPduLength(deps.maximumPduBytes)
+  deps.pairs.forEach(({ abstractSyntax, transferSyntax }, index) => {
+    const id = proposal.addPresentationContext(abstractSyntax, 2 * index + 1)
+    proposal.addTransferSyntaxToPresentationContext(id, transferSyntax)
+  })
+  const user = new Scp(wire.socket, options)
+  let outcome: Negotiated | undefined
+  user.on('networkError', () => undefined)
+  user.on('associationAccepted', (answered: Association) => {
+    const accepted = new Map<number, { abstractSyntax: string; transferSyntax: string }>()
+    answered.getPresentationContexts().forEach(({ id, context }, index) => {
+      const pair = deps.pairs[index]
+      const isAccepted =
+        context.getResult() === constants.PresentationContextResult.Accept &&
+        context.getAcceptedTransferSyntaxUid() === pair?.transferSyntax
+      if (isAccepted && pair !== undefined) accepted.set(id, pair)
+    })
+    outcome = { ok: true, maximumPduBytes: answered.getMaxPduLength(), accepted }
+  })
+  user.on('associationRejected', (rejection: Omit<Negotiated & { ok: false }, 'ok'>) => {
+    outcome = { ...rejection, ok: false }
+  })
+  return {
+    request: () => user.sendAssociationRequest(proposal),
+    negotiated(pdu) {
+      wire.receive(pdu)
+      return outcome
+    },
+    close: wire.close,
+  }
+}
+
+type Association = InstanceType<typeof association.Association>
+type EchoRequest = InstanceType<typeof dimse.requests.CEchoRequest>
+type EchoResponse = InstanceType<typeof responses.CEchoResponse>
+
+/** What the library uses of a socket. It emits and writes synchronously; a test holds it to that. */
+function createWire(send: (bytes: Buffer) => void) {
+  let count = 0
+  const wire = Object.assign(new EventEmitter(), {
+    setTimeout: () => undefined,
+    write: (bytes: Buffer) => {
+      count++
+      send(bytes)
+      return true
+    },
+  })
+  return {
+    socket: wire as unknown as Socket,
+    receive: (pdu: Buffer) => void wire.emit('data', pdu),
+    sent: () => count,
+    /** Stops the interval that the library starts for every association. */
+    close: () => void wire.emit('close'),
+  }
+}

@@ -1,0 +1,85 @@
+import { ProtocolError } from '#protocol/errors.ts'
+import { instanceLimits } from '#protocol/limits.ts'
+import type { Archive, Declared, IngestSink, Origin, Stored } from '../archive/archive.ts'
+import { abortReason, abortSource } from './pdu.ts'
+import { PduError } from './pdu-guard.ts'
+import { outcomeOfError, outcomeOfStored, type Outcome } from './status.ts'
+
+/** The data set of one message on its way in. Each message has its own: nothing is shared between pipelined ones. */
+export type Reception = {
+  /** Takes the next piece; nothing more may be read until the promise, if there is one, resolves. */
+  take(data: Buffer): Promise<void> | undefined
+  /** After the last piece: what to answer. */
+  finish(): Promise<Outcome>
+  /** The association ended before the data set did. */
+  abort(): Promise<void>
+}
+
+/** Reads a data set only to refuse it; there is no other way to refuse in DIMSE but to abort. */
+export function discardData(outcome: Outcome, bytesMax: number): Reception {
+  const count = createCounter(bytesMax)
+  return {
+    take(data) {
+      count(data.length)
+      return undefined
+    },
+    finish: async () => outcome,
+    abort: async () => undefined,
+  }
+}
+
+/** Streams a data set into the archive as it came. A failure is kept until the sender can be told. */
+export async function receiveStore(deps: {
+  archive: Pick<Archive, 'ingest'>
+  declared: Declared
+  origin: Origin
+  onStored: (stored: Stored) => void
+}): Promise<Reception> {
+  const { archive, declared, origin, onStored } = deps
+  const count = createCounter(instanceLimits.instanceBytes)
+  let sink: IngestSink
+  try {
+    sink = await archive.ingest(declared, origin)
+  } catch (error) {
+    return discardData(outcomeOfError(error), instanceLimits.instanceBytes)
+  }
+  let failure: unknown
+  const fail = async (error: unknown) => {
+    failure = error ?? new ProtocolError('internal', 'the archive failed')
+    await sink.abort()
+  }
+  return {
+    take(data) {
+      count(data.length)
+      if (data.length === 0 || failure !== undefined) return undefined
+      try {
+        return sink.write(data) ? undefined : sink.drain().catch(fail)
+      } catch (error) {
+        return fail(error)
+      }
+    },
+    async finish() {
+      if (failure !== undefined) return outcomeOfError(failure)
+      try {
+        const stored = await sink.finish()
+        onStored(stored)
+        return outcomeOfStored(stored)
+      } catch (error) {
+        return outcomeOfError(error)
+      }
+    },
+    async abort() {
+      if (failure === undefined) await sink.abort()
+    },
+  }
+}
+
+function createCounter(bytesMax: number): (bytes: number) => void {
+  let total = 0
+  return (bytes) => {
+    total += bytes
+    if (total > bytesMax) {
+      throw new PduError(abortReason.unspecified, 'data set too long', abortSource.user)
+    }
+  }
+}
