@@ -4,9 +4,9 @@ import type { Log } from '../log.ts'
 import { admit, type AdmissionDeps } from './admission.ts'
 import { canonicalRequest, readAssociateRequest } from './associate-request.ts'
 import type { Slot } from './connections.ts'
-import { createAcceptor } from './dcmjs-dimse.ts'
-import { createDeadlines } from './deadlines.ts'
-import { createLink, type DimseLimits } from './link.ts'
+import { createAcceptor, type Acceptor } from './dcmjs-dimse.ts'
+import { createDeadlines, type Deadlines } from './deadlines.ts'
+import { createLink, type DimseLimits, type Link } from './link.ts'
 import { createMessages, type Messages } from './messages.ts'
 import {
   abortPdu,
@@ -44,12 +44,14 @@ export type Served = {
   readonly done: Promise<void>
 }
 
+/** From the A-ASSOCIATE-AC on. */
+type Open = { messages: Messages; services: Services }
+
 /** The provider's side of one connection, from its first byte to its last. */
 export function serveAssociation(socket: Socket, deps: AssociationDeps): Served {
-  const { address, archive, alerts, limits, slot, log } = deps
+  const { address, limits, slot, log } = deps
   const deadlines = createDeadlines(limits, deps.clock)
-  /** From the A-ASSOCIATE-AC on. */
-  let open: { messages: Messages; services: Services } | undefined
+  let open: Open | undefined
 
   const link = createLink(socket, {
     allowed: (type) => allowedLength(type, open !== undefined, limits),
@@ -59,14 +61,17 @@ export function serveAssociation(socket: Socket, deps: AssociationDeps): Served 
     onFailure: (error) => log.warn({ err: error, address }, 'association aborted'),
     limits,
   })
-  const { maximumPduBytes } = limits
-  const acceptor = createAcceptor({ send: (bytes) => link.send(bytes), choose, maximumPduBytes })
+  const acceptor = createAcceptor({
+    send: (bytes) => link.send(bytes),
+    choose,
+    maximumPduBytes: limits.maximumPduBytes,
+  })
 
   function handle(event: PduEvent): Promise<void> | undefined {
     if (event.kind === 'fragment') return open?.messages.take(event)
     switch (event.type) {
       case pduType.associateRequest:
-        associate(event.bytes)
+        open = associate(event.bytes, deps, { link, acceptor, deadlines })
         return undefined
       case pduType.releaseRequest:
         return release()
@@ -75,23 +80,6 @@ export function serveAssociation(socket: Socket, deps: AssociationDeps): Served 
         link.destroy()
         return undefined
     }
-  }
-
-  function associate(pdu: Buffer): void {
-    const request = readAssociateRequest(pdu, limits)
-    const admission = admit(request, { address, association: deps.id }, deps)
-    if (!admission.ok || !slot.associate()) {
-      link.close(rejectPdu(admission.ok ? rejections.localLimit : admission.rejection))
-      return
-    }
-    deadlines.associated()
-    const accepted = acceptor.accept(canonicalRequest(request))
-    const { origin } = admission
-    const parts = { accepted, origin, acceptor, link, deadlines, archive, alerts, limits }
-    const services = createServices(parts)
-    const isAccepted = (context: number) => accepted.has(context)
-    const { commandBytes } = limits
-    open = { messages: createMessages({ isAccepted, ...services, commandBytes }), services }
   }
 
   async function release(): Promise<void> {
@@ -109,10 +97,6 @@ export function serveAssociation(socket: Socket, deps: AssociationDeps): Served 
     await open?.messages.abort()
     await open?.services.settled()
   }
-  const done = link.closed
-    .then(end)
-    .catch((error: unknown) => log.error({ err: error }, 'association did not end cleanly'))
-
   return {
     checkDeadlines() {
       const overdue = link.isClosing ? undefined : deadlines.overdue()
@@ -127,8 +111,33 @@ export function serveAssociation(socket: Socket, deps: AssociationDeps): Served 
       link.send(abortPdu(abortReason.unspecified))
       link.destroy()
     },
-    done,
+    done: link.closed
+      .then(end)
+      .catch((error: unknown) => log.error({ err: error }, 'association did not end cleanly')),
   }
+}
+
+/** Answers the A-ASSOCIATE-RQ; `undefined` when the answer was no. */
+function associate(
+  pdu: Buffer,
+  deps: AssociationDeps,
+  parts: { link: Link; acceptor: Acceptor; deadlines: Deadlines },
+): Open | undefined {
+  const { address, archive, alerts, id, limits, slot } = deps
+  const { link, acceptor, deadlines } = parts
+  const request = readAssociateRequest(pdu, limits)
+  const admission = admit(request, { address, association: id }, deps)
+  if (!admission.ok || !slot.associate()) {
+    link.close(rejectPdu(admission.ok ? rejections.localLimit : admission.rejection))
+    return undefined
+  }
+  const { origin } = admission
+  deadlines.associated()
+  const accepted = acceptor.accept(canonicalRequest(request))
+  const services = createServices({ ...parts, accepted, origin, archive, alerts, limits })
+  const { commandBytes } = limits
+  const isAccepted = (context: number) => accepted.has(context)
+  return { services, messages: createMessages({ ...services, isAccepted, commandBytes }) }
 }
 
 /** What may come when (PS3.8 §9.2.3): a request first and once, then data, release and abort. */

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import dimse from 'dcmjs-dimse'
+import { implementation } from '../dicom/part10.ts'
 import { abortReason } from './pdu.ts'
 import { PduError } from './pdu-guard.ts'
 import type { Choice } from './syntaxes.ts'
@@ -15,8 +16,8 @@ const { Scp, Implementation, association, constants, log, responses } = dimse
 
 // It logs associations to the console, names and addresses included.
 log.setLevel('silent')
-Implementation.setImplementationClassUid('2.25.173272839836986639700827168213638480413')
-Implementation.setImplementationVersion('CAMI')
+Implementation.setImplementationClassUid(implementation.classUid)
+Implementation.setImplementationVersion(implementation.version)
 
 /** Its own timers would abort an association while a data set streams by; the deadlines of the guard count instead. */
 const noTimeoutMs = 2 ** 31 - 1

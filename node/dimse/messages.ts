@@ -23,12 +23,8 @@ export type MessagesDeps = {
   commandBytes: number
 }
 
-export function createMessages({
-  isAccepted,
-  perform,
-  complete,
-  commandBytes,
-}: MessagesDeps): Messages {
+export function createMessages(deps: MessagesDeps): Messages {
+  const { isAccepted, perform, complete, commandBytes } = deps
   let parts: Buffer[] = []
   let partsBytes = 0
   /** Context of the message on its way in. */

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import { ProtocolError } from '#protocol/errors.ts'
 import { commandField, type Command } from './command-set.ts'
-import { createRequestor, type Negotiated } from './dcmjs-dimse.ts'
+import { createRequestor, type Accepted, type Negotiated } from './dcmjs-dimse.ts'
 import { createLink, type Link } from './link.ts'
-import { createMessages } from './messages.ts'
+import { createMessages, type Messages } from './messages.ts'
 import { abortReason, pduType } from './pdu.ts'
 import { PduError, type PduEvent } from './pdu-guard.ts'
 import type { ScuAssociationOptions } from './scu-association.ts'
@@ -17,14 +17,13 @@ export type Peer = {
   response(messageId: number): Promise<Command>
 }
 
-type Expected<T> = { resolve: (value: T) => void; reject: (error: unknown) => void }
-
 /** The user's side of one association, on a connected socket. */
 export function createPeer(socket: Socket, options: ScuAssociationOptions): Peer {
   const { limits } = options
-  let accepted: ReadonlyMap<number, unknown> | undefined
-  let consent: Expected<Negotiated & { ok: true }> | undefined
-  let answer: (Expected<Command> & { messageId: number }) | undefined
+  const consent = createExpected<Negotiated & { ok: true }>()
+  const answer = createExpected<Command>()
+  let accepted: Accepted | undefined
+  let awaitedMessageId = 0
 
   const link = createLink(socket, {
     allowed: (type) => allowedLength(type, accepted !== undefined, limits),
@@ -34,60 +33,40 @@ export function createPeer(socket: Socket, options: ScuAssociationOptions): Peer
       lose(new ProtocolError('aborted', 'the peer broke the protocol', { cause })),
     limits,
   })
-  const requestor = createRequestor({
-    ...options,
-    send: (bytes) => link.send(bytes),
-    maximumPduBytes: limits.maximumPduBytes,
-  })
-  const messages = createMessages({
+  const { maximumPduBytes, commandBytes } = limits
+  const send = (bytes: Buffer) => link.send(bytes)
+  const requestor = createRequestor({ ...options, send, maximumPduBytes })
+  const answers = createAnswers({
     isAccepted: (context) => accepted?.has(context) === true,
-    perform: async (_context, command) => onCommand(command),
-    complete: () => undefined,
-    commandBytes: limits.commandBytes,
+    isExpected: (command) => isAnswer(command, awaitedMessageId),
+    onAnswer: answer.resolve,
+    commandBytes,
   })
 
   function handle(event: PduEvent): Promise<void> | undefined {
-    if (event.kind === 'fragment') return messages.take(event)
-    switch (event.type) {
-      case pduType.associateAccept:
-      case pduType.associateReject:
-        onNegotiated(requestor.negotiated(event.bytes))
-        return undefined
-      default:
-        // A-RELEASE-RP or A-ABORT: nothing follows.
-        link.destroy()
-        return undefined
-    }
+    if (event.kind === 'fragment') return answers.take(event)
+    const isNegotiation =
+      event.type === pduType.associateAccept || event.type === pduType.associateReject
+    if (isNegotiation) onNegotiated(requestor.negotiated(event.bytes))
+    // A-RELEASE-RP or A-ABORT: nothing follows.
+    else link.destroy()
+    return undefined
   }
 
   function onNegotiated(outcome: Negotiated | undefined): void {
     if (outcome === undefined) throw new PduError(abortReason.invalidParameter, 'unreadable answer')
     if (outcome.ok) {
       accepted = outcome.accepted
-      consent?.resolve(outcome)
-      return
+      consent.resolve(outcome)
+    } else {
+      consent.reject(rejection(outcome))
+      link.destroy()
     }
-    const { result, source, reason } = outcome
-    const text = `the peer rejected the association (${result}, ${source}, ${reason})`
-    lose(new ProtocolError('unavailable', text))
-    link.destroy()
-  }
-
-  function onCommand(command: Command): undefined {
-    const isExpected =
-      command.field === (commandField.storeRequest | commandField.response) &&
-      !command.hasDataSet &&
-      command.messageIdRespondedTo === answer?.messageId
-    if (!isExpected) throw new PduError(abortReason.unexpectedPdu, 'an answer to nothing')
-    answer?.resolve(command)
-    answer = undefined
   }
 
   function lose(error: ProtocolError): void {
-    consent?.reject(error)
-    answer?.reject(error)
-    consent = undefined
-    answer = undefined
+    consent.reject(error)
+    answer.reject(error)
   }
 
   void link.closed.then(() => {
@@ -98,15 +77,63 @@ export function createPeer(socket: Socket, options: ScuAssociationOptions): Peer
   return {
     link,
     async negotiate() {
-      return new Promise((resolve, reject) => {
-        consent = { resolve, reject }
-        requestor.request()
-      })
+      const negotiated = consent.wait()
+      requestor.request()
+      return negotiated
     },
     async response(messageId) {
-      return new Promise((resolve, reject) => {
-        answer = { messageId, resolve, reject }
-      })
+      awaitedMessageId = messageId
+      return answer.wait()
+    },
+  }
+}
+
+/** Commands of the peer; it has nothing to say but answers, which have no data set. */
+function createAnswers(deps: {
+  isAccepted: (context: number) => boolean
+  isExpected: (command: Command) => boolean
+  onAnswer: (command: Command) => void
+  commandBytes: number
+}): Messages {
+  return createMessages({
+    ...deps,
+    async perform(_context, command) {
+      if (!deps.isExpected(command)) {
+        throw new PduError(abortReason.unexpectedPdu, 'an answer to nothing')
+      }
+      deps.onAnswer(command)
+      return undefined
+    },
+    complete: () => undefined,
+  })
+}
+
+const rejection = ({ result, source, reason }: Negotiated & { ok: false }) =>
+  new ProtocolError(
+    'unavailable',
+    `the peer rejected the association (${result}, ${source}, ${reason})`,
+  )
+
+const isAnswer = (command: Command, messageId: number): boolean =>
+  command.field === (commandField.storeRequest | commandField.response) &&
+  !command.hasDataSet &&
+  command.messageIdRespondedTo === messageId
+
+/** One thing that is waited for at a time. */
+function createExpected<T>() {
+  let settle: { resolve: (value: T) => void; reject: (error: ProtocolError) => void } | undefined
+  return {
+    wait: async () =>
+      new Promise<T>((resolve, reject) => {
+        settle = { resolve, reject }
+      }),
+    resolve: (value: T) => {
+      settle?.resolve(value)
+      settle = undefined
+    },
+    reject: (error: ProtocolError) => {
+      settle?.reject(error)
+      settle = undefined
     },
   }
 }
