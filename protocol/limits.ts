@@ -120,6 +120,13 @@ export const indexLimits = {
   entryIntervalMs: 10 * second,
   pushBatch: 64,
   followBatch: 64,
+  /** Batches a follower has not taken in yet; what comes above this is dropped and asked for again. */
+  followQueueMax: 64,
+  /** Half a control frame, for entries alone. */
+  batchBytes: 256 * KiB,
+  /** Studies of a publisher that wait for their next entry. */
+  pendingStudiesMax: 10_000,
+  changesPerRead: 256,
   studyQuietMs: 60 * second,
   seriesPerRecordMax: 512,
 } as const
@@ -185,6 +192,8 @@ export const instanceLimits = {
   sideMax: 65_535,
   /** Preamble and meta header of a file (PS3.10 §7.1). */
   fileMetaBytes: 64 * KiB,
+  /** What is read at once of a stored data set: a chunk, which is verified as a whole. */
+  readBytes: 256 * KiB,
   /** What a deflated data set may grow to: at least this much, else this many times what has come. */
   inflatedBytesFree: 64 * MiB,
   inflationMax: 100,
@@ -265,6 +274,7 @@ export const httpLimits = {
   socketIdleMs: 2 * minute,
   connectionsMax: 1024,
   eventStreamKeepAliveMs: 15 * second,
+  eventStreamMs: 5 * minute,
   eventStreamsMax: 256,
   closeTimeoutMs: 5 * second,
   resultsMax: 1000,
