@@ -31,8 +31,9 @@ export function peerIdOf(jwk: PublicJwk): PeerIdString {
 }
 
 export function jwkOfPeerId(peer: PeerIdString): PublicJwk {
-  const bytes = decodeBase58(PeerIdString.parse(peer), peerIdPrefix.length + keyBytes)
-  if (peerIdPrefix.some((byte, at) => bytes[at] !== byte)) {
+  const bytes = decodeBase58(peer, peerIdPrefix.length + keyBytes)
+  const isEd25519 = peerIdPrefix.every((byte, at) => bytes[at] === byte)
+  if (!isEd25519 || !PeerIdString.safeParse(peer).success) {
     throw new ProtocolError('bad_request', 'not an Ed25519 peer id')
   }
   const x = encodeBase64url(bytes.subarray(peerIdPrefix.length))
