@@ -35,11 +35,7 @@ function Gate({ state }: { state: AppState }) {
   const [failure, setFailure] = useState<unknown>(undefined)
   const ask = () => {
     setFailure(undefined)
-    currentSession()
-      .then((session) => {
-        state.session.value = session ?? 'none'
-      })
-      .catch(setFailure)
+    currentSession().then(state.signedIn).catch(setFailure)
   }
   useEffect(ask, [])
   const session = state.session.value

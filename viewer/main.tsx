@@ -1,10 +1,6 @@
 import { render } from 'preact'
-import './styles/tokens.css'
-import './styles/shell.css'
-import './styles/list.css'
-import './styles/study.css'
 import { App } from './app.tsx'
-import { createDecoderPool, type WorkerLike } from './imaging/decoder-pool.ts'
+import { createDecoderPool } from './imaging/decoder-pool.ts'
 import { createAppState } from './parts/app-state.ts'
 
 const workers = Math.max(1, Math.min(4, (navigator.hardwareConcurrency || 2) - 1))
@@ -13,7 +9,7 @@ const decoders = createDecoderPool(
     new Worker(new URL('./imaging/decode.worker.ts', import.meta.url), {
       type: 'module',
       name: 'decoder',
-    }) as WorkerLike,
+    }),
   workers,
 )
 const root = document.getElementById('app')

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import preact from '@preact/preset-vite'
+import { preact } from '@preact/preset-vite'
 import { defineConfig } from 'vite'
 import { dwvWorkers } from './build/dwv-workers.ts'
 import { sourceArchive } from './build/source-archive.ts'

@@ -55,10 +55,13 @@ export function searchesOf(filter: StudyFilter, page: { limit: number; offset: n
 function textKeys(text: string): Record<string, string>[] {
   const wanted = text.trim()
   if (wanted === '') return [{}]
-  if (/^\d+(\.\d+){3,}$/.test(wanted)) return [{ StudyInstanceUID: wanted }]
+  if (isUid(wanted)) return [{ StudyInstanceUID: wanted }]
   if (/^\p{L}[\p{L}\s.'’-]*$/u.test(wanted)) return [{ PatientName: namePattern(wanted) }]
   return [{ AccessionNumber: `${literal(wanted)}*` }, { PatientID: `${literal(wanted)}*` }]
 }
+
+/** A UID and not a date: roots have two components at least, and no date is this long (PS3.5 §9.1). */
+const isUid = (text: string) => text.length > 10 && /^[0-2](\.\d+){2,}$/.test(text)
 
 /** Every word may be the start of a component, in the order in which names are written. */
 const namePattern = (text: string) =>
@@ -137,9 +140,13 @@ function modalitiesOf(row: Attributes): string[] {
 
 /** One study by its UID; nothing when it does not exist or may not be read. */
 export async function loadStudy(uid: string, signal?: AbortSignal): Promise<Study | undefined> {
-  const filter: StudyFilter = { scope: 'region', text: uid, from: '', to: '', modality: '' }
-  const { studies } = await searchStudies(filter, { limit: 1, offset: 0 }, signal)
-  return studies.find((study) => study.uid === uid)
+  const query = new URLSearchParams({
+    StudyInstanceUID: uid,
+    includefield: fields,
+    scope: 'region',
+  })
+  const rows = rowsOf(await requestJson(`/dicom-web/studies?${query.toString()}`, { signal }))
+  return rows.map(studyOf).find((study) => study.uid === uid)
 }
 
 export async function loadSeries(study: string, signal?: AbortSignal): Promise<SeriesSummary[]> {

@@ -20,7 +20,7 @@ export function dwvWorkers(): Plugin {
       base = config.base
     },
     transform(code, id) {
-      if (!/dwv\.min\.js/.test(id)) return
+      if (!/dwv\.min\.js/.test(id)) return undefined
       const fixed = code.replace(
         workerUrl,
         `new URL($1.u($2), new URL(${JSON.stringify(base)}, self.location.origin))`,

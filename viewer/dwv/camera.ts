@@ -2,17 +2,17 @@ import { type LayerGroup, Point2D, type ViewLayer } from 'dwv'
 
 /** Where the reader looks at the image from: zoom and pan over dwv's layer. Lengths are CSS pixels. */
 export type Camera = {
-  zoomBy(factor: number, at: Place): void
-  panBy(move: Place): void
-  fit(): void
+  zoomBy: (factor: number, at: Place) => void
+  panBy: (move: Place) => void
+  fit: () => void
   /** One image pixel on one pixel of the screen. */
-  actualSize(): void
+  actualSize: () => void
   /** Screen pixels per image pixel. */
-  zoom(): number
+  zoom: () => number
   /** The image point under a place, in pixels of the image. */
-  imagePoint(place: Place): Place
+  imagePoint: (place: Place) => Place
   /** Keeps "fit" and "1:1" what they are after the container has changed its size. */
-  refit(): void
+  refit: () => void
 }
 export type Place = { x: number; y: number }
 

@@ -7,7 +7,11 @@ import { StreamImage } from './stream-image.ts'
  * window. This path makes one table per window and a plain loop, and it knows what dwv does not: VOI and Modality LUT
  * sequences, a rescale per slice, 32-bit samples, flips.
  */
-const stock = View.prototype.generateImageData
+const stock = Object.getOwnPropertyDescriptor(View.prototype, 'generateImageData')?.value as (
+  this: View,
+  data: ImageData,
+  index: Index,
+) => void
 
 /** Replaces dwv's rendering for our images; others keep dwv's own. Calling it again changes nothing. */
 export function installFastView(): void {

@@ -8,14 +8,14 @@ import { type Display, dicomDataOf, StreamImage } from './stream-image.ts'
 /** One stack on the screen: dwv behind the few verbs that the viewer needs. */
 export type Stage = {
   readonly camera: Camera
-  show(slice: number): void
+  show: (slice: number) => void
   /** The samples of the slice on the screen have changed. */
-  repaint(): void
-  display(display: Display): void
+  repaint: () => void
+  display: (display: Display) => void
   /** The image pixel under a place in CSS pixels, or nothing outside the image. */
-  pixelAt(place: Place): { column: number; row: number } | undefined
-  resize(): void
-  [Symbol.dispose](): void
+  pixelAt: (place: Place) => { column: number; row: number } | undefined
+  resize: () => void
+  [Symbol.dispose]: () => void
 }
 
 export type StageOptions = {

@@ -98,16 +98,19 @@ function jpegExtended({ bytes, format }: DecodeJob): Promise<Uint8Array> {
       },
       { once: true },
     )
-    worker.postMessage({
-      buffer: bytes,
-      meta: {
-        bitsAllocated: format.bitsAllocated,
-        isSigned: format.signed,
-        sliceSize: format.rows * format.columns * format.samples,
-        samplesPerPixel: format.samples,
-        planarConfiguration: 0,
+    worker.postMessage(
+      {
+        buffer: bytes,
+        meta: {
+          bitsAllocated: format.bitsAllocated,
+          isSigned: format.signed,
+          sliceSize: format.rows * format.columns * format.samples,
+          samplesPerPixel: format.samples,
+          planarConfiguration: 0,
+        },
       },
-    })
+      [],
+    )
   })
 }
 

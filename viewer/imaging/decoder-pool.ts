@@ -13,8 +13,8 @@ export class DecodeError extends Error {
 }
 
 export type DecoderPool = {
-  decode(job: DecodeJob): Promise<DecodedFrame>
-  [Symbol.dispose](): void
+  decode: (job: DecodeJob) => Promise<DecodedFrame>
+  [Symbol.dispose]: () => void
 }
 
 /** What the pool uses of `Worker`, so that a test can stand in for it. */

@@ -45,15 +45,10 @@ export function brightness(voi: Voi, value: number): number {
     return (lookUp(voi.table, value) / (2 ** voi.table.bits - 1)) * 255
   }
   const { center, width } = voi.window
-  switch (voi.shape) {
-    case 'SIGMOID':
-      return 255 / (1 + Math.exp((-4 * (value - center)) / width))
-    case 'LINEAR_EXACT':
-      return ((value - center) / width + 0.5) * 255
-    case 'LINEAR':
-      // A width of 1 is a threshold (PS3.3 C.11.2.1.2.1): the divisor must not be zero.
-      return ((value - (center - 0.5)) / Math.max(width - 1, 1e-6) + 0.5) * 255
-  }
+  if (voi.shape === 'SIGMOID') return 255 / (1 + Math.exp((-4 * (value - center)) / width))
+  if (voi.shape === 'LINEAR_EXACT') return ((value - center) / width + 0.5) * 255
+  // A width of 1 is a threshold (PS3.3 C.11.2.1.2.1): the divisor must not be zero.
+  return ((value - (center - 0.5)) / Math.max(width - 1, 1e-6) + 0.5) * 255
 }
 
 export type Grey = { modality: Modality; voi: Voi; inverted: boolean }

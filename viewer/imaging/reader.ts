@@ -2,6 +2,7 @@ import { batch, computed, type ReadonlySignal, type Signal, signal } from '@prea
 import type { FrameState } from './next-slice.ts'
 import type { Voi, Window } from './lut.ts'
 import type { StackSession } from './stack-session.ts'
+import { middleOf } from './thumbnails.ts'
 import { draggedWindow, firstChoice, voiOf, type WindowChoice, windowOf } from './windowing.ts'
 
 /** What the left button does. */
@@ -20,19 +21,18 @@ export type Reader = {
   readonly flipY: Signal<boolean>
   readonly isPlaying: Signal<boolean>
   readonly frameRate: Signal<number>
-  go(slice: number): void
-  step(by: number): void
+  go: (slice: number) => void
+  step: (by: number) => void
   /** The next frame of a running cine loop; it waits for a frame that has not come. */
-  advance(): void
-  dragWindow(move: { x: number; y: number }): void
-  reset(): void
+  advance: () => void
+  dragWindow: (move: { x: number; y: number }) => void
+  reset: () => void
 }
 
 export function createReader(session: StackSession): Reader {
   const { stack, loader } = session
   const last = stack.slices.length - 1
-  // The middle of a stack says most of it; a run starts at its beginning.
-  const slice = signal(stack.isCine ? 0 : last >> 1)
+  const slice = signal(middleOf(stack))
   const choice = signal<WindowChoice>(firstChoice(stack))
   const inverted = signal(false)
   const flipX = signal(false)

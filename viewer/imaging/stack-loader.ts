@@ -1,3 +1,4 @@
+import { createLinkMeter } from './link-meter.ts'
 import { type FrameState, lanesFor, nextSlice } from './next-slice.ts'
 
 /**
@@ -8,15 +9,15 @@ export type StackLoader = {
   readonly states: readonly FrameState[]
   readonly progress: Progress
   /** Why a frame failed. */
-  failure(index: number): Error | undefined
+  failure: (index: number) => Error | undefined
   /** The reader looks at this slice now. */
-  focus(index: number): void
+  focus: (index: number) => void
   /** Tries again what failed, or only what failed for a reason that passes. */
-  retry(which?: 'all' | 'passing'): void
+  retry: (which?: 'all' | 'passing') => void
   /** Stops starting new frames, for instance while another stack is being read. */
-  pause(isPaused: boolean): void
-  bytesPerSecond(): number | undefined
-  [Symbol.dispose](): void
+  pause: (isPaused: boolean) => void
+  bytesPerSecond: () => number | undefined
+  [Symbol.dispose]: () => void
 }
 
 export type Progress = { loaded: number; failed: number; total: number; bytes: number }
@@ -35,18 +36,12 @@ export type LoaderDeps = {
 
 const attemptsMax = 4
 const firstDelayMs = 400
-/** Over how many of the last frames the speed of the link is measured. */
-const sampleFrames = 8
 
 export function createStackLoader(deps: LoaderDeps): StackLoader {
-  const { count, load, isPermanent, onChange, clock, later } = deps
-  const states: FrameState[] = Array.from({ length: count }, () => 'absent')
-  const attempts = new Map<number, number>()
-  const failures = new Map<number, Error>()
-  const waiting = new Set<() => void>()
   const abort = new AbortController()
-  const meter = createMeter(clock)
-  const progress: Progress = { loaded: 0, failed: 0, total: count, bytes: 0 }
+  const { states, progress, set } = createStates(deps, abort.signal)
+  const failures = createFailures(deps)
+  const meter = createLinkMeter(deps.clock)
   let focus = 0
   let active = 0
   let isUrgentActive = false
@@ -70,12 +65,18 @@ export function createStackLoader(deps: LoaderDeps): StackLoader {
     if (isUrgent) isUrgentActive = true
     set(index, 'loading')
     try {
-      const bytes = await load(index, abort.signal)
+      const bytes = await deps.load(index, abort.signal)
       meter.add(bytes)
       progress.bytes += bytes
+      failures.clear(index)
       set(index, 'shown')
     } catch (error) {
-      if (!abort.signal.aborted) failed(index, error)
+      // It stays "loading" while it waits for its next attempt, so that the other frames go on meanwhile.
+      const again = () => {
+        set(index, 'absent')
+        pump()
+      }
+      if (!abort.signal.aborted && !failures.again(index, error, again)) set(index, 'failed')
     } finally {
       active -= 1
       if (isUrgent) isUrgentActive = false
@@ -83,88 +84,88 @@ export function createStackLoader(deps: LoaderDeps): StackLoader {
     pump()
   }
 
-  function failed(index: number, error: unknown): void {
-    const attempt = (attempts.get(index) ?? 0) + 1
-    attempts.set(index, attempt)
-    failures.set(index, error instanceof Error ? error : new Error(String(error)))
-    if (attempt >= attemptsMax || isPermanent(error)) return set(index, 'failed')
-    // It stays "loading" while it waits, so that the other frames go on meanwhile.
-    const cancel = later(
-      () => {
-        waiting.delete(cancel)
-        set(index, 'absent')
-        pump()
-      },
-      firstDelayMs * 2 ** (attempt - 1),
-    )
-    waiting.add(cancel)
-  }
-
-  function set(index: number, state: FrameState): void {
-    if (abort.signal.aborted) return
-    const before = states[index]
-    states[index] = state
-    if (before === 'failed') progress.failed -= 1
-    if (state === 'failed') progress.failed += 1
-    if (state === 'shown') {
-      progress.loaded += 1
-      failures.delete(index)
-    }
-    onChange(index)
-  }
-
   return {
     states,
     progress,
-    failure: (index) => failures.get(index),
-    focus(index) {
-      focus = index
+    failure: failures.reason,
+    retry(which = 'all') {
+      for (const index of failures.taken(which)) set(index, 'absent')
       pump()
     },
-    retry(which = 'all') {
-      for (const [index, state] of states.entries()) {
-        if (state !== 'failed') continue
-        if (which === 'passing' && isPermanent(failures.get(index))) continue
-        attempts.delete(index)
-        set(index, 'absent')
-      }
+    focus(index) {
+      focus = index
       pump()
     },
     pause(value) {
       isPaused = value
       pump()
     },
-    bytesPerSecond: () => meter.bytesPerSecond(),
+    bytesPerSecond: meter.bytesPerSecond,
     [Symbol.dispose]() {
       abort.abort()
-      for (const cancel of waiting) cancel()
-      waiting.clear()
+      failures.stop()
     },
   }
 }
 
-/** The speed of the link while frames were on the way. */
-function createMeter(clock: () => number) {
-  let arrivals: { at: number; bytes: number }[] = []
+/** What has become of each frame, and the sum of it. */
+function createStates({ count, onChange }: LoaderDeps, signal: AbortSignal) {
+  const states: FrameState[] = Array.from({ length: count }, () => 'absent')
+  const progress: Progress = { loaded: 0, failed: 0, total: count, bytes: 0 }
+  function set(index: number, state: FrameState): void {
+    if (signal.aborted) return
+    const before = states[index]
+    states[index] = state
+    if (before === 'failed') progress.failed -= 1
+    if (state === 'failed') progress.failed += 1
+    if (state === 'shown') progress.loaded += 1
+    onChange(index)
+  }
+  return { states, progress, set }
+}
+
+/** Which frames failed, why, and when they are tried again. */
+function createFailures({ isPermanent, later }: Pick<LoaderDeps, 'isPermanent' | 'later'>) {
+  const attempts = new Map<number, number>()
+  const reasons = new Map<number, Error>()
+  const waiting = new Set<() => void>()
+  const isGivenUp = (index: number, reason: unknown) => {
+    const attempt = attempts.get(index) ?? 0
+    return attempt >= attemptsMax || (attempt > 0 && isPermanent(reason))
+  }
   return {
-    start() {
-      arrivals = [{ at: clock(), bytes: 0 }]
+    reason: (index: number) => reasons.get(index),
+    /** False when there will be no other attempt. */
+    again(index: number, error: unknown, run: () => void): boolean {
+      const attempt = (attempts.get(index) ?? 0) + 1
+      attempts.set(index, attempt)
+      reasons.set(index, error instanceof Error ? error : new Error(String(error)))
+      if (isGivenUp(index, error)) return false
+      const cancel = later(
+        () => {
+          waiting.delete(cancel)
+          run()
+        },
+        firstDelayMs * 2 ** (attempt - 1),
+      )
+      waiting.add(cancel)
+      return true
     },
-    add(bytes: number) {
-      arrivals.push({ at: clock(), bytes })
-      if (arrivals.length > sampleFrames) arrivals.shift()
+    /** Frames that were given up and may be tried once more. */
+    taken(which: 'all' | 'passing'): number[] {
+      const given = [...reasons].filter(
+        ([index, reason]) => isGivenUp(index, reason) && (which === 'all' || !isPermanent(reason)),
+      )
+      for (const [index] of given) attempts.delete(index)
+      return given.map(([index]) => index)
     },
-    bytesPerSecond(): number | undefined {
-      const first = arrivals[0]
-      const last = arrivals.at(-1)
-      if (first === undefined || last === undefined || last === first) return undefined
-      const bytes = arrivals.slice(1).reduce((sum, arrival) => sum + arrival.bytes, 0)
-      return (bytes * 1000) / Math.max(last.at - first.at, 1)
+    clear(index: number): void {
+      attempts.delete(index)
+      reasons.delete(index)
     },
-    frameBytes(): number | undefined {
-      const sizes = arrivals.map(({ bytes }) => bytes).filter((bytes) => bytes > 0)
-      if (sizes.length === 0) return undefined
-      return sizes.reduce((sum, size) => sum + size, 0) / sizes.length
+    stop(): void {
+      for (const cancel of waiting) cancel()
+      waiting.clear()
     },
   }
 }

@@ -17,7 +17,7 @@ export type StackSession = {
   readonly revision: Signal<number>
   /** Range of stored values of the first slice that arrived, for the automatic window. */
   readonly range: Signal<{ min: number; max: number } | undefined>
-  [Symbol.dispose](): void
+  [Symbol.dispose]: () => void
 }
 
 export type StackSessionDeps = Pick<LoaderDeps, 'isPermanent' | 'clock' | 'later'> & {

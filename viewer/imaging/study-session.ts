@@ -1,13 +1,12 @@
-import { batch, effect, type Signal, signal } from '@preact/signals'
+import { batch, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals'
 import type { Attributes } from '../api/dicom-json.ts'
 import type { SeriesSummary } from '../api/studies.ts'
-import type { Samples } from './bits.ts'
-import { frameLength } from './pixel-format.ts'
 import { createReader, type Reader } from './reader.ts'
-import { openStack, stackBytes, type StackSession, type StackSessionDeps } from './stack-session.ts'
-import { thumbnailOf, type Thumbnail } from './thumbnail.ts'
-import { firstChoice, type Range, voiOf } from './windowing.ts'
+import { createStackMemory, type StackMemory } from './stack-memory.ts'
+import { openStack, type StackSession, type StackSessionDeps } from './stack-session.ts'
 import { contentOf, type OtherObject, type SeriesContent, type Stack } from './stacks.ts'
+import type { Thumbnail } from './thumbnail.ts'
+import { createThumbnails, middleOf } from './thumbnails.ts'
 
 /**
  * A study that is being read: its series, the stacks in memory and the one on the screen. What is not on the screen is
@@ -19,17 +18,17 @@ export type StudySession = {
   /** An object without an image that was chosen. */
   readonly other: Signal<OtherObject | undefined>
   /** Stacks in memory by key. */
-  readonly open: Signal<ReadonlyMap<string, StackSession>>
-  readonly outOfMemory: Signal<boolean>
-  readonly thumbnails: Signal<ReadonlyMap<string, Thumbnail>>
-  start(): Promise<void>
-  show(stack: Stack): void
-  showOther(object: OtherObject): void
+  readonly open: ReadonlySignal<ReadonlyMap<string, StackSession>>
+  readonly outOfMemory: ReadonlySignal<boolean>
+  readonly thumbnails: ReadonlySignal<ReadonlyMap<string, Thumbnail>>
+  start: () => Promise<void>
+  show: (stack: Stack) => void
+  showOther: (object: OtherObject) => void
   /** The next or previous stack in the order of the rail. */
-  turn(by: 1 | -1): void
+  turn: (by: 1 | -1) => void
   /** Tries again what failed; `passing` leaves out what trying again cannot mend. */
-  retry(which?: 'all' | 'passing'): void
-  [Symbol.dispose](): void
+  retry: (which?: 'all' | 'passing') => void
+  [Symbol.dispose]: () => void
 }
 
 export type SeriesEntry = {
@@ -51,126 +50,80 @@ export function createStudySession(deps: StudySessionDeps): StudySession {
   const series = signal<SeriesEntry[]>([])
   const active = signal<Reader | undefined>(undefined)
   const other = signal<OtherObject | undefined>(undefined)
-  const open = signal<ReadonlyMap<string, StackSession>>(new Map())
-  const outOfMemory = signal(false)
-  const thumbnails = signal<ReadonlyMap<string, Thumbnail>>(new Map())
-  const readers = new Map<string, Reader>()
-
   const stacks = () => series.value.flatMap(({ content }) => content?.stacks ?? [])
+  const memory = createStackMemory({
+    openStack: (stack) => openStack(stack, deps),
+    limitBytes: deps.memoryBytes,
+    isNeeded: (session) => session === active.value?.session,
+  })
+  const readers = new WeakMap<StackSession, Reader>()
+  const background = createBackground({ abort, active, memory, series, stacks, deps })
 
-  /** Every change of what is in memory may free the link for what comes next; once per turn is enough. */
-  let isArranging = false
-  const stopWatching = effect(() => {
-    for (const one of open.value.values()) void one.revision.value
-    void active.value
-    void series.value
-    if (isArranging) return
-    isArranging = true
-    queueMicrotask(() => {
-      isArranging = false
-      if (!abort.signal.aborted) arrange()
+  const show = (stack: Stack) => {
+    const session = memory.take(stack)
+    if (session === undefined) return
+    const reader = readers.get(session) ?? createReader(session)
+    readers.set(session, reader)
+    batch(() => {
+      if (active.value !== undefined) active.value.isPlaying.value = false
+      other.value = undefined
+      active.value = reader
     })
+    reader.go(reader.slice.value)
+  }
+  const showOther = (object: OtherObject) => {
+    batch(() => {
+      active.value = undefined
+      other.value = object
+    })
+  }
+  const content = createContents({ abort, series, deps }, (first) => {
+    if (active.value === undefined && other.value === undefined) show(first)
   })
 
-  /** The stack on the screen has the link to itself; when it is complete, the others follow in the order of the rail. */
-  function arrange(): void {
-    const shown = active.value?.session
-    const isBusy = shown !== undefined && !isSettled(shown)
-    for (const one of open.value.values()) one.loader.pause(isBusy && one !== shown)
-    void drawThumbnails(isBusy)
-    if (!isBusy) prefetch()
+  return {
+    series,
+    active,
+    other,
+    open: memory.open,
+    outOfMemory: memory.isFull,
+    thumbnails: background.pictures,
+    show,
+    showOther,
+    async start() {
+      await content.loadAll()
+      // A study of documents only shows the first of them.
+      const [document] = series.value.flatMap(({ content }) => content?.others ?? [])
+      if (active.value === undefined && document !== undefined) showOther(document)
+    },
+    turn(by) {
+      const all = stacks()
+      const now = all.findIndex(({ key }) => key === active.value?.session.stack.key)
+      const next = all[now + by]
+      if (next !== undefined) show(next)
+    },
+    retry(which = 'all') {
+      content.retry(which)
+      for (const { loader } of memory.open.value.values()) loader.retry(which)
+    },
+    [Symbol.dispose]() {
+      abort.abort()
+      background.stop()
+      active.value = undefined
+      memory[Symbol.dispose]()
+    },
   }
+}
 
-  function prefetch(): void {
-    const sessions = [...open.value.values()]
-    if (sessions.some((one) => !isSettled(one))) return
-    const next = stacks().find((stack) => !open.value.has(stack.key))
-    const used = sessions.reduce((sum, { bytes }) => sum + bytes, 0)
-    if (next === undefined || used + stackBytes(next) > deps.memoryBytes) return
-    openSession(next)?.loader.focus(middleOf(next))
-  }
+type ContentsParts = {
+  abort: AbortController
+  series: Signal<SeriesEntry[]>
+  deps: Pick<StudySessionDeps, 'loadSeries' | 'loadMetadata' | 'isPermanent'>
+}
 
-  let isDrawing = false
-  /** One small picture per stack, from the stack in memory where it is, else from one frame fetched for it. */
-  async function drawThumbnails(isBusy: boolean): Promise<void> {
-    if (isDrawing) return
-    isDrawing = true
-    try {
-      for (const stack of stacks()) {
-        if (abort.signal.aborted) return
-        if (thumbnails.value.has(stack.key)) continue
-        const present = open.value.get(stack.key)
-        const shown = active.value?.session
-        // On a thin link every frame for a thumbnail delays one that is being waited for.
-        const isThin = (shown?.loader.bytesPerSecond() ?? 0) < thinBytesPerSecond
-        if (present === undefined && isBusy && isThin) continue
-        const drawn = await thumbnailFor(stack, present)
-        if (drawn !== undefined)
-          thumbnails.value = new Map([...thumbnails.value, [stack.key, drawn]])
-      }
-    } finally {
-      isDrawing = false
-    }
-  }
-
-  async function thumbnailFor(
-    stack: Stack,
-    present: StackSession | undefined,
-  ): Promise<Thumbnail | undefined> {
-    const slice = middleOf(stack)
-    if (present !== undefined) {
-      if (present.loader.states[slice] !== 'shown') return undefined
-      const first = slice * frameLength(stack.format)
-      return draw(stack, slice, { samples: present.samples, first, range: present.range.value })
-    }
-    const { series, format, palette, slices } = stack
-    const wanted = slices[slice]
-    if (wanted === undefined) return undefined
-    try {
-      const wire = await deps.fetchFrame(
-        { series, sop: wanted.sop, frame: wanted.frame },
-        abort.signal,
-      )
-      const { samples, ...range } = await deps.decoders.decode({ ...wire, format, palette })
-      return draw(stack, slice, { samples, first: 0, range })
-    } catch {
-      // The stack itself will say what is wrong when it is opened; an empty picture stops asking again.
-      return { width: 0, height: 0, pixels: new Uint8ClampedArray() }
-    }
-  }
-
-  function openSession(stack: Stack): StackSession | undefined {
-    const present = open.value.get(stack.key)
-    if (present !== undefined) return present
-    makeRoom(stackBytes(stack))
-    try {
-      const session = openStack(stack, deps)
-      open.value = new Map([...open.value, [stack.key, session]])
-      return session
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-      outOfMemory.value = true
-      return undefined
-    }
-  }
-
-  /** Lets go of the stacks that were opened first, never of the one on the screen. */
-  function makeRoom(bytes: number): void {
-    const kept = new Map(open.value)
-    let used = [...kept.values()].reduce((sum, session) => sum + session.bytes, 0)
-    for (const [key, session] of open.value) {
-      if (used + bytes <= deps.memoryBytes) break
-      if (session === active.value?.session) continue
-      kept.delete(key)
-      readers.delete(key)
-      used -= session.bytes
-      session[Symbol.dispose]()
-    }
-    open.value = kept
-  }
-
-  async function loadContent(entry: SeriesEntry): Promise<void> {
-    const uid = entry.summary.uid
+/** What each series consists of, the one to be read first before the others. */
+function createContents({ abort, series, deps }: ContentsParts, onStack: (first: Stack) => void) {
+  async function load({ uid }: SeriesSummary): Promise<void> {
     let loaded: Pick<SeriesEntry, 'content' | 'failure'>
     try {
       loaded = { content: contentOf(uid, await deps.loadMetadata(uid, abort.signal)) }
@@ -182,70 +135,80 @@ export function createStudySession(deps: StudySessionDeps): StudySession {
       one.summary.uid === uid ? { summary: one.summary, ...loaded } : one,
     )
     const first = loaded.content?.stacks[0]
-    if (active.value === undefined && other.value === undefined && first !== undefined) {
-      session.show(first)
-    }
+    if (first !== undefined) onStack(first)
   }
-
-  const session: StudySession = {
-    series,
-    active,
-    other,
-    open,
-    outOfMemory,
-    thumbnails,
-    async start() {
+  return {
+    async loadAll() {
       const summaries = await deps.loadSeries(abort.signal)
       series.value = summaries.map((summary) => ({ summary }))
       for (const summary of readingOrder(summaries)) {
         if (abort.signal.aborted) return
-        await loadContent({ summary })
+        await load(summary)
       }
-      // A study of documents only shows the first of them.
-      const [document] = series.value.flatMap(({ content }) => content?.others ?? [])
-      if (active.value === undefined && document !== undefined) session.showOther(document)
     },
-    show(stack) {
-      outOfMemory.value = false
-      const stackSession = openSession(stack)
-      if (stackSession === undefined) return
-      const reader = readers.get(stack.key) ?? createReader(stackSession)
-      readers.set(stack.key, reader)
-      batch(() => {
-        other.value = undefined
-        active.value = reader
-      })
-      reader.go(reader.slice.value)
-    },
-    showOther(object) {
-      batch(() => {
-        active.value = undefined
-        other.value = object
-      })
-    },
-    turn(by) {
-      const all = stacks()
-      const now = all.findIndex(({ key }) => key === active.value?.session.stack.key)
-      const next = all[now + by]
-      if (next !== undefined) session.show(next)
-    },
-    retry(which = 'all') {
-      for (const entry of series.value) {
-        if (entry.failure === undefined) continue
-        if (which === 'all' || !deps.isPermanent(entry.failure)) void loadContent(entry)
+    retry(which: 'all' | 'passing') {
+      for (const { summary, failure } of series.value) {
+        if (failure === undefined) continue
+        if (which === 'all' || !deps.isPermanent(failure)) void load(summary)
       }
-      for (const { loader } of open.value.values()) loader.retry(which)
-    },
-    [Symbol.dispose]() {
-      abort.abort()
-      stopWatching()
-      active.value = undefined
-      for (const one of open.value.values()) one[Symbol.dispose]()
-      open.value = new Map()
-      readers.clear()
     },
   }
-  return session
+}
+
+type BackgroundParts = {
+  abort: AbortController
+  active: Signal<Reader | undefined>
+  memory: StackMemory
+  series: Signal<SeriesEntry[]>
+  stacks: () => Stack[]
+  deps: StudySessionDeps
+}
+
+/** The stack on the screen has the link to itself; when it is complete, the others follow in the order of the rail. */
+function createBackground({ abort, active, memory, series, stacks, deps }: BackgroundParts) {
+  const shown = () => active.value?.session
+  const isBusy = () => {
+    const session = shown()
+    return session !== undefined && !isSettled(session)
+  }
+  const thumbnails = createThumbnails({
+    ...deps,
+    signal: abort.signal,
+    sessionOf: ({ key }) => memory.open.value.get(key),
+    // On a thin link every frame for a picture delays one that is being waited for.
+    mayFetch: () => !isBusy() || (shown()?.loader.bytesPerSecond() ?? 0) >= thinBytesPerSecond,
+  })
+
+  function prefetch(): void {
+    const sessions = [...memory.open.value.values()]
+    if (sessions.some((one) => !isSettled(one))) return
+    const next = stacks().find(({ key }) => !memory.open.value.has(key))
+    if (next !== undefined && memory.hasRoomFor(next)) {
+      memory.take(next)?.loader.focus(middleOf(next))
+    }
+  }
+
+  function arrange(): void {
+    const busy = isBusy()
+    for (const one of memory.open.value.values()) one.loader.pause(busy && one !== shown())
+    void thumbnails.draw(stacks)
+    if (!busy) prefetch()
+  }
+
+  /** Every change of what is in memory may free the link for what comes next; once per turn is enough. */
+  let isArranging = false
+  const stop = effect(() => {
+    for (const one of memory.open.value.values()) void one.revision.value
+    void active.value
+    void series.value
+    if (isArranging) return
+    isArranging = true
+    queueMicrotask(() => {
+      isArranging = false
+      if (!abort.signal.aborted) arrange()
+    })
+  })
+  return { pictures: thumbnails.pictures, stop }
 }
 
 const thinBytesPerSecond = 1_000_000
@@ -253,22 +216,11 @@ const thinBytesPerSecond = 1_000_000
 const isSettled = ({ loader: { progress } }: StackSession) =>
   progress.loaded + progress.failed === progress.total
 
-const middleOf = (stack: Stack) => (stack.isCine ? 0 : (stack.slices.length - 1) >> 1)
-
-function draw(
-  stack: Stack,
-  slice: number,
-  { samples, first, range }: { samples: Samples; first: number; range: Range },
-): Thumbnail {
-  const voi = voiOf(stack, slice, { choice: firstChoice(stack), range })
-  return thumbnailOf(stack, slice, { samples, first, voi })
-}
+const withoutImages = new Set(['SR', 'KO', 'PR', 'DOC', 'RTSTRUCT', 'RTPLAN', 'SEG', 'REG', 'ECG'])
 
 /** Localizers and documents come after the first series with a body of images. */
 export function readingOrder(series: readonly SeriesSummary[]): SeriesSummary[] {
-  const hasImages = ({ modality }: SeriesSummary) =>
-    !['SR', 'KO', 'PR', 'DOC', 'RTSTRUCT', 'RTPLAN', 'SEG', 'REG', 'ECG'].includes(modality)
-  const images = series.filter(hasImages)
+  const images = series.filter(({ modality }) => !withoutImages.has(modality))
   const first = images.find(({ instances }) => instances > 3) ?? images[0] ?? series[0]
   return first === undefined ? [] : [first, ...series.filter((one) => one !== first)]
 }

@@ -83,21 +83,12 @@ const dayMs = 86_400_000
 function datesOf({ period, from, to }: ListFilter, now: number): { from: string; to: string } {
   const today = dicomDateOf(now)
   const back = (days: number) => dicomDateOf(now - days * dayMs)
-  switch (period) {
-    case 'today':
-      return { from: today, to: today }
-    case 'yesterday':
-      return { from: back(1), to: back(1) }
-    case 'week':
-      return { from: back(6), to: today }
-    case 'month':
-      return { from: back(29), to: today }
-    case 'custom':
-      // Dates typed in the wrong order are still a period.
-      return from !== '' && to !== '' && from > to ? { from: to, to: from } : { from, to }
-    default:
-      return { from: '', to: '' }
-  }
+  if (period === 'today') return { from: today, to: today }
+  if (period === 'yesterday') return { from: back(1), to: back(1) }
+  if (period === 'week') return { from: back(6), to: today }
+  if (period === 'month') return { from: back(29), to: today }
+  // Dates typed in the wrong order are still a period.
+  return from !== '' && to !== '' && from > to ? { from: to, to: from } : { from, to }
 }
 
 export const isNarrowed = (filter: ListFilter, text: string): boolean =>

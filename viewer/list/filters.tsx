@@ -11,12 +11,13 @@ export type FiltersProps = {
   refresh: () => void
 }
 
-const shortPeriods: readonly (readonly [Period, Key])[] = [
+const periodKeys: readonly (readonly [Period, Key])[] = [
   ['all', 'periodAll'],
   ['today', 'periodToday'],
   ['yesterday', 'periodYesterday'],
   ['week', 'periodWeek'],
   ['month', 'periodMonth'],
+  ['custom', 'periodCustom'],
 ]
 
 /** Everything that narrows the list, in one bar. */
@@ -29,7 +30,7 @@ export function Filters({ filter, change, isLoading, updatedAt, refresh }: Filte
       <ScopeSwitch scope={filter.scope} choose={(scope) => set({ scope })} />
       <SearchBox />
       <div class="segments" role="group" aria-label={t('period')}>
-        {shortPeriods.map(([period, key]) => (
+        {periodKeys.map(([period, key]) => (
           <button
             key={period}
             type="button"
@@ -40,7 +41,7 @@ export function Filters({ filter, change, isLoading, updatedAt, refresh }: Filte
           </button>
         ))}
       </div>
-      <DateRange filter={filter} set={set} />
+      {filter.period === 'custom' && <DateRange filter={filter} set={set} />}
       <select
         class="select"
         aria-label={t('modality')}
@@ -162,8 +163,7 @@ function DateRange({ filter, set }: RangeProps) {
             to: filter.to,
             [name]: event.currentTarget.value.replaceAll('-', ''),
           }
-          const isOpen = dates.from === '' && dates.to === ''
-          set({ ...dates, period: isOpen ? 'all' : 'custom' })
+          set(dates)
         }}
       />
     </label>

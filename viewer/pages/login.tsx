@@ -1,4 +1,5 @@
-import { useSignal } from '@preact/signals'
+import { type Signal, useSignal } from '@preact/signals'
+import type { RefObject } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { ApiError } from '../api/http.ts'
 import { signIn } from '../api/session.ts'
@@ -12,23 +13,34 @@ import { Mark } from '../parts/mark.tsx'
 export function LoginPage() {
   const state = useApp()
   const { t } = useTranslation()
+  return (
+    <main class="login">
+      <div class="login-corner">
+        <LanguageSwitch />
+      </div>
+      <LoginForm />
+      <footer class="login-foot">
+        {state.region.value?.demo === true && <span>{t('demoNotice')}</span>}
+        <AboutButton />
+      </footer>
+    </main>
+  )
+}
+
+function LoginForm() {
+  const state = useApp()
+  const { t } = useTranslation()
   const login = useSignal('')
   const password = useSignal('')
   const isBusy = useSignal(false)
   const failure = useSignal('')
-  const field = useRef<HTMLInputElement>(null)
-  const secret = useRef<HTMLInputElement>(null)
-  useEffect(() => field.current?.focus(), [])
-
   const submit = async (event: Event) => {
     event.preventDefault()
     if (isBusy.value) return
     isBusy.value = true
     failure.value = ''
     try {
-      const session = await signIn(login.value.trim(), password.value)
-      state.notice.value = undefined
-      state.session.value = session ?? 'none'
+      state.signedIn(await signIn(login.value.trim(), password.value))
     } catch (error) {
       failure.value = signInError(error, t)
       password.value = ''
@@ -36,85 +48,89 @@ export function LoginPage() {
       isBusy.value = false
     }
   }
-
   return (
-    <main class="login">
-      <div class="login-corner">
-        <LanguageSwitch />
-      </div>
-      <form
-        class="login-card"
-        onSubmit={(event) => void submit(event)}
-        aria-labelledby="login-title"
-      >
-        <div class="login-brand">
-          <Mark size={44} />
-          <div>
-            <h1 id="login-title">{t('product')}</h1>
-            <p>{t('productFull')}</p>
-          </div>
+    <form class="login-card" onSubmit={(event) => void submit(event)} aria-labelledby="login-title">
+      <div class="login-brand">
+        <Mark size={44} />
+        <div>
+          <h1 id="login-title">{t('product')}</h1>
+          <p>{t('productFull')}</p>
         </div>
-        {state.notice.value !== undefined && (
-          <p class="notice" role="status">
-            <Icon name="info" size={18} />
-            {t(state.notice.value)}
-          </p>
-        )}
-        <label class="field">
-          <span>{t('login')}</span>
-          <input
-            ref={field}
-            name="login"
-            data-testid="login"
-            autocomplete="username"
-            autocapitalize="off"
-            spellcheck={false}
-            required
-            maxLength={128}
-            value={login}
-            onInput={(event) => (login.value = event.currentTarget.value)}
-          />
-        </label>
-        <label class="field">
-          <span>{t('password')}</span>
-          <input
-            name="password"
-            type="password"
-            ref={secret}
-            data-testid="password"
-            autocomplete="current-password"
-            required
-            maxLength={256}
-            value={password}
-            onInput={(event) => (password.value = event.currentTarget.value)}
-          />
-        </label>
-        <label class="check">
-          <input
-            type="checkbox"
-            onChange={(event) => {
-              if (secret.current)
-                secret.current.type = event.currentTarget.checked ? 'text' : 'password'
-            }}
-          />
-          <span>{t('showPassword')}</span>
-        </label>
-        {failure.value !== '' && (
-          <p class="form-error" role="alert">
-            <Icon name="warning" size={18} />
-            {failure}
-          </p>
-        )}
-        <button class="button primary wide" data-testid="sign-in" disabled={isBusy}>
-          {t(isBusy.value ? 'signingIn' : 'signIn')}
-        </button>
-        <p class="hint">{t('signInHint')}</p>
-      </form>
-      <footer class="login-foot">
-        {state.region.value?.demo === true && <span>{t('demoNotice')}</span>}
-        <AboutButton />
-      </footer>
-    </main>
+      </div>
+      {state.notice.value !== undefined && (
+        <p class="notice" role="status">
+          <Icon name="info" size={18} />
+          {t(state.notice.value)}
+        </p>
+      )}
+      <Fields login={login} password={password} />
+      {failure.value !== '' && (
+        <p class="form-error" role="alert" data-testid="sign-in-error">
+          <Icon name="warning" size={18} />
+          {failure}
+        </p>
+      )}
+      <button class="button primary wide" data-testid="sign-in" disabled={isBusy}>
+        {t(isBusy.value ? 'signingIn' : 'signIn')}
+      </button>
+      <p class="hint">{t('signInHint')}</p>
+    </form>
+  )
+}
+
+function Fields({ login, password }: { login: Signal<string>; password: Signal<string> }) {
+  const { t } = useTranslation()
+  const first = useRef<HTMLInputElement>(null)
+  const secret = useRef<HTMLInputElement>(null)
+  useEffect(() => first.current?.focus(), [])
+  return (
+    <>
+      <label class="field">
+        <span>{t('login')}</span>
+        <input
+          ref={first}
+          name="login"
+          data-testid="login"
+          autocomplete="username"
+          autocapitalize="off"
+          spellcheck={false}
+          required
+          maxLength={128}
+          value={login}
+          onInput={(event) => (login.value = event.currentTarget.value)}
+        />
+      </label>
+      <label class="field">
+        <span>{t('password')}</span>
+        <input
+          ref={secret}
+          name="password"
+          data-testid="password"
+          type="password"
+          autocomplete="current-password"
+          required
+          maxLength={256}
+          value={password}
+          onInput={(event) => (password.value = event.currentTarget.value)}
+        />
+      </label>
+      <ShowPassword field={secret} />
+    </>
+  )
+}
+
+function ShowPassword({ field }: { field: RefObject<HTMLInputElement | null> }) {
+  const { t } = useTranslation()
+  return (
+    <label class="check">
+      <input
+        type="checkbox"
+        onChange={(event) => {
+          if (field.current) field.current.type = event.currentTarget.checked ? 'text' : 'password'
+        }}
+      />
+      <span>{t('showPassword')}</span>
+    </label>
   )
 }
 

@@ -60,7 +60,7 @@ function OpenStudy({ uid }: { uid: string }) {
   return (
     <div class="study-page" data-testid="study-page" data-study={uid}>
       <PatientBar study={study.value} holder={holder} back={() => view.run('back')}>
-        <LoadProgress view={view} transfer={transfer.value} holderName={holder?.name ?? ''} />
+        <LoadProgress view={view} transfer={transfer.value} />
         <LanguageSwitch />
         <AboutButton />
       </PatientBar>
@@ -111,11 +111,11 @@ function useRetry(view: StudyView, restart: () => void): void {
 function useKeys(view: StudyView): void {
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
-      // A dialog has the keyboard to itself.
-      if (document.querySelector('dialog[open]') !== null) return
-      if (isForControl(event.target, event.code)) return
       const command = commandOf(event)
-      if (command === undefined) return
+      if (command === undefined || isForControl(event.target, event.code)) return
+      // A dialog has the keyboard to itself, but for the key that opened it.
+      const isOpen = document.querySelector('dialog[open]') !== null
+      if (isOpen && !(command === 'help' && view.isHelpOpen.value)) return
       event.preventDefault()
       view.run(command)
     }

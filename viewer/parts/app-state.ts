@@ -23,7 +23,7 @@ export type AppState = {
   decoders: DecoderPool
   /** A request failed: signs out when the session is over. Says whether that was the reason. */
   failed: (error: unknown) => boolean
-  /** The reader leaves; what she searched for must not greet the next one. */
+  signedIn: (session: Session | undefined) => void
   signedOut: () => void
 }
 
@@ -32,6 +32,12 @@ const languageKey = 'cami-language'
 export function createAppState(decoders: DecoderPool, storage: Storage): AppState {
   const language = signal<Language>(storage.getItem(languageKey) === 'en' ? 'en' : 'ru')
   language.subscribe((value) => storage.setItem(languageKey, value))
+  let lastLogin: string | undefined
+  const forget = () => {
+    state.searchText.value = ''
+    state.lastStudy.value = ''
+    state.listAddress.value = '/'
+  }
   const state: AppState = {
     session: signal(undefined),
     language,
@@ -48,12 +54,19 @@ export function createAppState(decoders: DecoderPool, storage: Storage): AppStat
       state.session.value = 'none'
       return true
     },
+    signedIn(session) {
+      batch(() => {
+        // What one reader searched for must not greet the next one.
+        if (session?.user.login !== lastLogin) forget()
+        lastLogin = session?.user.login
+        state.notice.value = undefined
+        state.session.value = session ?? 'none'
+      })
+    },
     signedOut() {
       batch(() => {
+        forget()
         state.notice.value = undefined
-        state.searchText.value = ''
-        state.lastStudy.value = ''
-        state.listAddress.value = '/'
         state.session.value = 'none'
       })
     },

@@ -3,17 +3,22 @@ import { useEffect, useRef } from 'preact/hooks'
 import { useTranslation } from './app-context.ts'
 import { Icon } from './icons.tsx'
 
-export type DialogProps = { title: string; onClose: () => void; children: ComponentChildren }
+export type DialogProps = {
+  title: string
+  isWide?: boolean
+  onClose: () => void
+  children: ComponentChildren
+}
 
 /** The browser's own modal dialog: it keeps the focus, closes with Escape and hides the rest from screen readers. */
-export function Dialog({ title, onClose, children }: DialogProps) {
+export function Dialog({ title, isWide, onClose, children }: DialogProps) {
   const { t } = useTranslation()
   const element = useRef<HTMLDialogElement>(null)
   useEffect(() => element.current?.showModal(), [])
   return (
     <dialog
       ref={element}
-      class="dialog"
+      class={isWide === true ? 'dialog wide' : 'dialog'}
       aria-label={title}
       onClose={onClose}
       onClick={(event) => {

@@ -1,7 +1,7 @@
 import { useTranslation } from '../parts/app-context.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import type { Key } from '../i18n/i18n.ts'
-import { bindings, keyCaps } from './keys.ts'
+import { bindings, capGroups } from './keys.ts'
 
 const mouse: readonly (readonly [Key, Key])[] = [
   ['mouseLeft', 'mouseLeftDoes'],
@@ -15,17 +15,17 @@ const mouse: readonly (readonly [Key, Key])[] = [
 export function HelpDialog({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation()
   return (
-    <Dialog title={t('helpTitle')} onClose={onClose}>
+    <Dialog title={t('helpTitle')} isWide onClose={onClose}>
       <div class="help" data-testid="help-sheet">
         <dl>
-          {bindings.map(({ text, commands }) => (
-            <div key={text}>
+          {bindings.map((binding) => (
+            <div key={binding.text}>
               <dt>
-                {commands.map(([command, chord = '']) => (
-                  <Chord key={command} chord={chord} space={t('space')} />
+                {capGroups(binding).map((keys) => (
+                  <Keys key={keys.join()} keys={keys} space={t('space')} />
                 ))}
               </dt>
-              <dd>{t(text)}</dd>
+              <dd>{t(binding.text)}</dd>
             </div>
           ))}
         </dl>
@@ -42,9 +42,9 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
   )
 }
 
-const Chord = ({ chord, space }: { chord: string; space: string }) => (
+const Keys = ({ keys, space }: { keys: readonly string[]; space: string }) => (
   <span class="chord">
-    {keyCaps(chord).map((cap) => (
+    {keys.map((cap) => (
       <kbd key={cap}>{cap === 'Space' ? space : cap}</kbd>
     ))}
   </span>

@@ -206,6 +206,19 @@ export const keyCaps = (chord: string): string[] =>
     .map((part) => caps[part] ?? part.replace(/^(Key|Digit|Numpad)(?=.)/, ''))
     .filter((part) => part !== '')
 
+/** The caps of a line, chords with the same modifiers put together: `Shift` `←` `→`. */
+export function capGroups({ commands }: Binding): string[][] {
+  const groups: string[][] = []
+  for (const [, chord = ''] of commands) {
+    const keys = keyCaps(chord)
+    const last = groups.at(-1)
+    const isSame = keys.length > 1 && last !== undefined && last[0] === keys[0]
+    if (isSame) last.push(...keys.slice(1))
+    else groups.push(keys)
+  }
+  return groups
+}
+
 /** Typing in a field, and keys that move a control of its own, are not commands. */
 export function isForControl(target: unknown, code: string): boolean {
   const { tagName, type } = (target ?? {}) as { tagName?: string; type?: string }

@@ -3,14 +3,10 @@ import { useTranslation } from '../parts/app-context.ts'
 import { Icon } from '../parts/icons.tsx'
 import type { StudyView } from './study-view.ts'
 
-export type LoadProgressProps = {
-  view: StudyView
-  transfer: Transfer | undefined
-  holderName: string
-}
+export type LoadProgressProps = { view: StudyView; transfer: Transfer | undefined }
 
 /** How much of the series is on the screen's side, and of a foreign study on its way to this node. */
-export function LoadProgress({ view, transfer, holderName }: LoadProgressProps) {
+export function LoadProgress({ view, transfer }: LoadProgressProps) {
   const { t, bytes } = useTranslation()
   const reader = view.session.active.value
   const isMoving = transfer !== undefined && !isComplete(transfer)
@@ -18,7 +14,7 @@ export function LoadProgress({ view, transfer, holderName }: LoadProgressProps) 
     <div class="progress" role="status" data-testid="progress">
       {isMoving && (
         <span class="transfer" data-testid="transfer">
-          {t('transferTitle', { name: holderName })}{' '}
+          {t('transferTitle')}{' '}
           {t('transferValue', {
             done: transfer.instances.done,
             total: transfer.instances.total,

@@ -19,9 +19,7 @@ export function mountViewport(element: HTMLElement, mount: Mount): () => void {
   const observer = new ResizeObserver(() => {
     if (element.clientWidth === 0 || element.clientHeight === 0) return
     if (stage !== undefined) return stage.resize()
-    const opened = openStage(element, mount)
-    stage = opened.stage
-    unmount = opened.unmount
+    ;({ stage, unmount } = openStage(element, mount))
     return undefined
   })
   observer.observe(element)
@@ -63,7 +61,7 @@ function openStage(element: HTMLElement, { view, reader, probe }: Mount) {
   }
   return {
     stage,
-    unmount() {
+    unmount: () => {
       view.camera.value = undefined
       probe.value = undefined
       for (const stop of stops) stop()
@@ -81,7 +79,7 @@ function probeAt(stage: Stage, reader: Reader, place: Place): Probe | undefined 
   const channels = shownFormat(stack.format).samples
   const offset = pixel.row * stack.format.columns + pixel.column
   const first = slice * frameLength(stack.format) + offset * channels
-  if (channels === 3) return { ...pixel, values: [...samples.slice(first, first + 3)] }
+  if (channels === 3) return { ...pixel, values: Array.from(samples.subarray(first, first + 3)) }
   const modality = stack.slices[slice]?.modality
   const stored = samples[first]
   if (modality === undefined || stored === undefined) return undefined

@@ -24,7 +24,8 @@ export function Overlay({ view, reader, probe }: OverlayProps) {
       <div class="corner top-left">
         <b>{seriesTitle(stack, translation)}</b>
         <span>
-          {stack.modality} · {t('series')} {stack.number}
+          {stack.modality}
+          {stack.description !== '' && ` · ${t('series')} ${stack.number}`}
         </span>
         <span>
           {t(sliceNoun(stack))} <b>{reader.slice.value + 1}</b> / {stack.slices.length}

@@ -8,10 +8,9 @@ import type { Probe } from './mount-viewport.ts'
 type Texts = Pick<Translation, 't' | 'number' | 'count'>
 
 export const seriesTitle = (
-  { number, description, modality }: Pick<Stack, 'number' | 'description' | 'modality'>,
+  { number, description }: Pick<Stack, 'number' | 'description'>,
   { t }: Pick<Translation, 't'>,
-): string =>
-  description === '' ? `${t('series')} ${number} ${modality}`.replaceAll(/ +/g, ' ') : description
+): string => (description === '' ? `${t('series')} ${number}`.trim() : description)
 
 const presetKeys = {
   lungs: 'presetLungs',
@@ -27,22 +26,15 @@ export const presetKey = (name: keyof typeof presetKeys): Key => presetKeys[name
 export function windowName({ choice, session, slice }: Reader, texts: Texts): string {
   const { t } = texts
   const now = choice.value
-  switch (now.kind) {
-    case 'auto':
-      return t('presetAuto')
-    case 'table': {
-      const name = session.stack.tables[now.index]?.name ?? ''
-      return name === '' ? t('presetTable') : name
-    }
-    case 'file':
-      return fileWindowName(session.stack, { slice: slice.value, index: now.index }, texts)
-    case 'manual': {
-      const known = ctPresets.find(([, { center, width }]) => {
-        return center === now.window.center && width === now.window.width
-      })
-      return t(known === undefined ? 'presetManual' : presetKeys[known[0]])
-    }
+  if (now.kind === 'auto') return t('presetAuto')
+  if (now.kind === 'table') return session.stack.tables[now.index]?.name || t('presetTable')
+  if (now.kind === 'file') {
+    return fileWindowName(session.stack, { slice: slice.value, index: now.index }, texts)
   }
+  const known = ctPresets.find(([, { center, width }]) => {
+    return center === now.window.center && width === now.window.width
+  })
+  return t(known === undefined ? 'presetManual' : presetKeys[known[0]])
 }
 
 export function fileWindowName(

@@ -27,6 +27,10 @@ export function Viewport({ view, reader }: ViewportProps) {
   void revision.value
   const slice = reader.slice.value
   const isShown = reader.state.value === 'shown'
+  const isStack = stack.slices.length > 1
+  const classes = [`viewport mode-${view.mode.value}`]
+  if (isStack) classes.push('has-strip')
+  if (!isShown) classes.push('is-waiting')
   const label = t('viewport', {
     series: stack.number,
     slice: slice + 1,
@@ -34,7 +38,7 @@ export function Viewport({ view, reader }: ViewportProps) {
   })
   return (
     <div
-      class={`viewport mode-${view.mode.value}${isShown ? '' : ' is-waiting'}`}
+      class={classes.join(' ')}
       role="img"
       aria-label={label}
       data-testid="viewport"
@@ -48,7 +52,7 @@ export function Viewport({ view, reader }: ViewportProps) {
     >
       <div class="viewport-image" ref={host} />
       <Overlay view={view} reader={reader} probe={probe} />
-      {stack.slices.length > 1 && <SliceStrip reader={reader} />}
+      {isStack && <SliceStrip reader={reader} />}
     </div>
   )
 }

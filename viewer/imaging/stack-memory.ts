@@ -1,0 +1,68 @@
+import { type ReadonlySignal, signal } from '@preact/signals'
+import { stackBytes, type StackSession } from './stack-session.ts'
+import type { Stack } from './stacks.ts'
+
+/** The stacks that are in memory, no more of them than fit. */
+export type StackMemory = {
+  /** By key, in the order in which they were opened. */
+  readonly open: ReadonlySignal<ReadonlyMap<string, StackSession>>
+  /** The browser had no memory for the stack that was asked for last. */
+  readonly isFull: ReadonlySignal<boolean>
+  /** A stack that is here, or is opened; nothing when there is no memory for it. */
+  take: (stack: Stack) => StackSession | undefined
+  /** Whether a stack fits without another having to go. */
+  hasRoomFor: (stack: Stack) => boolean
+  [Symbol.dispose]: () => void
+}
+
+export type StackMemoryDeps = {
+  openStack: (stack: Stack) => StackSession
+  limitBytes: number
+  /** This one must stay: it is on the screen. */
+  isNeeded: (session: StackSession) => boolean
+}
+
+export function createStackMemory(deps: StackMemoryDeps): StackMemory {
+  const open = signal<ReadonlyMap<string, StackSession>>(new Map())
+  const isFull = signal(false)
+  const usedBytes = () => [...open.value.values()].reduce((sum, { bytes }) => sum + bytes, 0)
+
+  /** Lets go of the stacks that were opened first. */
+  function makeRoom(bytes: number): void {
+    const kept = new Map(open.value)
+    let used = usedBytes()
+    for (const [key, session] of open.value) {
+      if (used + bytes <= deps.limitBytes) break
+      if (deps.isNeeded(session)) continue
+      kept.delete(key)
+      used -= session.bytes
+      session[Symbol.dispose]()
+    }
+    open.value = kept
+  }
+
+  return {
+    open,
+    isFull,
+    take(stack) {
+      const present = open.value.get(stack.key)
+      isFull.value = false
+      if (present !== undefined) return present
+      makeRoom(stackBytes(stack))
+      try {
+        const session = deps.openStack(stack)
+        open.value = new Map([...open.value, [stack.key, session]])
+        return session
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error
+        isFull.value = true
+        return undefined
+      }
+    },
+    hasRoomFor: (stack) => usedBytes() + stackBytes(stack) <= deps.limitBytes,
+    [Symbol.dispose]() {
+      for (const session of open.value.values()) session[Symbol.dispose]()
+      open.value = new Map()
+    },
+  }
+}
