@@ -1,0 +1,112 @@
+import Koa, { type Middleware } from 'koa'
+import { Router, type RouterMiddleware } from '@koa/router'
+import { codeOf } from '#protocol/errors.ts'
+import type { Accounts } from '../access/accounts.ts'
+import type { AuditLog } from '../access/audit-log.ts'
+import type { Doors } from '../access/doors.ts'
+import type { Sessions } from '../access/sessions.ts'
+import type { NodeConfig } from '../config.ts'
+import type { Log } from '../log.ts'
+import { administrationRoutes } from './api/administration.ts'
+import { auditRoutes } from './api/audit.ts'
+import { grantRoutes, type Grants } from './api/grants.ts'
+import { regionRoutes, type RegionStatus } from './api/region.ts'
+import { sessionRoutes } from './api/session.ts'
+import { transferRoutes, type Transfers } from './api/transfer.ts'
+import { createAuthentication, requireUser, type State } from './authentication.ts'
+import { createErrors } from './errors.ts'
+import { createSecurityHeaders } from './headers.ts'
+import { createHostCheck } from './hosts.ts'
+import type { Served } from './listen.ts'
+import { createRequestCounter, type RequestCounter } from './metrics.ts'
+import { openApi } from './openapi.ts'
+import { createApiRouter, defineOpenRoute, passivePaths, type Route } from './routes.ts'
+import { createViewerFiles } from './viewer-files.ts'
+
+export type AppDeps = {
+  config: Pick<NodeConfig, 'organization' | 'http' | 'demo' | 'devices'>
+  sessions: Pick<Sessions, 'signIn' | 'signOut' | 'resume'>
+  accounts: Pick<Accounts, 'list' | 'userId'>
+  audit: Pick<AuditLog, 'append' | 'list'>
+  doors: Pick<Doors, 'openStudy' | 'quarantine'>
+  federation: Grants & { status(): RegionStatus }
+  transfers: Transfers
+  /** Routes of PS3.18, relative to `/dicom-web`. */
+  dicomweb: { routes(): unknown }
+  log: Log
+  clock?: () => number
+  counter?: RequestCounter
+}
+
+/** The node's HTTP interface: `/api`, `/dicom-web`, `/health`, and the viewer. */
+export function createApp(deps: AppDeps): Served & { readonly routes: readonly Route[] } {
+  const { config, log, clock = Date.now, counter = createRequestCounter() } = deps
+  const stopping = new AbortController()
+  const routes = routesOf(deps, stopping.signal)
+  const isPassive = passivePaths(routes)
+  const authenticate = createAuthentication({
+    sessions: deps.sessions,
+    cookie: config.http,
+    isPassive,
+  })
+
+  const app = new Koa<State>()
+  app.on('error', (error: unknown) => {
+    // What fails after the answer began: mostly readers that went away.
+    log.debug({ code: codeOf(error) }, 'answer ended early')
+  })
+  app.use(counter.middleware)
+  app.use(createSecurityHeaders({ isSecure: config.http.secureCookie }))
+  app.use(createErrors(log))
+  app.use(createHostCheck(config.http.allowedHosts))
+  app.use(health)
+  app.use(within(['/api', '/dicom-web'], authenticate))
+  app.use(within(['/dicom-web'], signedIn))
+  app.use(createApiRouter(routes, deps.audit).routes() as Middleware<State>)
+  app.use(mounted(deps.dicomweb))
+  app.use(createViewerFiles(config.http.viewerDir, clock))
+  return { handler: app.callback(), stop: () => stopping.abort(), routes }
+}
+
+function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
+  const { config, doors, transfers } = deps
+  const routes = [
+    ...sessionRoutes(deps),
+    ...regionRoutes(deps),
+    ...transferRoutes({ doors, transfers, self: config.organization.oid, stopping }),
+    ...auditRoutes(deps),
+    ...grantRoutes(deps),
+    ...administrationRoutes(deps),
+  ]
+  const description: Route = defineOpenRoute({
+    method: 'get',
+    path: '/api/openapi.json',
+    summary: 'This description',
+    handle: async (): Promise<unknown> => openApi([...routes, description], '0.1.0'),
+  })
+  return [...routes, description]
+}
+
+const health: Middleware = async (ctx, next) => {
+  if (ctx.path === '/health') ctx.body = { status: 'up' }
+  else await next()
+}
+
+const signedIn: Middleware<State> = async (ctx, next) => {
+  requireUser(ctx)
+  await next()
+}
+
+/** For the paths below these. */
+function within(places: readonly string[], middleware: Middleware<State>): Middleware<State> {
+  return (ctx, next) => {
+    const isWithin = places.some((place) => ctx.path === place || ctx.path.startsWith(`${place}/`))
+    return isWithin ? middleware(ctx, next) : next()
+  }
+}
+
+function mounted(dicomweb: { routes(): unknown }): Middleware<State> {
+  const root = new Router()
+  root.use('/dicom-web', dicomweb.routes() as RouterMiddleware)
+  return root.routes() as unknown as Middleware<State>
+}

@@ -1,0 +1,48 @@
+import { createServer, type RequestListener } from 'node:http'
+import { once } from 'node:events'
+import { httpLimits } from '#protocol/limits.ts'
+
+/** What `listen` serves. */
+export type Served = {
+  handler: RequestListener
+  /** Ends answers that would go on for as long as the page is open. */
+  stop?: () => void
+}
+
+export type Listening = AsyncDisposable & { readonly url: string; readonly port: number }
+
+/** Serves over HTTP/1.1. Closing waits for the requests that are being answered, for a bounded time. */
+export async function listen(
+  served: Served,
+  { host, port }: { host: string; port: number },
+): Promise<Listening> {
+  const server = createServer(
+    {
+      headersTimeout: httpLimits.headersTimeoutMs,
+      // Uploads of studies take as long as they take; JSON bodies have a deadline of their own.
+      requestTimeout: 0,
+      connectionsCheckingInterval: 1000,
+      noDelay: true,
+    },
+    served.handler,
+  )
+  server.timeout = httpLimits.socketIdleMs
+  server.maxConnections = httpLimits.connectionsMax
+  server.listen(port, host)
+  await once(server, 'listening')
+  const address = server.address()
+  const actual = typeof address === 'object' && address !== null ? address.port : port
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
+    port: actual,
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close')
+      server.close()
+      served.stop?.()
+      server.closeIdleConnections()
+      const last = setTimeout(() => server.closeAllConnections(), httpLimits.closeTimeoutMs)
+      await closed
+      clearTimeout(last)
+    },
+  }
+}
