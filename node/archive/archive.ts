@@ -1,5 +1,6 @@
 import type { VerifiedGrant, VerifiedSearch } from '#protocol/authorize.ts'
 import type { StudyFacts } from '#protocol/authorize.ts'
+import type { ProtocolError } from '#protocol/errors.ts'
 import type { OrganizationOid, SeriesUid, Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
 import type { StudyRecord } from '#protocol/study.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
@@ -39,9 +40,9 @@ export type Stored = {
 }
 
 /**
- * Takes one data set in, byte for byte. `write` never waits: when it returns false the caller stops reading its
- * socket until `drain()` resolves. `finish` resolves after the record is synced; it throws `instance_*`,
- * `storage_full`, `storage_failed`, and then nothing is kept.
+ * Takes one data set in, byte for byte. `write` never waits and never throws; it copies, so the caller may reuse its
+ * buffer. When it returns false the caller stops reading its socket until `drain()` resolves. `finish` resolves after
+ * the record is synced; it throws `instance_*`, `storage_full`, `storage_failed`, and then nothing is kept.
  */
 export type IngestSink = {
   write(chunk: Uint8Array): boolean
@@ -65,6 +66,8 @@ export type InstanceEntry = {
   receivedAt: number
   /** Index attributes, decoded, in the DICOM JSON model. */
   attributes: DicomJson
+  /** Well-formed, but its pixel data do not fit its own description (DQ-16): never shown as genuine. */
+  damaged?: true
 }
 
 export type SeriesEntry = {
@@ -81,7 +84,7 @@ export type StudyReader = AsyncDisposable & {
   series(): Promise<SeriesEntry[]>
   instances(series?: SeriesUid): Promise<InstanceEntry[]>
   instance(sop: SopUid): Promise<InstanceEntry | undefined>
-  /** The data set's bytes, verified: whole against its digest (the last chunk held back until it matches), ranges by chunk digests. */
+  /** The data set's bytes. Every 256 KiB chunk is compared with its digest before a byte of it is handed out. */
   read(sop: SopUid, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>
   /** Full DICOM JSON of each instance without bulk values (PS3.18 F). */
   metadata(filter: { series?: SeriesUid; sop?: SopUid }): Promise<DicomJson[]>
@@ -125,6 +128,8 @@ export type ArchiveEvent =
   | { kind: 'study-complete'; study: StudyUid }
 
 export type Archive = AsyncDisposable & {
+  /** Resolves when the disk or the catalog failed for good: everything is refused, and the process stops. */
+  readonly failed: Promise<ProtocolError>
   ingest(declared: Declared, origin: Origin): Promise<IngestSink>
   /** The only way to image data. Throws `not_found` for a study that is not here. */
   open(grant: VerifiedGrant): Promise<StudyReader>

@@ -1,0 +1,72 @@
+import { mkdir, open, readdir, statfs, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** What the value log asks of a disk: a parameter, so that tests can make it full, torn, or broken. */
+export type Disk = {
+  /** Names of the files in the log's folder, which is made when missing. */
+  list(): Promise<string[]>
+  /** Opens for reading and writing at positions; `create` fails when the file exists. */
+  open(name: string, mode: 'create' | 'write' | 'read'): Promise<DiskFile>
+  /** Makes new names durable. */
+  syncNames(): Promise<void>
+  freeSpace(): Promise<{ freeBytes: number; totalBytes: number }>
+}
+
+export type DiskFile = {
+  size(): Promise<number>
+  /** Bytes written, which may be fewer than given. */
+  write(buffers: readonly Uint8Array[], position: number): Promise<number>
+  /** Bytes read; fewer than asked only at the end of the file. */
+  read(into: Uint8Array, position: number): Promise<number>
+  /** Data and size are on the medium when it resolves (`fdatasync`). */
+  sync(): Promise<void>
+  truncate(size: number): Promise<void>
+  close(): Promise<void>
+}
+
+const modes = { create: 'wx+', write: 'r+', read: 'r' } as const
+
+/** A folder of a real file system. */
+export async function openDisk(folder: string): Promise<Disk> {
+  await mkdir(folder, { recursive: true })
+  return {
+    list: () => readdir(folder),
+    open: async (name, mode) => createFile(await open(join(folder, name), modes[mode])),
+    async syncNames() {
+      const handle = await open(folder, 'r')
+      try {
+        await handle.sync()
+      } finally {
+        await handle.close()
+      }
+    },
+    async freeSpace() {
+      const { bavail, blocks, bsize } = await statfs(folder)
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+    },
+  }
+}
+
+function createFile(handle: FileHandle): DiskFile {
+  return {
+    size: async () => (await handle.stat()).size,
+    write: async (buffers, position) => (await handle.writev(buffers, position)).bytesWritten,
+    async read(into, position) {
+      let filled = 0
+      while (filled < into.byteLength) {
+        const rest = {
+          offset: filled,
+          length: into.byteLength - filled,
+          position: position + filled,
+        }
+        const { bytesRead } = await handle.read(into, rest)
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      return filled
+    },
+    sync: () => handle.datasync(),
+    truncate: (size) => handle.truncate(size),
+    close: () => handle.close(),
+  }
+}

@@ -1,0 +1,122 @@
+import { hash } from 'node:crypto'
+import { ProtocolError } from '#protocol/errors.ts'
+import { SeriesUid, SopUid, StudyUid } from '#protocol/ids.ts'
+import type { Sha256 } from '#protocol/ids.ts'
+import { storageLimits } from '#protocol/limits.ts'
+import type { Walk } from '../dicom/data-set.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
+import type { Declared, Origin, QuarantineReason } from './archive.ts'
+import { textOf } from './attribute-levels.ts'
+import type { Change, Completion, Filing } from './catalog-rows.ts'
+import { createRecord } from './log-record.ts'
+import type { NewRecord } from './log-record.ts'
+import type { Replayed } from './log-start.ts'
+import type { PayloadDigests } from './piece-writer.ts'
+import type { Appended } from './segment-writer.ts'
+
+/** Header of a data set's own record: what was known before it came. */
+export type InstanceHeader = Declared & { origin: Origin; receivedAt: number }
+
+/** What a walked data set is called. UIDs may break the syntax: then it goes to quarantine under them. */
+export type Identity = { sopClass: string; sop: SopUid; study: StudyUid; series: SeriesUid }
+
+export function identityOf({ attributes }: Walk, declared: Declared): Identity {
+  const uid = (tag: string): string => textOf(attributes, tag).replaceAll('\0', '')
+  const identity = {
+    sopClass: uid('00080016'),
+    sop: uid('00080018') as SopUid,
+    study: uid('0020000D') as StudyUid,
+    series: uid('0020000E') as SeriesUid,
+  }
+  if (identity.sopClass === '' || identity.sop === '') {
+    throw new ProtocolError('instance_malformed', 'the data set has no SOP class or instance UID')
+  }
+  if (identity.sopClass !== declared.sopClass || identity.sop !== declared.sopUid) {
+    throw new ProtocolError('instance_mismatch', 'the data set is not the one that was announced')
+  }
+  return identity
+}
+
+/** DQ-11. Leading zeros occur in the field and are kept (PS3.5 §9.1). */
+export const hasValidUids = ({ sop, study, series }: Identity): boolean =>
+  SopUid.safeParse(sop).success &&
+  StudyUid.safeParse(study).success &&
+  SeriesUid.safeParse(series).success
+
+type FilingParts = {
+  identity: Identity
+  header: InstanceHeader
+  walk: Walk
+  payload: PayloadDigests
+  seq: number
+  reason?: QuarantineReason | undefined
+}
+
+export function createFiling(parts: FilingParts): Filing {
+  const { identity, header, walk, payload, seq, reason } = parts
+  return {
+    kind: 'instance',
+    seq,
+    ...identity,
+    transferSyntax: header.transferSyntax,
+    bytes: payload.bytes,
+    sha256: payload.sha256.toString('hex') as Sha256,
+    chunksRoot: hash('sha256', payload.chunks) as Sha256,
+    chunks: payload.chunks.byteLength / 32,
+    headerBytes: walk.headerBytes,
+    receivedAt: header.receivedAt,
+    origin: header.origin,
+    ...(reason !== undefined && { reason }),
+    ...(walk.pixel !== undefined && { pixel: walk.pixel }),
+    ...(walk.damaged === true && { damaged: true }),
+  }
+}
+
+export function filingRecord(filing: Filing, attributes: DicomJson, chunks: Buffer): NewRecord {
+  const payload = Buffer.concat([chunks, Buffer.from(JSON.stringify(attributes))])
+  if (payload.byteLength > storageLimits.recordPayloadBytes) {
+    throw new ProtocolError('instance_too_complex', 'the attributes to be searched are too long')
+  }
+  return createRecord('filing', filing, payload)
+}
+
+export const completionRecord = (completion: Completion): NewRecord =>
+  createRecord('filing', completion)
+
+export const entryRecord = (seq: number, payload: Uint8Array): NewRecord =>
+  createRecord('index-entry', { seq }, payload)
+
+/** Where records that were appended together lie in the log. */
+export function spanOf(appended: readonly Appended[]): Change['span'] {
+  const first = appended[0]
+  const last = appended.at(-1)
+  if (first === undefined || last === undefined) {
+    throw new ProtocolError('internal', 'nothing was appended')
+  }
+  const { location, end, chain } = last
+  return { segment: location.segment, start: first.start, end, chain }
+}
+
+/** What a record of the log means to the catalog. */
+export function changeOf(record: Replayed): Change {
+  const { span, location, payload } = record
+  if (record.type === 'index-entry') {
+    const { seq } = record.header as { seq: number }
+    return { kind: 'entry', seq, location, sha256: record.sha256.toString('hex') as Sha256, span }
+  }
+  if (record.type !== 'filing') return { kind: 'none', span }
+  const header = record.header as Filing | Completion
+  if (header.kind === 'complete') return { kind: 'complete', completion: header, span }
+  const { instance } = record
+  // The data set of this filing is damaged, or the record before it belongs to another one.
+  if (instance?.sha256.toString('hex') !== header.sha256) return { kind: 'none', span }
+  const chunkBytes = header.chunks * 32
+  return {
+    kind: 'instance',
+    filing: header,
+    attributes: JSON.parse(payload.toString('utf8', chunkBytes)) as DicomJson,
+    chunks: payload.subarray(0, chunkBytes),
+    location: instance.location,
+    span,
+  }
+}

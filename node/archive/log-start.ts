@@ -1,0 +1,156 @@
+import type { Log } from '../log.ts'
+import type { Disk, DiskFile } from './disk.ts'
+import {
+  chainBytes,
+  decodeHeader,
+  decodePrefix,
+  encodeTrailer,
+  noChain,
+  prefixBytes,
+  sealBytes,
+} from './log-record.ts'
+import type { RecordLocation, RecordType } from './log-record.ts'
+import { readSalt, scanSegment } from './segment-scan.ts'
+import type { ScanEnd, ScannedRecord } from './segment-scan.ts'
+import type { SegmentState } from './segment-writer.ts'
+
+/** How far the catalog has applied a segment: the end of a record, and that record's chain. */
+export type LogPosition = { offset: number; chain: Buffer }
+
+/** A record other than a data set, with the data set it belongs to. */
+export type Replayed = {
+  type: RecordType
+  header: Record<string, unknown>
+  payload: Buffer
+  location: RecordLocation
+  sha256: Buffer
+  instance?: { location: RecordLocation; sha256: Buffer }
+  /** What the catalog has applied when it has applied this record. */
+  span: LogSpan
+}
+export type LogSpan = { segment: number; start: number; end: number; chain: Buffer }
+
+/** The catalog claims to have applied what the log does not have: it belongs to another log. */
+export class CatalogMismatch extends Error {
+  override readonly name = 'CatalogMismatch'
+}
+
+export const segmentName = (number: number): string => `${String(number).padStart(8, '0')}.seg`
+export const segmentNumber = (name: string): number | undefined => {
+  const digits = /^(\d{8})\.seg$/.exec(name)?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+type Start = { disk: Disk; log: Log; number: number; position: LogPosition | undefined }
+/** A segment after its start: still taking records, complete, or an empty file of a crash while it was made. */
+export type Started =
+  | { state: 'open'; segment: SegmentState; size: number }
+  | { state: 'sealed'; chain: Buffer; size: number }
+  | { state: 'unborn'; file: DiskFile }
+  | { state: 'unreadable'; size: number }
+
+/** Checks one segment and yields what the catalog has not applied; a torn tail is cut off and reported. */
+export async function* startSegment(start: Start): AsyncGenerator<Replayed, Started> {
+  const { disk, log, number } = start
+  const file = await disk.open(segmentName(number), 'write')
+  let keep = false
+  try {
+    const size = await file.size()
+    const salt = await readSalt(file)
+    if (salt === undefined) {
+      if (start.position !== undefined)
+        throw new CatalogMismatch(`segment ${number} has no records`)
+      keep = size < 4096
+      if (keep) return { state: 'unborn', file }
+      log.error({ segment: number }, 'a segment of the value log is not readable')
+      return { state: 'unreadable', size }
+    }
+    const from = start.position ?? { offset: 0, chain: noChain }
+    const sealChain = await readSeal(file, size, salt)
+    if (await isApplied(file, { size, salt, sealChain, position: start.position })) {
+      return { state: 'sealed', chain: sealChain ?? noChain, size }
+    }
+    const options = { segment: number, salt, payloads: sealChain === undefined, from }
+    const end = yield* replay(scanSegment(file, options))
+    report(start, end)
+    if (sealChain !== undefined) return { state: 'sealed', chain: sealChain, size }
+    if (end.end < size) {
+      await file.truncate(end.end)
+      await file.sync()
+    }
+    keep = true
+    const segment = { number, file, salt, end: end.end, chain: end.chain, reported: end.end }
+    return { state: 'open', segment, size: end.end }
+  } finally {
+    if (!keep) await file.close()
+  }
+}
+
+function report({ log, number }: Start, end: ScanEnd): void {
+  if (end.state === 'torn') {
+    log.warn({ segment: number, offset: end.end }, 'cut an incomplete record off the value log')
+  }
+  for (const { offset } of end.damage) {
+    log.error({ segment: number, offset }, 'a record of the value log is damaged')
+  }
+}
+
+async function* replay(
+  records: AsyncGenerator<ScannedRecord, ScanEnd>,
+): AsyncGenerator<Replayed, ScanEnd> {
+  let instance: ScannedRecord | undefined
+  let start: number | undefined
+  for (;;) {
+    const next = await records.next()
+    if (next.done) return next.value
+    const record = next.value
+    start ??= record.start
+    if (record.type === 'instance') {
+      instance = record
+      continue
+    }
+    const { type, header, location, sha256, chain, end, payload } = record
+    if (type === 'segment' || type === 'seal' || payload === undefined) continue
+    const span = { segment: location.segment, start, end, chain }
+    const about = instance && { instance: { location: instance.location, sha256: instance.sha256 } }
+    yield { type, header, payload, location, sha256, span, ...about }
+    instance = undefined
+    start = undefined
+  }
+}
+
+/** The chain that a sealed segment ends with; undefined when it is not sealed. */
+async function readSeal(file: DiskFile, size: number, salt: Buffer): Promise<Buffer | undefined> {
+  if (size < sealBytes) return undefined
+  const seal = Buffer.alloc(sealBytes)
+  await file.read(seal, size - sealBytes)
+  const head = seal.subarray(0, prefixBytes + 2)
+  if (decodePrefix(head, salt)?.type !== 'seal' || decodeHeader(head) === undefined)
+    return undefined
+  return seal.subarray(sealBytes - chainBytes)
+}
+
+type Claim = {
+  size: number
+  salt: Buffer
+  sealChain: Buffer | undefined
+  position: LogPosition | undefined
+}
+
+/** Whether the catalog has applied a sealed segment to its end. Throws when the catalog's claim is wrong. */
+async function isApplied(file: DiskFile, claim: Claim): Promise<boolean> {
+  const { size, position, sealChain } = claim
+  if (position === undefined) return false
+  const chain = Buffer.alloc(chainBytes)
+  await file.read(chain, position.offset - chainBytes)
+  if (position.offset > size || chain.compare(position.chain) !== 0) {
+    throw new CatalogMismatch('the catalog and the value log differ')
+  }
+  if (sealChain === undefined || position.offset !== size - sealBytes) return false
+  const seal = Buffer.alloc(sealBytes)
+  await file.read(seal, size - sealBytes)
+  const head = seal.subarray(0, prefixBytes + 2)
+  const digest = seal.subarray(sealBytes - 64, sealBytes - chainBytes)
+  const expected = encodeTrailer(head, { bytes: 0, sha256: digest }, position.chain)
+  return expected.compare(seal, prefixBytes + 2) === 0
+}

@@ -1,0 +1,174 @@
+import { storageLimits } from '#protocol/limits.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
+import type { Query, QueryResult } from './archive.ts'
+import {
+  element,
+  instancesInSeries,
+  instancesInStudy,
+  isSeriesTag,
+  isStudyTag,
+  modalitiesInStudy,
+  seriesInStudy,
+  textOf,
+} from './attribute-levels.ts'
+import { lastPart, timeSearch } from './catalog-keys.ts'
+import type { InstanceRow, SeriesRow, StudyRow } from './catalog-rows.ts'
+import type { Catalog } from './catalog.ts'
+import { isUniversal, matchesQuery } from './matching.ts'
+import { planSearch } from './search-plan.ts'
+
+type Source = Pick<
+  Catalog,
+  'keys' | 'studies' | 'seriesOf' | 'instancesOf' | 'sop' | 'instance' | 'series'
+>
+
+/** Answers a query from the catalog. */
+export async function searchCatalog(catalog: Source, query: Query): Promise<QueryResult> {
+  const matches: DicomJson[] = []
+  const budget = { left: storageLimits.searchScanMax }
+  let skipped = 0
+  for await (const match of findMatches(catalog, query, budget)) {
+    if (skipped < query.offset) skipped++
+    else if (matches.length < query.limit) matches.push(match)
+    else return { matches, more: true }
+  }
+  return { matches, more: budget.left <= 0 }
+}
+
+/** How many rows may still be looked at: a search that finds little in much ends with `more`. */
+type Budget = { left: number }
+
+async function* findMatches(
+  catalog: Source,
+  query: Query,
+  budget: Budget,
+): AsyncGenerator<DicomJson> {
+  const match = splitKeys(query.match)
+  for await (const study of findStudies(catalog, query, budget)) {
+    if (!matchesQuery(studyAttributes(study), match.study)) continue
+    if (query.level === 'study') {
+      const isBelow = isEmpty(match.series) && isEmpty(match.instance) && query.series === undefined
+      if (isBelow || (await hasMatch(seriesMatches({ catalog, query, match, budget }, study)))) {
+        yield studyAttributes(study)
+      }
+      continue
+    }
+    yield* seriesMatches({ catalog, query, match, budget }, study)
+  }
+}
+
+const isEmpty = (keys: Record<string, string[]>): boolean => Object.keys(keys).length === 0
+
+async function hasMatch(matches: AsyncIterable<DicomJson>): Promise<boolean> {
+  for await (const _ of matches) return true
+  return false
+}
+
+type SplitKeys = Record<'study' | 'series' | 'instance', Record<string, string[]>>
+
+/** Each key by the level whose rows have it; keys that ask for nothing are left out. */
+function splitKeys(match: Query['match']): SplitKeys {
+  const split: SplitKeys = { study: {}, series: {}, instance: {} }
+  for (const [path, values] of Object.entries(match)) {
+    if (isUniversal(values)) continue
+    const tag = path.slice(0, 8)
+    const isStudy =
+      isStudyTag(tag) || [modalitiesInStudy, seriesInStudy, instancesInStudy].includes(tag)
+    const isSeries = isSeriesTag(tag) || tag === instancesInSeries
+    split[isStudy ? 'study' : isSeries ? 'series' : 'instance'][path] = values
+  }
+  return split
+}
+
+type SeriesSearch = { catalog: Source; query: Query; match: SplitKeys; budget: Budget }
+
+/** Matches below one study: its series, or their instances. */
+async function* seriesMatches(search: SeriesSearch, study: StudyRow): AsyncGenerator<DicomJson> {
+  const { catalog, query, match, budget } = search
+  for (const row of await catalog.seriesOf(study.study)) {
+    if (--budget.left <= 0) return
+    if (query.series !== undefined && row.series !== query.series) continue
+    const attributes = { ...studyAttributes(study), ...seriesAttributes(row) }
+    if (!matchesQuery(attributes, match.series)) continue
+    if (query.level === 'instance') {
+      yield* instanceMatches(search, row, attributes)
+    } else if (
+      isEmpty(match.instance) ||
+      (await hasMatch(instanceMatches(search, row, attributes)))
+    ) {
+      yield attributes
+    }
+  }
+}
+
+async function* instanceMatches(
+  { catalog, match, budget }: SeriesSearch,
+  series: SeriesRow,
+  above: DicomJson,
+): AsyncGenerator<DicomJson> {
+  for await (const row of catalog.instancesOf(series.study, series.series)) {
+    if (--budget.left <= 0) return
+    const attributes = { ...above, ...instanceAttributes(row) }
+    if (matchesQuery(attributes, match.instance)) yield attributes
+  }
+}
+
+const studyAttributes = (row: StudyRow): DicomJson => ({
+  ...row.attributes,
+  [modalitiesInStudy]: element('CS', ...row.modalities),
+  [seriesInStudy]: element('IS', row.series),
+  [instancesInStudy]: element('IS', row.instances),
+})
+
+const seriesAttributes = (row: SeriesRow): DicomJson => ({
+  ...row.attributes,
+  [instancesInSeries]: element('IS', row.instances),
+})
+
+const instanceAttributes = (row: InstanceRow): DicomJson => ({
+  ...row.attributes,
+  // Available Transfer Syntax UID (PS3.18 Table 10.6.3-5).
+  '00083002': element('UI', row.transferSyntax),
+})
+
+const pageStudies = 128
+
+/** Candidate studies, newest first, then by UID. */
+async function* findStudies(
+  catalog: Source,
+  query: Query,
+  budget: Budget,
+): AsyncGenerator<StudyRow> {
+  const plan = planSearch(query)
+  if (plan.by === 'keys' && plan.isOrdered) {
+    let page: string[] = []
+    for (const range of plan.ranges) {
+      for await (const key of catalog.keys(range)) {
+        if (--budget.left <= 0) break
+        page.push(lastPart(key))
+        if (page.length < pageStudies) continue
+        yield* await catalog.studies(page)
+        page = []
+      }
+    }
+    yield* await catalog.studies(page)
+    return
+  }
+  const studies = new Set<string>()
+  if (plan.by === 'study') for (const study of plan.studies) studies.add(study)
+  if (plan.by === 'instance') {
+    for (const sop of plan.sops) studies.add(catalog.sop(sop)?.study ?? '')
+  }
+  for (const range of plan.by === 'keys' ? plan.ranges : []) {
+    for await (const key of catalog.keys(range)) {
+      if (--budget.left <= 0) break
+      studies.add(lastPart(key))
+    }
+  }
+  const rows = await catalog.studies([...studies])
+  yield* rows.sort((a, b) => compareText(orderOf(a), orderOf(b)) || compareText(a.study, b.study))
+}
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+const orderOf = ({ attributes }: StudyRow): string =>
+  timeSearch(textOf(attributes, '00080020'), textOf(attributes, '00080030'))

@@ -1,0 +1,199 @@
+import { hash } from 'node:crypto'
+import { ProtocolError } from '#protocol/errors.ts'
+import type { OrganizationOid, SeriesUid, Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
+import { storageLimits } from '#protocol/limits.ts'
+import type { RandomAccess } from '../dicom/data-set.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
+import type { Log } from '../log.ts'
+import type { ByteRange, InstanceEntry, SeriesEntry, StudyReader } from './archive.ts'
+import { element, instancesInSeries } from './attribute-levels.ts'
+import type { InstanceRow, SeriesRow } from './catalog-rows.ts'
+import type { Catalog } from './catalog.ts'
+import { chunkOffset } from './log-record.ts'
+import type { ValueLog } from './value-log.ts'
+
+export type ReaderParts = {
+  valueLog: Pick<ValueLog, 'read'>
+  catalog: Catalog
+  holder: OrganizationOid
+  clock: () => number
+  log: Log
+  readHeader: (
+    data: RandomAccess,
+    transferSyntax: string,
+    headerBytes: number,
+  ) => Promise<DicomJson>
+}
+
+const chunkBytes = storageLimits.chunkBytes
+const digestBytes = 32
+
+/** Reads one study. Whoever makes it has seen the proof that it may be read. */
+export function createStudyReader(parts: ReaderParts, study: StudyUid): StudyReader {
+  const { catalog, holder } = parts
+  let isClosed = false
+
+  function find(sop: SopUid): InstanceRow {
+    if (isClosed) throw new ProtocolError('aborted', 'the study was closed')
+    const row = catalog.instance(sop)
+    if (row?.study !== study) throw new ProtocolError('not_found', 'no such instance in this study')
+    return row
+  }
+
+  async function* rows(filter: { series?: SeriesUid; sop?: SopUid }): AsyncGenerator<InstanceRow> {
+    if (isClosed) throw new ProtocolError('aborted', 'the study was closed')
+    if (filter.sop === undefined) {
+      yield* catalog.instancesOf(study, filter.series)
+      return
+    }
+    const row = catalog.instance(filter.sop)
+    const isIn = filter.series === undefined || row?.series === filter.series
+    if (row?.study === study && isIn) yield row
+  }
+
+  return {
+    study,
+    holder,
+    series: async () => (await catalog.seriesOf(study)).map(seriesEntry),
+    async instances(series) {
+      const entries: InstanceEntry[] = []
+      for await (const row of rows(series === undefined ? {} : { series })) {
+        entries.push(instanceEntry(row))
+      }
+      return entries
+    },
+    async instance(sop) {
+      for await (const row of rows({ sop })) return instanceEntry(row)
+      return undefined
+    },
+    read(sop, range, signal) {
+      const row = find(sop)
+      return readRange(parts, row, range ?? { offset: 0, length: row.bytes }, signal)
+    },
+    async metadata(filter) {
+      const headers: DicomJson[] = []
+      for await (const row of rows(filter)) {
+        const data = randomAccess(parts, row)
+        headers.push(await parts.readHeader(data, row.transferSyntax, row.headerBytes))
+      }
+      return headers
+    },
+    chunks: async (sop) => chunkDigests(parts, find(sop)).map(hex),
+    async [Symbol.asyncDispose]() {
+      isClosed = true
+    },
+  }
+}
+
+const hex = (digest: Buffer): Sha256 => digest.toString('hex') as Sha256
+
+const seriesEntry = ({ study, series, instances, attributes }: SeriesRow): SeriesEntry => ({
+  study,
+  series,
+  instances,
+  attributes: { ...attributes, [instancesInSeries]: element('IS', instances) },
+})
+
+export function instanceEntry(row: InstanceRow): InstanceEntry {
+  const { seq: _, location: __, pixel: ___, ...entry } = row
+  return entry
+}
+
+/** The digests that the chunks of an instance must have; they themselves must have the instance's root. */
+function chunkDigests(parts: ReaderParts, row: InstanceRow): Buffer[] {
+  const digests = parts.catalog.chunks(row.sop)
+  if (digests === undefined || hash('sha256', digests) !== row.chunksRoot) {
+    throw new ProtocolError('storage_corrupt', 'the chunk digests of an instance were altered')
+  }
+  const count = digests.byteLength / digestBytes
+  return Array.from({ length: count }, (_, i) =>
+    digests.subarray(i * digestBytes, (i + 1) * digestBytes),
+  )
+}
+
+/** Bytes of a range, chunk by chunk; while one is handed out the next is read. */
+async function* readRange(
+  parts: ReaderParts,
+  row: InstanceRow,
+  { offset, length }: ByteRange,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  if (offset < 0 || length < 0 || offset + length > row.bytes) {
+    throw new ProtocolError('bad_request', 'the range is outside the instance')
+  }
+  if (length === 0) return
+  const digests = chunkDigests(parts, row)
+  const end = offset + length
+  const last = Math.floor((end - 1) / chunkBytes)
+  const first = Math.floor(offset / chunkBytes)
+  let next: Promise<Buffer> | undefined = readChunk(parts, row, { index: first, digests })
+  for (let index = first; next !== undefined; index++) {
+    if (signal?.aborted === true) throw new ProtocolError('aborted', 'reading was given up')
+    const chunk: Buffer = await next
+    next = index < last ? readChunk(parts, row, { index: index + 1, digests }) : undefined
+    // Whoever stops early never asks for it.
+    next?.catch(() => {})
+    const start = index * chunkBytes
+    yield chunk.subarray(Math.max(0, offset - start), Math.min(chunk.byteLength, end - start))
+  }
+}
+
+/** One chunk, compared with its digest. */
+async function readChunk(
+  parts: ReaderParts,
+  row: InstanceRow,
+  { index, digests }: { index: number; digests: readonly Buffer[] },
+): Promise<Buffer> {
+  const { location } = row
+  const length = Math.min(chunkBytes, row.bytes - index * chunkBytes)
+  const chunk = Buffer.allocUnsafeSlow(length)
+  let problem: unknown
+  try {
+    const read = await parts.valueLog.read(location.segment, chunk, chunkOffset(location, index))
+    const digest = digests[index]
+    if (read === length && digest?.compare(hash('sha256', chunk, 'buffer')) === 0) return chunk
+  } catch (error) {
+    problem = error
+  }
+  const at = parts.clock()
+  const { segment, offset } = location
+  parts.log.error({ segment, offset, chunk: index, err: problem }, 'an instance cannot be read')
+  await parts.catalog.markCorrupt(row.sop, { at })
+  throw new ProtocolError('storage_corrupt', 'the bytes of an instance were altered', {
+    cause: problem,
+  })
+}
+
+const cachedChunks = 4
+
+/** Small reads of one instance: chunks that were verified are kept for the next one. */
+function randomAccess(parts: ReaderParts, row: InstanceRow): RandomAccess {
+  const digests = chunkDigests(parts, row)
+  const cache = new Map<number, Buffer>()
+
+  async function chunk(index: number): Promise<Buffer> {
+    const found = cache.get(index) ?? (await readChunk(parts, row, { index, digests }))
+    cache.set(index, found)
+    for (const oldest of cache.keys()) {
+      if (cache.size <= cachedChunks) break
+      cache.delete(oldest)
+    }
+    return found
+  }
+
+  return {
+    bytes: row.bytes,
+    async read(offset, length) {
+      const end = Math.min(offset + length, row.bytes)
+      const parts: Buffer[] = []
+      for (let at = offset; at < end;) {
+        const index = Math.floor(at / chunkBytes)
+        const start = at - index * chunkBytes
+        const part = (await chunk(index)).subarray(start, Math.min(chunkBytes, start + end - at))
+        parts.push(part)
+        at += part.byteLength
+      }
+      return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)
+    },
+  }
+}
