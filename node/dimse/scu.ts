@@ -31,6 +31,11 @@ export type StoreScu = AsyncDisposable & {
   ): AsyncGenerator<StoreResult, void, void>
 }
 
+const notAccepted = {
+  status: status.sopClassNotSupported,
+  comment: 'the peer does not accept this SOP class in this transfer syntax',
+}
+
 /** A sender (C-STORE SCU). It keeps one association and opens another when an item needs a context it has not. */
 export function createStoreScu(options: StoreScuOptions): StoreScu {
   const limits: DimseLimits = { ...dimseLimits, ...options.limits }
@@ -71,7 +76,7 @@ export function createStoreScu(options: StoreScuOptions): StoreScu {
         const current = await associationFor(pair)
         const context = current.contextFor(pair)
         yield context === undefined
-          ? { status: status.sopClassNotSupported, comment: 'context was not accepted', sopUid }
+          ? { ...notAccepted, sopUid }
           : { ...(await current.store(context, item)), sopUid }
       }
     },
