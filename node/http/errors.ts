@@ -17,6 +17,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   aborted: 400,
   unavailable: 503,
   internal: 500,
+  peer_unknown: 404,
   audit_unavailable: 503,
   log_gap: 502,
   log_fork: 502,

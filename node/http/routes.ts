@@ -53,7 +53,7 @@ export function defineOpenRoute<
     handle(input: Input<Params, Query, Body>): Promise<Answer>
   },
 ): Route {
-  return { ...definition, access: 'anyone' }
+  return { ...definition, access: 'anyone' } as unknown as Route
 }
 
 /** Serves the routes: session, role, schemas, handler, answer. */

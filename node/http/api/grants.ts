@@ -1,34 +1,18 @@
 import { z } from 'zod'
-import type { EpochFacts, GrantFacts } from '#protocol/authorize.ts'
-import { GrantedUser, GrantScope, Operation } from '#protocol/grant.ts'
-import { OrganizationOid, oidOf, Ulid, UserId } from '#protocol/ids.ts'
 import type { AuditEntry } from '#protocol/audit-event.ts'
+import type { GrantFacts } from '#protocol/authorize.ts'
+import { GrantScope, Operation } from '#protocol/grant.ts'
+import { OrganizationOid, oidOf, Ulid, UserId } from '#protocol/ids.ts'
 import type { AuditLog } from '../../access/audit-log.ts'
+import type { Federation } from '../../access/federation.ts'
+import { GrantInput } from '../../access/grants.ts'
 import type { SessionUser } from '../../access/session-user.ts'
 import { defineRoute, type Route } from '../routes.ts'
 
-/** Form № 5 as the holder's administrator fills it in. */
-export const GrantInput = z.strictObject({
-  grantee: OrganizationOid,
-  users: z
-    .array(GrantedUser.omit({ row: true, pii: true }))
-    .min(1)
-    .max(100),
-  scope: GrantScope,
-  act: z.array(Operation).min(1).max(4),
-  /** Until it ends; the form itself has no end, so it is re-confirmed yearly. */
-  days: z.int().min(1).max(366).default(365),
-})
-export type GrantInput = z.infer<typeof GrantInput>
-
-/** What the administrator may do with grants; the federation link does it. */
-export type Grants = {
-  createGrant(input: GrantInput): Promise<{ jti: string }>
-  revokeGrant(jti: string): Promise<unknown>
-  heldGrant(jti: string): GrantFacts | undefined
-  receivedGrants(): readonly { facts: GrantFacts; active: boolean }[]
-  epochFacts(): EpochFacts | undefined
-}
+export type Grants = Pick<
+  Federation,
+  'createGrant' | 'revokeGrant' | 'heldGrants' | 'receivedGrants'
+>
 
 const GrantRow = z.strictObject({
   jti: Ulid,
@@ -59,10 +43,9 @@ export function grantRoutes(deps: {
       access: ['mo_admin', 'head_of_mo'],
       answer: z.strictObject({ given: z.array(GrantRow), received: z.array(GrantRow) }),
       async handle() {
-        const received = federation.receivedGrants()
         return {
-          given: givenGrants(federation),
-          received: received.map(({ facts, active }) => rowOf(facts, active)),
+          given: federation.heldGrants().map(rowOf),
+          received: federation.receivedGrants().map(rowOf),
         }
       },
     }),
@@ -74,9 +57,9 @@ export function grantRoutes(deps: {
       body: GrantInput,
       answer: jti,
       async handle({ body, user }) {
-        const created = await federation.createGrant(body)
-        await audit.append(entryOf('grant-requested', user, created.jti))
-        return { jti: created.jti }
+        const { jti } = await federation.createGrant(body)
+        await audit.append(entryOf('grant-requested', user, jti))
+        return { jti }
       },
     }),
     defineRoute({
@@ -93,15 +76,8 @@ export function grantRoutes(deps: {
   ]
 }
 
-function givenGrants(federation: Grants): z.infer<typeof GrantRow>[] {
-  const rows = federation.epochFacts()?.grants ?? new Map<string, { active: boolean }>()
-  return [...rows].flatMap(([jti, { active }]) => {
-    const facts = federation.heldGrant(jti)
-    return facts === undefined ? [] : [rowOf(facts, active)]
-  })
-}
-
-function rowOf({ grant, request }: GrantFacts, active: boolean): z.infer<typeof GrantRow> {
+function rowOf(state: { facts: GrantFacts; active: boolean }): z.infer<typeof GrantRow> {
+  const { grant, request } = state.facts
   const { jti, holder, sub, nbf, exp } = grant.claims
   const { users, scope, act } = request.claims
   return {
@@ -113,7 +89,7 @@ function rowOf({ grant, request }: GrantFacts, active: boolean): z.infer<typeof 
     act,
     from: nbf * 1000,
     until: exp * 1000,
-    active,
+    active: state.active,
   }
 }
 

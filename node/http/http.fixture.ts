@@ -1,0 +1,238 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import http from 'node:http'
+import os from 'node:os'
+import path from 'node:path'
+import { Readable } from 'node:stream'
+import { Router } from '@koa/router'
+import { ProtocolError } from '#protocol/errors.ts'
+import { OrganizationOid, type StudyUid } from '#protocol/ids.ts'
+import { createAccounts, type Accounts } from '../access/accounts.ts'
+import { openAuditLog, type AuditLog } from '../access/audit-log.ts'
+import type { Doors } from '../access/doors.ts'
+import { createSessions } from '../access/sessions.ts'
+import type { StudyReader } from '../archive/archive.ts'
+import { silentLog } from '../log.ts'
+import { openRecords } from '../store/records.ts'
+import { createApp, type AppDeps } from './app.ts'
+import type { Transfer } from './api/transfer.ts'
+import { listen } from './listen.ts'
+
+/**
+ * A node's HTTP interface over real records, accounts, sessions and audit, on a port of its own. Studies and the region
+ * are not this folder's matter: the fixture says what there is of them.
+ */
+export const organization = {
+  oid: OrganizationOid.parse('1.2.643.5.1.13.13.12.2.42.9001'),
+  name: 'ГАУЗ «Областная больница»',
+}
+export const holder = OrganizationOid.parse('1.2.643.5.1.13.13.12.2.42.9002')
+export const password = 'mn4x-7kqa-b2ss-pprw'
+export const ownStudy = '1.2.840.1' as StudyUid
+export const remoteStudy = '1.2.840.2' as StudyUid
+export const grantId = '01J0000000000000000000000A'
+
+export const roles = [
+  'radiologist',
+  'mo_admin',
+  'head_of_mo',
+  'security_auditor',
+  'radiographer',
+] as const
+export type TestRole = (typeof roles)[number]
+
+export type TestNode = AsyncDisposable & {
+  url: string
+  port: number
+  accounts: Accounts
+  audit: AuditLog
+  time: { now: number }
+  /** Bytes of each upload that reached DICOMweb. */
+  uploads: number[]
+  openReaders: Set<StudyReader>
+  transfer: { progress: Transfer; listeners: Set<(transfer: Transfer) => void> }
+  as(role: TestRole): { authorization: string }
+  get(path: string, headers?: Record<string, string>): Promise<Response>
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
+  /** A request as it is written, for headers and paths that `fetch` does not let through. */
+  raw(options: http.RequestOptions & { body?: string }): Promise<RawAnswer>
+  cookie(login?: string): Promise<string>
+}
+export type RawAnswer = { status: number; headers: http.IncomingHttpHeaders; text: string }
+
+export async function openTestNode(): Promise<TestNode> {
+  await using opened = new AsyncDisposableStack()
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-http-'))
+  opened.defer(() => rm(dir, { recursive: true, force: true }))
+  const time = { now: Date.now() }
+  const clock = () => time.now
+  const records = opened.use(await openRecords(path.join(dir, 'records')))
+  const audit = opened.use(await openAuditLog(path.join(dir, 'audit'), { clock }))
+  const deps = { records, organization: organization.oid, clock, random: randomBytes }
+  const accounts = await createAccounts(deps)
+  for (const role of roles) {
+    const person = { name: role, position: '', department: '', roles: [role] }
+    await accounts.create({ login: `${role}.okb`, password, ...person })
+  }
+  const sessions = await createSessions({ ...deps, accounts, audit })
+  const viewerDir = await writeViewer(dir)
+  const studies = createStudies()
+  const uploads: number[] = []
+  const { federation, dicomweb } = { federation: testFederation, dicomweb: createDicomweb(uploads) }
+  const config = { organization, demo: true, devices: [], http: httpConfig(viewerDir) }
+  const rest = { federation, dicomweb, log: silentLog, clock }
+  const app = createApp({ config, sessions, accounts, audit, ...studies.deps, ...rest })
+  const { url, port } = opened.use(await listen(app, { host: '127.0.0.1', port: 0 }))
+  const client = createClient(url, port)
+  const tokens = new Map<string, string>()
+  for (const role of roles) {
+    const answer = await client.post('/api/session', { login: `${role}.okb`, password })
+    tokens.set(role, ((await answer.json()) as { token: string }).token)
+  }
+  const owned = opened.move()
+  return {
+    ...client,
+    url,
+    port,
+    accounts,
+    audit,
+    time,
+    uploads,
+    openReaders: studies.openReaders,
+    transfer: studies.transfer,
+    as: (role) => ({ authorization: `Bearer ${tokens.get(role)}` }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+const httpConfig = (viewerDir: string) => ({
+  host: '127.0.0.1',
+  port: 0,
+  cookieName: 'cami-okb',
+  secureCookie: false,
+  allowedHosts: [],
+  viewerDir,
+})
+
+async function writeViewer(dir: string): Promise<string> {
+  const viewerDir = path.join(dir, 'viewer')
+  await mkdir(path.join(viewerDir, 'assets'), { recursive: true })
+  const files = {
+    'index.html': '<!doctype html><title>ЦАМИ</title>',
+    'assets/main-1a2b.js': 'main()',
+    'assets/main-1a2b.js.br': 'brotli',
+    'assets/codec-3c4d.wasm': 'wasm',
+    '../outside.txt': 'secret',
+  }
+  for (const [name, text] of Object.entries(files))
+    await writeFile(path.join(viewerDir, name), text)
+  return viewerDir
+}
+
+/** Two studies, one of them another organization's; radiologists read both. */
+function createStudies() {
+  const openReaders = new Set<StudyReader>()
+  const none = { done: 0, total: 2 }
+  const transfer: TestNode['transfer'] = {
+    progress: { state: 'fetching', instances: none, bytes: none },
+    listeners: new Set(),
+  }
+  const doors: Pick<Doors, 'openStudy' | 'quarantine'> = {
+    async openStudy(user, study) {
+      const isKnown = study === ownStudy || study === remoteStudy
+      if (!isKnown || !user.roles.includes('radiologist')) {
+        throw new ProtocolError(isKnown ? 'role_missing' : 'study_not_held', 'no')
+      }
+      const reader = {
+        study,
+        holder: study === ownStudy ? organization.oid : holder,
+        instances: async () => [{ bytes: 100 }, { bytes: 200 }],
+        [Symbol.asyncDispose]: async () => void openReaders.delete(reader),
+      } as unknown as StudyReader
+      openReaders.add(reader)
+      return reader
+    },
+    quarantine: async () => [],
+  }
+  const transfers: AppDeps['transfers'] = {
+    progress: () => transfer.progress,
+    onProgress(_, listener) {
+      transfer.listeners.add(listener)
+      return () => transfer.listeners.delete(listener)
+    },
+  }
+  return { openReaders, transfer, deps: { doors, transfers } }
+}
+
+const testFederation: AppDeps['federation'] = {
+  status: () => ({
+    registry: { reachable: true, since: 1 },
+    holders: [{ oid: holder, name: 'ЦРБ', reachable: false, ageMs: 5 }],
+  }),
+  async createGrant({ grantee }) {
+    if (grantee !== holder) throw new ProtocolError('peer_unknown', 'no such organization')
+    return { jti: grantId }
+  },
+  async revokeGrant(jti) {
+    if (jti !== grantId) throw new ProtocolError('not_found', 'no such grant')
+  },
+  heldGrants: () => [],
+  receivedGrants: () => [],
+}
+
+function createDicomweb(uploads: number[]): Router {
+  const router = new Router()
+  router.get('/studies', (ctx) => {
+    ctx.body = [{ user: (ctx.state as { user?: { login?: string } }).user?.login }]
+  })
+  router.get('/studies/:study', () => {
+    throw new ProtocolError('study_withheld', 'secret reason')
+  })
+  router.get('/broken', (ctx) => {
+    ctx.body = Readable.from(breaksOff())
+  })
+  router.get('/crash', () => {
+    throw new Error('a path /var/lib/secret')
+  })
+  router.post('/studies', async (ctx) => {
+    let size = 0
+    for await (const chunk of ctx.req) size += (chunk as Buffer).byteLength
+    uploads.push(size)
+    ctx.body = { size }
+  })
+  return router
+}
+
+function* breaksOff(): Generator<Buffer> {
+  yield Buffer.alloc(70_000)
+  throw new ProtocolError('digest_mismatch', 'half way')
+}
+
+function createClient(url: string, port: number) {
+  const post: TestNode['post'] = (path, body, headers = {}) =>
+    fetch(url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    })
+  return {
+    post,
+    get: (path: string, headers: Record<string, string> = {}) => fetch(url + path, { headers }),
+    raw(options: http.RequestOptions & { body?: string }): Promise<RawAnswer> {
+      const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>()
+      const request = http.request({ host: '127.0.0.1', port, ...options }, (answer) => {
+        const { statusCode: status = 0, headers } = answer
+        let text = ''
+        answer.on('data', (chunk) => (text += String(chunk)))
+        answer.on('end', () => resolve({ status, headers, text })).on('error', reject)
+      })
+      request.on('error', reject)
+      request.end(options.body)
+      return promise
+    },
+    async cookie(login = 'radiologist.okb'): Promise<string> {
+      const answer = await post('/api/session', { login, password })
+      return (answer.headers.getSetCookie()[0] ?? '').split(';')[0] ?? ''
+    },
+  }
+}
