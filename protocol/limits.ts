@@ -69,6 +69,9 @@ export const streamLimits = {
   recheckIntervalMs: 1 * second,
   replayWindowMs: 10 * minute,
   replayEntriesMax: 100_000,
+  /** Denials of one peer that are audited one by one. */
+  denialsPerWindow: 300,
+  denialWindowMs: 1 * minute,
 } as const
 
 /** Studies on their way between organizations. */

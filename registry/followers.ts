@@ -49,9 +49,6 @@ type Deps = {
   log: Log
 }
 
-/** Half a frame: the items are the frame's only content. */
-const batchBytes = streamLimits.controlFrameBytes / 2
-
 export function createFollowers(deps: Deps): Followers {
   const sessions = new Map<OrganizationOid, Session>()
   const wake = (session: Session): void => {
@@ -84,7 +81,8 @@ export function createFollowers(deps: Deps): Followers {
         unconfirmed: 0,
       }
       sessions.set(follower, session)
-      wake(session)
+      // After the answer to the request: what comes before it belongs to an older asking, the follower may rely on that.
+      setImmediate(() => wake(session))
     },
     appended(oid) {
       for (const session of sessions.values()) {
@@ -113,7 +111,7 @@ async function run(deps: Deps, session: Session): Promise<void> {
     const batches = batchesOf(items, {
       bytesOf: (item) => ('entry' in item ? item.entry.length : 64) + 200,
       count: indexLimits.followBatch,
-      bytes: batchBytes,
+      bytes: indexLimits.batchBytes,
     })
     for (const batch of batches) await send(session, batch)
     session.cursors.set(oid, entries.at(-1)?.seq ?? after)
@@ -126,7 +124,7 @@ async function run(deps: Deps, session: Session): Promise<void> {
 async function send(session: Session, items: IndexItem[]): Promise<void> {
   if (session.hasEnded) return
   session.connection.send('index', { items })
-  session.unconfirmed += batchBytes
+  session.unconfirmed += indexLimits.batchBytes
   if (session.unconfirmed < streamLimits.controlQueueBytes / 8) return
   await session.connection.request('ping', {})
   session.unconfirmed = 0

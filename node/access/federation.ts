@@ -1,0 +1,358 @@
+import type { z } from 'zod'
+import type {
+  EventParams,
+  GrantState,
+  Member as DirectoryEntry,
+  Result,
+} from '#protocol/control.ts'
+import type { EpochFacts } from '#protocol/epoch.ts'
+import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import type { GrantFacts } from '#protocol/grant.ts'
+import { PublicJwk } from '#protocol/ids.ts'
+import type { Kid, OrganizationOid, PeerIdString } from '#protocol/ids.ts'
+import type { Signer } from '#protocol/jws.ts'
+import { peerIdOf } from '#protocol/keys.ts'
+import { tokenLimits } from '#protocol/limits.ts'
+import type { Policy, TrustList } from '#protocol/trust-list.ts'
+import type { Connection } from '#protocol/transport/transport.ts'
+import type { AuditEntry } from '#protocol/audit-event.ts'
+import type { Log } from '../log.ts'
+import type { Records } from '../store/records.ts'
+import { openEpochs } from './epochs.ts'
+import { openGrants } from './grants.ts'
+import { GrantInput } from './grants.ts'
+import type { ReceivedGrant } from './grants.ts'
+import { openMembers } from './members.ts'
+import type { Member } from './members.ts'
+import { createTurns } from './turns.ts'
+import { openTrust } from './trust.ts'
+
+export type { Member } from './members.ts'
+export type { ReceivedGrant } from './grants.ts'
+
+export type FederationChange = 'trust' | 'directory' | 'epoch' | 'grants' | 'registry'
+
+export type FederationStatus = {
+  registry: { reachable: boolean; since: number }
+  holders: { oid: OrganizationOid; name: string; reachable: boolean; ageMs: number }[]
+}
+
+/** What the link to the registry offers while it is up. */
+export type RegistryAccess = Pick<Connection, 'request'> & {
+  /** Fetches and accepts the newest epoch. */
+  refresh(): Promise<void>
+}
+
+/**
+ * What this node knows of the federation: the trust list, the members, its own grant set, the grants it received. All of
+ * it is verified before it is kept, and kept so that reading under grants goes on while the registry is away.
+ */
+export type Federation = {
+  readonly self: { oid: OrganizationOid; name: string; credential: string }
+  trust(): TrustList
+  policy(): Policy
+  registryPeer(): PeerIdString
+  members(): Member[]
+  member(oid: OrganizationOid): Member | undefined
+  memberByPeer(peer: PeerIdString): Member | undefined
+  /** For the gate of the network: the registry, and members that nobody has switched off. */
+  isAllowed(peer: PeerIdString): boolean
+  keyOf(organization: OrganizationOid, kid: Kid): PublicJwk | undefined
+  /** Thumbprints of the keys that this node signs, or signed, grants with. */
+  selfKids(): ReadonlySet<Kid>
+  epochFacts(): EpochFacts | undefined
+  heldGrant(jti: string): GrantFacts | undefined
+  /** Grants that this organization gave, and whether they are in force. */
+  heldGrants(): ReceivedGrant[]
+  receivedGrants(): ReceivedGrant[]
+  /** Names the grants under which this holder's index is shown to us. */
+  visibility(holder: OrganizationOid): string
+  status(): FederationStatus
+  createGrant(input: z.input<typeof GrantInput>): Promise<{ jti: string }>
+  /** Ends a grant that was given or received: here at once, everywhere when the registry hears of it. */
+  revokeGrant(jti: string): Promise<void>
+  /** Not before the clock, nor before what the registry has signed. */
+  now(): number
+  onChange(listener: (change: FederationChange) => void): () => void
+  /** For the link to the registry. */
+  readonly intake: Intake
+}
+
+export type Intake = {
+  registry(access: RegistryAccess | undefined): void
+  trust(token: string): Promise<void>
+  directory(members: readonly DirectoryEntry[]): Promise<void>
+  epoch(params: EventParams<'epoch'> | Result<'epoch.get'>): Promise<void>
+  beat(token: string): Promise<void>
+  grants(states: readonly GrantState[]): Promise<void>
+  /** Tells the registry of grants that were ended here while it was away. */
+  report(): Promise<void>
+}
+
+export type FederationOptions = {
+  self: { oid: OrganizationOid; name: string }
+  signer: Signer
+  /** This organization's own compact credential. */
+  credential: string
+  /** The compact trust list of the configuration; a later one may have come from the registry since. */
+  trustList: string
+  authority: Kid
+  records: Pick<Records, 'get' | 'put' | 'write' | 'list'>
+  /** Where the file with the highest epoch number stands. */
+  dir: string
+  clock: () => number
+  random: (bytes: number) => Uint8Array
+  log: Log
+  audit?: { append(entry: AuditEntry): Promise<unknown> }
+}
+
+export async function openFederation(options: FederationOptions): Promise<Federation> {
+  const { signer, records, clock, log, random } = options
+  const self = options.self.oid
+  const ratchet = { at: 0 }
+  const now = (): number => Math.max(clock(), ratchet.at - tokenLimits.clockToleranceSeconds * 1000)
+  const trust = await openTrust({ ...options, now })
+  const common = { self, trust: trust.list, now, records, log }
+  const ownKeys = await openOwnKeys(records, signer)
+  const members = await openMembers(common)
+  const epochs = await openEpochs({
+    ...common,
+    dir: options.dir,
+    onEvidence: () =>
+      auditRegistry(options, {
+        event: 'security-alert',
+        outcome: 'failure',
+        code: 'epoch_equivocation',
+      }),
+  })
+  ratchet.at = epochs.lastIssued()
+  const kidsOff = (): ReadonlySet<Kid> => epochs.facts()?.kidsOff ?? new Set()
+  const grants = await openGrants({
+    ...common,
+    signer,
+    random,
+    ownKeyOf: (kid, oid) => (oid === self && !kidsOff().has(kid) ? ownKeys.get(kid) : undefined),
+    memberKeyOf: (kid, oid) => members.keyOf(oid, kid),
+  })
+  const state: State = { options, trust, members, epochs, grants, now, ratchet, ownKeys, kidsOff }
+  return compose(state)
+}
+
+type State = {
+  options: FederationOptions
+  trust: Awaited<ReturnType<typeof openTrust>>
+  members: Awaited<ReturnType<typeof openMembers>>
+  epochs: Awaited<ReturnType<typeof openEpochs>>
+  grants: Awaited<ReturnType<typeof openGrants>>
+  now: () => number
+  ratchet: { at: number }
+  ownKeys: ReadonlyMap<Kid, PublicJwk>
+  kidsOff: () => ReadonlySet<Kid>
+}
+
+function compose(state: State): Federation {
+  const { options, trust, members, epochs, grants, now } = state
+  const listeners = new Set<(change: FederationChange) => void>()
+  const changed = (change: FederationChange): void => {
+    for (const listener of listeners) listener(change)
+  }
+  const link: Link = { since: options.clock() }
+  const epochFacts = (): EpochFacts | undefined => withoutEnded(epochs.facts(), grants.ended())
+  const heldGrants = (): ReceivedGrant[] => {
+    const listed = epochFacts()?.grants
+    return grants.allHeld().map((facts) => {
+      const { jti } = facts.grant.claims
+      return { facts, active: listed?.get(jti)?.active === true }
+    })
+  }
+  return {
+    self: { ...options.self, credential: options.credential },
+    trust: trust.list,
+    policy: () => trust.list().policy,
+    registryPeer: () => peerIdOf(trust.list().registry.jwk),
+    members: () => members.all(),
+    member: (oid) => members.get(oid),
+    memberByPeer: (peer) => members.byPeer(peer),
+    isAllowed: (peer) => isAllowed(state, peer),
+    keyOf: (oid, kid) => members.keyOf(oid, kid),
+    selfKids: () => new Set([...state.ownKeys.keys()].filter((kid) => !state.kidsOff().has(kid))),
+    epochFacts,
+    heldGrant: (jti) => grants.held(jti),
+    heldGrants,
+    receivedGrants: () => grants.received(),
+    visibility: (holder) => visibilityOf(grants.received(), holder, now()),
+    status: () => statusOf(state, link),
+    createGrant: (input) => createGrant(state, link, GrantInput.parse(input)),
+    async revokeGrant(jti) {
+      const isKnown = [...heldGrants(), ...grants.received()].some(
+        ({ facts }) => facts.grant.claims.jti === jti,
+      )
+      if (!isKnown) throw new ProtocolError('not_found', 'no such grant')
+      await grants.end(jti)
+      changed('grants')
+      await report(state, link).catch((error: unknown) =>
+        options.log.info({ code: codeOf(error) }, 'the registry will hear of an ended grant later'),
+      )
+    },
+    now,
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    intake: createIntake(state, link, { changed, epochFacts }),
+  }
+}
+
+type Link = { access?: RegistryAccess; since: number }
+
+function createIntake(
+  state: State,
+  link: Link,
+  {
+    changed,
+    epochFacts,
+  }: Pick<Federation, 'epochFacts'> & { changed: (c: FederationChange) => void },
+): Intake {
+  const { options, trust, members, epochs, grants, ratchet } = state
+  // What the registry says is taken in the order in which it was said.
+  const inTurn = createTurns()
+  return {
+    registry(access) {
+      if ((link.access === undefined) !== (access === undefined)) link.since = options.clock()
+      if (access === undefined) delete link.access
+      else link.access = access
+      changed('registry')
+    },
+    trust: (token) =>
+      inTurn(async () => {
+        if (await trust.accept(token)) changed('trust')
+      }),
+    directory: (entries) =>
+      inTurn(async () => {
+        await members.replace(entries)
+        changed('directory')
+      }),
+    epoch: (params) =>
+      inTurn(async () => {
+        const before = epochs.facts()?.epoch
+        await epochs.accept(params.epoch)
+        if ('beat' in params) await epochs.beat(params.beat)
+        ratchet.at = Math.max(ratchet.at, epochs.lastIssued())
+        await grants.takeHeld(params.grants, epochFacts())
+        const { epoch } = epochs.facts() ?? {}
+        const detail = `epoch ${epoch ?? 0}`
+        if (epoch !== before) {
+          await auditRegistry(options, { event: 'epoch-accepted', outcome: 'success', detail })
+        }
+        changed('epoch')
+      }),
+    beat: (token) =>
+      inTurn(async () => {
+        const result = await epochs.beat(token)
+        ratchet.at = Math.max(ratchet.at, epochs.lastIssued())
+        // Not waited for: the answer is taken in its own turn.
+        if (result === 'behind') void link.access?.refresh().catch(() => undefined)
+      }),
+    grants: (states) =>
+      inTurn(async () => {
+        if (await grants.takeReceived(states)) changed('grants')
+      }),
+    report: () => report(state, link),
+  }
+}
+
+async function createGrant(state: State, link: Link, input: GrantInput): Promise<{ jti: string }> {
+  const { members, grants } = state
+  const grantee = members.get(input.grantee)
+  if (grantee === undefined) throw new ProtocolError('peer_unknown', 'no such organization')
+  if (link.access === undefined) throw new ProtocolError('unavailable', 'no link to the registry')
+  const { jti, request } = await grants.sign(input, grantee)
+  await link.access.request('grant.submit', { request })
+  // The set that lists it comes as an event, too; whoever created the grant may rely on it now.
+  await link.access.refresh()
+  return { jti }
+}
+
+async function report({ grants }: State, { access }: Link): Promise<void> {
+  for (const jti of grants.unreported()) {
+    if (access === undefined) throw new ProtocolError('unavailable', 'no link to the registry')
+    try {
+      await access.request('grant.revoke', { jti })
+    } catch (error) {
+      if (codeOf(error) !== 'not_found') throw error
+    }
+    await grants.reported(jti)
+  }
+}
+
+function isAllowed({ trust, members, epochs }: State, peer: PeerIdString): boolean {
+  if (peer === peerIdOf(trust.list().registry.jwk)) return true
+  const member = members.byPeer(peer)
+  if (member === undefined) return false
+  const facts = epochs.facts()
+  return facts?.organizationsOff.has(member.oid) !== true && facts?.kidsOff.has(member.kid) !== true
+}
+
+function withoutEnded(
+  facts: EpochFacts | undefined,
+  ended: ReadonlySet<string>,
+): EpochFacts | undefined {
+  if (facts === undefined) return undefined
+  const grants = new Map(facts.grants)
+  for (const jti of ended) {
+    const listed = grants.get(jti)
+    if (listed !== undefined) grants.set(jti, { ...listed, active: false })
+  }
+  return { ...facts, grants }
+}
+
+function visibilityOf(
+  received: readonly ReceivedGrant[],
+  holder: OrganizationOid,
+  now: number,
+): string {
+  return received
+    .filter(({ facts: { grant }, active }) => {
+      const { claims } = grant
+      const isNow = claims.nbf * 1000 <= now && now < claims.exp * 1000
+      return active && isNow && claims.holder === `oid:${holder}`
+    })
+    .map(({ facts }) => facts.grant.digest.slice(0, 16))
+    .sort()
+    .join()
+}
+
+function statusOf({ members, options }: State, link: Link): FederationStatus {
+  const reachable = link.access !== undefined
+  const now = options.clock()
+  return {
+    registry: { reachable, since: link.since },
+    holders: members.all().map(({ oid, name, online, seenAt }) => {
+      const heardAt = reachable ? seenAt : Math.min(link.since, seenAt)
+      const isHere = reachable && online
+      return { oid, name, reachable: isHere, ageMs: isHere ? 0 : Math.max(0, now - heardAt) }
+    }),
+  }
+}
+
+/** Own keys stay known: grants that an earlier key signed are this organization's own. */
+async function openOwnKeys(
+  records: FederationOptions['records'],
+  signer: Signer,
+): Promise<ReadonlyMap<Kid, PublicJwk>> {
+  const keys = new Map<Kid, PublicJwk>()
+  for await (const { key, value } of records.list('own-key')) {
+    keys.set(key as Kid, PublicJwk.parse(value))
+  }
+  if (!keys.has(signer.kid)) await records.put('own-key', signer.kid, signer.jwk)
+  return keys.set(signer.kid, signer.jwk)
+}
+
+type Audited = Pick<AuditEntry, 'event' | 'outcome' | 'detail' | 'code'>
+
+/** What the registry did, not a person. */
+async function auditRegistry({ audit, self }: FederationOptions, what: Audited): Promise<void> {
+  const { oid } = self
+  const who = { organization: oid, user: 'registry', role: 'registry', source: 'registry' }
+  await audit?.append({ ...who, ...what, holder: oid })
+}

@@ -1,0 +1,36 @@
+import { authorizeFetched } from '#protocol/authorize.ts'
+import type { Decision, StudyFacts, VerifiedGrant } from '#protocol/authorize.ts'
+import type { Operation } from '#protocol/grant.ts'
+import type { Kid, OrganizationOid } from '#protocol/ids.ts'
+import type { StudyRecord } from '#protocol/study.ts'
+import type { Federation } from './federation.ts'
+import type { SessionUser } from './session-user.ts'
+
+export type FetchedDecision = (
+  user: SessionUser,
+  study: { holder: OrganizationOid; record: StudyRecord },
+  operation: Operation,
+) => Decision<VerifiedGrant>
+
+/** The grantee's own decision about a study that the index names; the holder decides again for itself. */
+export function createFetchedDecision(deps: {
+  self: OrganizationOid
+  selfKid: Kid
+  federation: Pick<Federation, 'policy' | 'receivedGrants' | 'now'>
+}): FetchedDecision {
+  const { self, selfKid, federation } = deps
+  return (user, { holder, record }, operation) => {
+    const { study, modalities, date, device } = record
+    const facts: StudyFacts = { study, holder, modalities, date, device, withheld: false }
+    return authorizeFetched({
+      now: federation.now(),
+      self,
+      selfKid,
+      policy: federation.policy(),
+      user,
+      operation,
+      study: facts,
+      grants: federation.receivedGrants(),
+    })
+  }
+}

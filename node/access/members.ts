@@ -1,0 +1,157 @@
+import { z } from 'zod'
+import { Member as DirectoryEntry } from '#protocol/control.ts'
+import { credentialFacts, verifyCredential } from '#protocol/credential.ts'
+import type { CredentialFacts } from '#protocol/credential.ts'
+import { codeOf } from '#protocol/errors.ts'
+import { oidOf, PublicJwk } from '#protocol/ids.ts'
+import type { Kid, OrganizationOid, PeerIdString } from '#protocol/ids.ts'
+import type { TrustList } from '#protocol/trust-list.ts'
+import type { Log } from '../log.ts'
+import type { RecordChange, Records } from '../store/records.ts'
+
+/** Another organization, by its verified credential. */
+export type Member = {
+  oid: OrganizationOid
+  name: string
+  peer: PeerIdString
+  kid: Kid
+  jwk: PublicJwk
+  facts: CredentialFacts
+  /** The compact credential. */
+  credential: string
+  /** Where its node was last said to listen. */
+  addresses: readonly string[]
+  /** As the registry last said. */
+  online: boolean
+  /** When the registry last said that it was connected, milliseconds. */
+  seenAt: number
+}
+
+/** The directory of the federation. It comes from the registry, but every line is believed for its credential alone. */
+export type Members = {
+  all(): Member[]
+  get(oid: OrganizationOid): Member | undefined
+  byPeer(peer: PeerIdString): Member | undefined
+  /** A key that the organization has or had: what it signed outlives its keys. */
+  keyOf(oid: OrganizationOid, kid: Kid): PublicJwk | undefined
+  /** The whole directory: who is not in it is no member any more. */
+  replace(entries: readonly DirectoryEntry[]): Promise<void>
+}
+
+type Deps = {
+  self: OrganizationOid
+  trust: () => TrustList
+  now: () => number
+  records: Pick<Records, 'get' | 'write' | 'list'>
+  log: Log
+}
+
+const Stored = z.strictObject({
+  credential: z.string(),
+  addresses: z.array(z.string()),
+  seenAt: z.int(),
+})
+
+export async function openMembers(deps: Deps): Promise<Members> {
+  const { records, now } = deps
+  const keys = new Map<string, PublicJwk>()
+  for await (const { key, value } of records.list('member-key')) {
+    keys.set(key, PublicJwk.parse(value))
+  }
+  let members = new Map<OrganizationOid, Member>()
+  for await (const { value } of records.list('member')) {
+    const { credential, addresses, seenAt } = Stored.parse(value)
+    const read = await readMember(deps, { credential, addresses, online: false })
+    if (read !== undefined) members.set(read.oid, { ...read, seenAt })
+  }
+  const isLive = ({ facts }: Member): boolean => now() < facts.expiresAt
+
+  const replace = async (entries: readonly DirectoryEntry[]): Promise<void> => {
+    const next = new Map<OrganizationOid, Member>()
+    for (const entry of entries) {
+      const before = [...members.values()].find(({ credential }) => credential === entry.credential)
+      const read = before ?? (await readMember(deps, entry))
+      if (read === undefined || read.oid === deps.self) continue
+      const known = members.get(read.oid)
+      const seenAt = entry.online ? now() : (known?.seenAt ?? 0)
+      // A registry that lost its notes of addresses must not take ours.
+      const isSilent = entry.addresses.length === 0 && known?.peer === read.peer
+      const addresses = isSilent ? known.addresses : entry.addresses
+      if (isBetter(read, next)) {
+        next.set(read.oid, { ...read, addresses, online: entry.online, seenAt })
+      }
+    }
+    await records.write(changesBetween(members, next))
+    for (const { oid, kid, jwk } of next.values()) keys.set(`${oid}/${kid}`, jwk)
+    members = next
+  }
+  return {
+    all: () => [...members.values()].filter(isLive),
+    get(oid) {
+      const member = members.get(oid)
+      return member !== undefined && isLive(member) ? member : undefined
+    },
+    byPeer: (peer) => [...members.values()].find((one) => one.peer === peer && isLive(one)),
+    keyOf: (oid, kid) => keys.get(`${oid}/${kid}`),
+    replace,
+  }
+}
+
+async function readMember(
+  { trust, now, log }: Deps,
+  entry: DirectoryEntry,
+): Promise<Member | undefined> {
+  try {
+    const { claims } = await verifyCredential(entry.credential, { trust: trust(), now: now() })
+    const facts = await credentialFacts(claims)
+    return {
+      oid: oidOf(claims.sub),
+      name: claims.name,
+      peer: claims.peer_id,
+      kid: facts.kid,
+      jwk: claims.cnf.jwk,
+      facts,
+      credential: entry.credential,
+      addresses: entry.addresses,
+      online: entry.online,
+      seenAt: 0,
+    }
+  } catch (error) {
+    log.warn({ code: codeOf(error) }, 'a credential of the directory is not valid')
+    return undefined
+  }
+}
+
+/** One credential for an organization and one organization for a key: the later credential counts. */
+function isBetter(read: Member, chosen: ReadonlyMap<OrganizationOid, Member>): boolean {
+  return [...chosen.values()].every(
+    (other) =>
+      (other.oid !== read.oid && other.peer !== read.peer) ||
+      (other.oid === read.oid && other.facts.notBefore < read.facts.notBefore),
+  )
+}
+
+function changesBetween(
+  before: ReadonlyMap<OrganizationOid, Member>,
+  next: ReadonlyMap<OrganizationOid, Member>,
+): RecordChange[] {
+  const changes: RecordChange[] = []
+  for (const oid of before.keys()) {
+    if (!next.has(oid)) changes.push({ type: 'del', kind: 'member', key: oid })
+  }
+  for (const member of next.values()) {
+    const { oid, kid, jwk, credential, addresses, online, seenAt } = member
+    const known = before.get(oid)
+    const isSame =
+      known?.credential === credential &&
+      known.online === online &&
+      known.addresses.join() === addresses.join()
+    if (isSame) continue
+    const value = { credential, addresses: [...addresses], seenAt }
+    changes.push({ type: 'put', kind: 'member', key: oid, value })
+    if (known?.kid !== kid) {
+      changes.push({ type: 'put', kind: 'member-key', key: `${oid}/${kid}`, value: jwk })
+    }
+  }
+  return changes
+}

@@ -1,0 +1,28 @@
+import type { Assertion } from '#protocol/assertion.ts'
+import { streamLimits } from '#protocol/limits.ts'
+
+/**
+ * Each assertion works once. Numbers are remembered for longer than an assertion can live; since they are not kept over
+ * a restart, one that was made before it works no more. When more come than can be remembered, later ones are refused:
+ * forgetting would let an old one in again.
+ */
+export function createReplayGuard({ now }: { now: () => number }): {
+  isFirst(claims: Pick<Assertion, 'iss' | 'jti' | 'iat'>): boolean
+} {
+  const startedAt = now()
+  const seen = new Map<string, number>()
+  return {
+    isFirst({ iss, jti, iat }) {
+      const at = now()
+      for (const [key, since] of seen) {
+        if (at - since < streamLimits.replayWindowMs) break
+        seen.delete(key)
+      }
+      const key = `${iss} ${jti}`
+      if (iat * 1000 < startedAt || seen.has(key) || seen.size >= streamLimits.replayEntriesMax)
+        return false
+      seen.set(key, at)
+      return true
+    },
+  }
+}

@@ -1,0 +1,137 @@
+import { codeOf } from '#protocol/errors.ts'
+import type { ErrorCode } from '#protocol/errors.ts'
+import { acceptIndexItem } from '#protocol/index-log.ts'
+import type { IndexEntry, IndexItem } from '#protocol/index-log.ts'
+import type { Kid, OrganizationOid, PublicJwk } from '#protocol/ids.ts'
+import { indexLimits } from '#protocol/limits.ts'
+import type { Connection } from '#protocol/transport/transport.ts'
+import type { Log } from '../log.ts'
+import type { HolderState, Replica } from './replica.ts'
+
+/**
+ * Reads other organizations' index logs into the replica. Every item is verified against the holder's own key and
+ * chain; the registry that passes it on is not believed. What does not fit (a gap, more than can be taken in) is
+ * dropped and asked for again from the last accepted number.
+ */
+export type Follower = {
+  /** Asks the registry for everything after what is here; items that come before its answer are of an older asking. */
+  follow(connection: Pick<Connection, 'request'>): Promise<void>
+  onItems(items: readonly IndexItem[]): void
+  /** Resolves when everything that has come is taken in. */
+  settled(): Promise<void>
+}
+
+type Deps = {
+  replica: Replica
+  self: OrganizationOid
+  keyOf: (organization: OrganizationOid, kid: Kid) => PublicJwk | undefined
+  /** Names the grants under which the holder's entries are shown now; when they change, the log is read anew. */
+  visibility: (holder: OrganizationOid) => string
+  log: Log
+  /** Something is missing: `follow` must be called again, soon. */
+  onGap: () => void
+}
+
+export function createFollower(deps: Deps): Follower {
+  const { replica, log } = deps
+  /** Logs that cannot be taken further until the next asking. */
+  const halted = new Map<OrganizationOid, ErrorCode>()
+  let asking = 0
+  let isListening = false
+  let waiting = 0
+  let work: Promise<void> = Promise.resolve()
+
+  const ask = (): void => {
+    isListening = false
+    deps.onGap()
+  }
+  const take = async (items: readonly IndexItem[]): Promise<void> => {
+    for (const [holder, run] of runsOf(items)) {
+      if (holder === deps.self || halted.has(holder)) continue
+      const result = await readRun(deps, holder, run)
+      if (result.entries.length > 0 || result.moved) {
+        await replica.apply(holder, result.entries, result.state)
+      }
+      if (result.code === undefined) continue
+      halted.set(holder, result.code)
+      log.error({ holder, code: result.code }, 'an index log does not continue as it must')
+      // A key may be unknown only because the directory that names it is still on its way.
+      if (result.code === 'log_gap' || result.code === 'token_unknown_key') ask()
+    }
+  }
+  return {
+    async follow(connection) {
+      const mine = ++asking
+      isListening = false
+      await work
+      if (replica.rows.isDamaged()) await replica.clear()
+      const holders = [...replica.states().keys()]
+      for (const holder of holders) {
+        const { visibility } = replica.state(holder)
+        if (visibility !== deps.visibility(holder)) await replica.reset(holder)
+      }
+      const heads = [...replica.states()].map(([holder, { seq }]) => [holder, seq] as const)
+      await connection.request('index.follow', { after: Object.fromEntries(heads) })
+      if (mine !== asking) return
+      halted.clear()
+      isListening = true
+    },
+    onItems(items) {
+      if (!isListening) return
+      if (waiting >= indexLimits.followQueueMax) return ask()
+      waiting += 1
+      work = work
+        .then(() => take(items))
+        .catch((err: unknown) => {
+          log.error({ err }, 'could not take index entries in')
+          ask()
+        })
+        .finally(() => {
+          waiting -= 1
+        })
+    },
+    settled: () => work,
+  }
+}
+
+/** Items of one holder that follow each other are verified and written together. */
+function runsOf(items: readonly IndexItem[]): [OrganizationOid, IndexItem[]][] {
+  const runs: [OrganizationOid, IndexItem[]][] = []
+  for (const item of items) {
+    const last = runs.at(-1)
+    if (last !== undefined && last[0] === item.org) last[1].push(item)
+    else runs.push([item.org, [item]])
+  }
+  return runs
+}
+
+type Run = { entries: IndexEntry[]; state: HolderState; moved: boolean; code?: ErrorCode }
+
+async function readRun(
+  { replica, keyOf, visibility }: Deps,
+  org: OrganizationOid,
+  items: readonly IndexItem[],
+): Promise<Run> {
+  const before = replica.state(org)
+  const entries: IndexEntry[] = []
+  let head = { seq: before.seq, digest: before.digest }
+  // A log is under the grants of the time it was begun; `follow` begins it anew when they have changed.
+  const label = before.seq === 0 ? visibility(org) : before.visibility
+  const run = (code?: ErrorCode): Run => ({
+    entries,
+    state: { ...head, visibility: label },
+    moved: head.seq !== before.seq,
+    ...(code !== undefined && { code }),
+  })
+  for (const item of items) {
+    if (item.seq <= head.seq) continue
+    try {
+      const accepted = await acceptIndexItem(item, { org, head, keyOf: (kid) => keyOf(org, kid) })
+      head = accepted.head
+      if (accepted.entry !== undefined) entries.push(accepted.entry)
+    } catch (error) {
+      return run(codeOf(error))
+    }
+  }
+  return run()
+}

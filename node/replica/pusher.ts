@@ -1,0 +1,67 @@
+import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import type { ErrorCode } from '#protocol/errors.ts'
+import { indexLimits } from '#protocol/limits.ts'
+import type { Connection } from '#protocol/transport/transport.ts'
+import type { Log } from '../log.ts'
+import type { Published } from './published.ts'
+
+type Registry = Pick<Connection, 'request'>
+
+/** Brings the registry's copy of our log up to ours: from its head on, in batches, one request at a time. */
+export function createPusher({ published, log }: { published: Published; log: Log }) {
+  let current: Registry | undefined
+  let wake: (() => void) | undefined
+
+  const isCurrent = (connection: Registry): boolean => current === connection
+  const more = (connection: Registry, seq: number): Promise<void> =>
+    new Promise((resolve) => {
+      wake = resolve
+      // Made while we looked, or the connection has been replaced: no reason to sleep.
+      if (published.head().seq > seq || !isCurrent(connection)) resolve()
+    })
+
+  return {
+    async push(connection: Registry): Promise<void> {
+      current = connection
+      wake?.()
+      try {
+        let { seq } = await agreedHead(connection, published)
+        while (isCurrent(connection)) {
+          const entries = batchOf(await published.after(seq, indexLimits.pushBatch))
+          if (entries.length === 0) await more(connection, seq)
+          else seq = (await connection.request('index.push', { entries })).seq
+        }
+      } catch (error) {
+        const code = codeOf(error)
+        if (!isCurrent(connection) || linkCodes.has(code)) return
+        // Kept apart from the link's own troubles: somebody has to look at this.
+        log.error({ code }, 'the registry does not take our index')
+      }
+    },
+    wake: () => wake?.(),
+    stop(): void {
+      current = undefined
+      wake?.()
+    },
+  }
+}
+
+const linkCodes: ReadonlySet<ErrorCode> = new Set(['stream_closed', 'timeout', 'aborted'])
+
+/** The registry's head must be an entry of ours: otherwise one of us has lost or forged something. */
+async function agreedHead(connection: Registry, published: Published): Promise<{ seq: number }> {
+  const theirs = await connection.request('index.head', {})
+  if (theirs.seq === 0) return theirs
+  if (theirs.seq > published.head().seq) {
+    throw new ProtocolError('log_gap', 'the registry has entries that are not here')
+  }
+  if ((await published.digestAt(theirs.seq)) !== theirs.digest) {
+    throw new ProtocolError('log_fork', 'the registry has another entry under this number')
+  }
+  return theirs
+}
+
+function batchOf(tokens: readonly string[]): string[] {
+  let bytes = 0
+  return tokens.filter((token) => (bytes += token.length) <= indexLimits.batchBytes)
+}
