@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
-import { OrganizationOid } from '#protocol/ids.ts'
+import { OrganizationOid, PublicJwk, type PrivateJwk } from '#protocol/ids.ts'
+import { checkPublicKey } from '#protocol/keys.ts'
 
 const port = z.int().min(0).max(65_535)
 const aeTitle = z
@@ -58,33 +60,82 @@ export const NodeConfig = z.strictObject({
       freeBytesMin: z.number().min(0),
     })
     .exactOptional(),
+  /** The first accounts, read once by a node that has none (mode 0600; holds passwords). */
+  accountsFile: z.string().min(1).exactOptional(),
   /** The demo region: second factor off, screens say so. */
   demo: z.boolean().default(false),
 })
 export type NodeConfig = z.infer<typeof NodeConfig>
 
+/** The published JSON Schema of the configuration file. */
+export const configSchema = (): unknown => z.toJSONSchema(NodeConfig, { io: 'input' })
+
+const invalid = (message: string, cause?: unknown) =>
+  new ProtocolError('configuration_invalid', message, { cause })
+
 /** Reads and checks a configuration file; the error is one sentence that names file, field and remedy. */
 export async function readConfig<T>(file: string, schema: z.ZodType<T>): Promise<T> {
+  const parsed = schema.safeParse(await readJson(file))
+  if (parsed.success) return parsed.data
+  throw invalid(`${file}: ${sentenceOf(parsed.error.issues)}`)
+}
+
+/** A misspelt name explains what is missing, so it is named first. */
+function sentenceOf(issues: readonly z.core.$ZodIssue[]): string {
+  const unknown = issues.find((issue) => issue.code === 'unrecognized_keys')
+  if (unknown !== undefined) {
+    const field = [...unknown.path, unknown.keys[0] ?? ''].join('.')
+    return `field "${field}" is not known; remove it or correct its name`
+  }
+  const [issue] = issues
+  return `field "${issue?.path.join('.') ?? ''}": ${issue?.message ?? 'is wrong'}; correct it`
+}
+
+const KeyFile = z.strictObject({
+  kty: z.literal('OKP'),
+  crv: z.literal('Ed25519'),
+  x: z.base64url().length(43),
+  d: z.base64url().length(43),
+})
+
+/** Reads a private key (JWK) that nobody else on this machine can read. */
+export async function readPrivateKey(file: string): Promise<PrivateJwk> {
+  const value = await readJson(file)
+  const { mode } = await stat(file)
+  if ((mode & 0o077) !== 0) {
+    throw invalid(`${file} is a private key and others can read it: run chmod 600 ${file}`)
+  }
+  const parsed = KeyFile.safeParse(value)
+  if (!parsed.success) throw invalid(`${file} is not an Ed25519 private key: make one with certs`)
+  const { d, ...jwk } = parsed.data
+  if (!isPair(parsed.data)) throw invalid(`${file}: "x" does not belong to "d"; restore the file`)
+  const key = PublicJwk.parse(jwk)
+  try {
+    checkPublicKey(key)
+  } catch (cause) {
+    throw invalid(`${file} is a weak key: make one with certs`, cause)
+  }
+  return { ...key, d }
+}
+
+function isPair(jwk: z.infer<typeof KeyFile>): boolean {
+  const secret = createPrivateKey({ key: jwk, format: 'jwk' })
+  const probe = Buffer.from('cami')
+  const signature = sign(null, probe, secret)
+  const { d: _, ...rest } = jwk
+  return verify(null, probe, createPublicKey({ key: rest, format: 'jwk' }), signature)
+}
+
+async function readJson(file: string): Promise<unknown> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
   } catch (cause) {
-    throw new ProtocolError('configuration_invalid', `cannot read ${file}: check the path`, {
-      cause,
-    })
+    throw invalid(`cannot read ${file}: check the path and its permissions`, cause)
   }
-  let value: unknown
   try {
-    value = JSON.parse(text)
+    return JSON.parse(text) as unknown
   } catch (cause) {
-    throw new ProtocolError('configuration_invalid', `${file} is not JSON: correct it`, { cause })
+    throw invalid(`${file} is not JSON: correct it`, cause)
   }
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  const field = issue?.path.join('.') ?? ''
-  throw new ProtocolError(
-    'configuration_invalid',
-    `${file}: field "${field}": ${issue?.message ?? 'is wrong'}; correct it`,
-  )
 }
