@@ -1,0 +1,67 @@
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import type { Sha256 } from '#protocol/ids.ts'
+import type { ManifestInstance } from '#protocol/manifest.ts'
+import { createArrival } from './arrival.ts'
+import type { Arrival, ArrivalLimits } from './arrival.ts'
+import type { Copies } from './copies.ts'
+
+export type ArrivalsDeps = {
+  /** Holds `<sha256>`: chunks of instances that are not complete. */
+  dir: string
+  copies: Copies
+  limits: ArrivalLimits & { transferAgeMs: number }
+  clock: () => number
+}
+
+/** Everything that is on its way here, each instance once. */
+export type Arrivals = {
+  of(instance: ManifestInstance): Arrival
+  known(sha256: Sha256): Arrival | undefined
+  /** Somebody brings it, or it has just failed. */
+  isTaken(sha256: Sha256): boolean
+  /** Nobody needs it in memory now. */
+  release(sha256: Sha256): Promise<void>
+}
+
+export async function openArrivals({
+  dir,
+  copies,
+  limits,
+  clock,
+}: ArrivalsDeps): Promise<Arrivals> {
+  await removeOld(dir, clock() - limits.transferAgeMs, copies)
+  const arrivals = new Map<Sha256, Arrival>()
+  return {
+    of(instance) {
+      const known = arrivals.get(instance.sha256)
+      // One that was done and whose copy has gone since is brought again.
+      if (known !== undefined && !known.isDone()) return known
+      const file = path.join(dir, instance.sha256)
+      const made = createArrival({ instance, file, copies, limits, clock })
+      arrivals.set(instance.sha256, made)
+      return made
+    },
+    known: (sha256) => arrivals.get(sha256),
+    isTaken(sha256) {
+      const known = arrivals.get(sha256)
+      if (known === undefined || known.isDone()) return false
+      return known.claim !== undefined || known.demands > 0 || known.failure() !== undefined
+    },
+    async release(sha256) {
+      const known = arrivals.get(sha256)
+      if (known === undefined || known.claim !== undefined || known.demands > 0) return
+      arrivals.delete(sha256)
+      await known.close()
+    },
+  }
+}
+
+async function removeOld(dir: string, before: number, copies: Copies): Promise<void> {
+  await mkdir(dir, { recursive: true })
+  for (const name of await readdir(dir)) {
+    const file = path.join(dir, name)
+    const { mtimeMs } = await stat(file)
+    if (mtimeMs < before || copies.has(name as Sha256)) await rm(file, { force: true })
+  }
+}

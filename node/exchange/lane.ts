@@ -1,0 +1,137 @@
+import { ProtocolError } from '#protocol/errors.ts'
+import type { ErrorCode } from '#protocol/errors.ts'
+import type { ReaderStream } from '#protocol/transport/transport.ts'
+import type { CreditController } from './credit-controller.ts'
+import type { Job } from './jobs.ts'
+import { createVoyage } from './voyage.ts'
+import type { Voyage } from './voyage.ts'
+
+export type LaneDeps = {
+  openStream(signal: AbortSignal): Promise<ReaderStream>
+  credit: CreditController
+  /** Jobs beside those that were added: background work. */
+  pull?: () => Job | undefined
+  /** The holder refused the reader, not just now. */
+  onRefused(error: ProtocolError): void
+  /** Bytes came. */
+  onMoved(): void
+  onState(): void
+  limits: LaneLimits
+}
+export type LaneLimits = {
+  wantsMax: number
+  streamLingerMs: number
+  reconnectDelayMs: number
+  reconnectDelayMsMax: number
+}
+
+/**
+ * One class of bulk streams of one reader: opens a stream while there are jobs and goes on after a cut, later and later,
+ * as long as anybody waits.
+ */
+export type Lane = AsyncDisposable & {
+  add(job: Job): void
+  /** The job is not wanted any more. */
+  remove(job: Job): void
+  /** Looks for work: there may be some to pull. */
+  poke(): void
+  state(): LaneState
+}
+export type LaneState = 'idle' | 'running' | 'cut'
+
+const refusals: ReadonlySet<ErrorCode> = new Set(['forbidden', 'unauthenticated'])
+export const isRefusal = (error: unknown): error is ProtocolError =>
+  error instanceof ProtocolError && refusals.has(error.code)
+
+export function createLane(deps: LaneDeps): Lane {
+  const { limits } = deps
+  const stop = new AbortController()
+  const waiting: Job[] = []
+  let state: LaneState = 'idle'
+  let current: Voyage | undefined
+  let running: Promise<void> | undefined
+
+  const become = (next: LaneState): void => {
+    if (state === next) return
+    state = next
+    deps.onState()
+  }
+  const take = (): Job | undefined => waiting.shift() ?? deps.pull?.()
+  const giveBack = (job: Job): void => void waiting.unshift(job)
+  const hasWork = (): boolean => {
+    const job = take()
+    if (job !== undefined) giveBack(job)
+    return job !== undefined
+  }
+  /** One stream; resolves whether bytes came. */
+  const sail = async (onMoved: () => void): Promise<void> => {
+    const stream = await deps.openStream(stop.signal)
+    const member = deps.credit.join()
+    current = createVoyage({ ...limits, stream, member, take, giveBack, onMoved })
+    try {
+      await current.ended
+    } finally {
+      current = undefined
+    }
+  }
+  const run = async (): Promise<void> => {
+    let delay = limits.reconnectDelayMs
+    while (!stop.signal.aborted && hasWork()) {
+      try {
+        await sail(() => {
+          delay = limits.reconnectDelayMs
+          become('running')
+          deps.onMoved()
+        })
+      } catch (error) {
+        if (stop.signal.aborted) return
+        if (isRefusal(error)) return deps.onRefused(error)
+        become('cut')
+        await pause(delay, stop.signal)
+        delay = Math.min(2 * delay, limits.reconnectDelayMsMax)
+      }
+    }
+  }
+  const poke = (): void => {
+    if (stop.signal.aborted) return
+    current?.fill()
+    running ??= run().finally(() => {
+      running = undefined
+      if (stop.signal.aborted) return
+      become('idle')
+      if (waiting.length > 0) poke()
+    })
+  }
+  return {
+    poke,
+    state: () => state,
+    add(job) {
+      waiting.push(job)
+      poke()
+    },
+    remove(job) {
+      const at = waiting.indexOf(job)
+      if (at >= 0) waiting.splice(at, 1)
+      current?.drop(job)
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort(new ProtocolError('aborted', 'the reading has ended'))
+      await current?.close()
+      await running
+      for (const job of waiting.splice(0)) job.ended(new ProtocolError('aborted', 'given up'))
+    },
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>((resolve) => {
+    const over = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', over)
+      resolve()
+    }
+    const timer = setTimeout(over, ms)
+    signal.addEventListener('abort', over)
+  })
+}

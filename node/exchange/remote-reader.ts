@@ -1,0 +1,216 @@
+import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import type { SeriesUid, Sha256, SopUid } from '#protocol/ids.ts'
+import type { ManifestInstance } from '#protocol/manifest.ts'
+import type { ByteRange, InstanceEntry, StudyReader } from '../archive/archive.ts'
+import type { Arrival } from './arrival.ts'
+import type { Arrivals } from './arrivals.ts'
+import type { Copies } from './copies.ts'
+import type { InstanceMetadata } from './series-metadata.ts'
+import type { Session } from './session.ts'
+
+export type ReaderDeps = {
+  session: Session
+  copies: Copies
+  arrivals: Arrivals
+  chunkBytes: number
+  wholeBytes: number
+  /** How long a reader waits while nothing at all comes. */
+  stallMs: number
+  onClose(): void
+}
+
+/** A study of another organization as if it were here: what is not yet, is waited for, and jumps the queue. */
+export function createRemoteReader(deps: ReaderDeps): StudyReader {
+  const { session, copies } = deps
+  const { remote } = session
+
+  const metadataOf = async (series: SeriesUid) => {
+    const metadata = await untilEnded(session, session.metadata(series))
+    return {
+      ...metadata,
+      bySop: new Map(metadata.instances.map((one) => [one.sop, one])),
+    }
+  }
+  const entriesOf = async (series: SeriesUid): Promise<InstanceEntry[]> => {
+    const { bySop } = await metadataOf(series)
+    return remote.inSeries(series).map((one) => entryOf(deps, one, bySop.get(one.sop)))
+  }
+  const listed = (sop: SopUid): ManifestInstance => {
+    const instance = remote.instance(sop)
+    if (instance === undefined) throw new ProtocolError('not_found', 'no such instance')
+    return instance
+  }
+  return {
+    study: remote.study,
+    holder: remote.holder,
+    async series() {
+      await session.fresh()
+      return await Promise.all(
+        remote.seriesUids().map(async (series) => ({
+          study: remote.study,
+          series,
+          instances: remote.inSeries(series).length,
+          attributes: (await metadataOf(series)).attributes,
+        })),
+      )
+    },
+    async instances(series) {
+      await session.fresh()
+      const wanted = series === undefined ? remote.seriesUids() : [series]
+      return (await Promise.all(wanted.map(entriesOf))).flat()
+    },
+    async instance(sop) {
+      await session.fresh()
+      const instance = remote.instance(sop)
+      if (instance === undefined) return undefined
+      return (await entriesOf(instance.series)).find((one) => one.sop === sop)
+    },
+    async *read(sop, range, signal) {
+      await session.fresh()
+      const instance = listed(sop)
+      yield* readInstance(deps, instance, clamp(instance.bytes, range), signal)
+    },
+    async metadata({ series, sop }) {
+      await session.fresh()
+      const one = sop === undefined ? undefined : remote.instance(sop)
+      if (sop !== undefined && one === undefined) return []
+      if (series !== undefined && one !== undefined && one.series !== series) return []
+      const from = one?.series ?? series
+      const wanted = from === undefined ? remote.seriesUids() : [from]
+      const all = await Promise.all(wanted.map(metadataOf))
+      return all
+        .flatMap(({ instances }) => instances)
+        .filter((known) => remote.instance(known.sop) !== undefined)
+        .filter((known) => sop === undefined || known.sop === sop)
+        .map((known) => known.metadata)
+    },
+    async chunks(sop) {
+      await session.fresh()
+      const instance = listed(sop)
+      for await (const bytes of readInstance(deps, instance, clamp(instance.bytes))) void bytes
+      return await copies.chunks(instance.sha256)
+    },
+    async [Symbol.asyncDispose]() {
+      deps.onClose()
+    },
+  }
+}
+
+function clamp(bytes: number, range?: ByteRange): ByteRange {
+  if (range === undefined) return { offset: 0, length: bytes }
+  const offset = Math.min(bytes, range.offset)
+  return { offset, length: Math.min(bytes - offset, range.length) }
+}
+
+function entryOf(
+  { session }: ReaderDeps,
+  instance: ManifestInstance,
+  known: InstanceMetadata | undefined,
+): InstanceEntry {
+  const { sop, series, transferSyntax, bytes, sha256, chunksRoot } = instance
+  return {
+    study: session.remote.study,
+    series,
+    sop,
+    sopClass: instance.class,
+    transferSyntax,
+    bytes,
+    sha256,
+    chunksRoot,
+    headerBytes: Math.min(bytes, known?.headerBytes ?? bytes),
+    receivedAt: known?.receivedAt ?? 0,
+    attributes: known?.attributes ?? {},
+  }
+}
+
+/** From the copy when there is one; else as it arrives: small ones whole, large ones chunk by chunk. */
+async function* readInstance(
+  deps: ReaderDeps,
+  instance: ManifestInstance,
+  range: ByteRange,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const { session, copies, arrivals, chunkBytes } = deps
+  const end = range.offset + range.length
+  let position = range.offset
+  if (!(await isHere(copies, instance.sha256))) {
+    const arrival = arrivals.of(instance)
+    const isSmall = instance.bytes <= deps.wholeBytes
+    using _ = session.demand(arrival, isSmall ? { offset: 0, length: instance.bytes } : range)
+    while (position < end) {
+      const index = Math.floor(position / chunkBytes)
+      const isLast = (index + 1) * chunkBytes >= instance.bytes
+      // The end of a whole read is held back until the instance's own digest is proven.
+      const isWhole = range.offset === 0 && end === instance.bytes
+      const mayRead = (): boolean => arrival.isProven(index) && !(isLast && isWhole)
+      await waitFor(deps, arrival, { holds: mayRead, signal })
+      if (arrival.isDone()) break
+      const chunk = await arrival.read(index)
+      const start = index * chunkBytes
+      yield chunk.subarray(position - start, Math.min(chunk.byteLength, end - start))
+      position = start + chunkBytes
+      await session.fresh()
+    }
+  }
+  if (position < end)
+    yield* copies.read(instance.sha256, { offset: position, length: end - position })
+}
+
+/** A copy that is damaged is removed by whoever finds out, and fetched again. */
+async function isHere(copies: Copies, sha256: Sha256): Promise<boolean> {
+  if (!copies.has(sha256)) return false
+  try {
+    await copies.chunks(sha256)
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'storage_corrupt') return false
+    throw error
+  }
+}
+
+/** Waits for a chunk or the whole; a refusal, a fault of the instance and a silent holder end it. */
+async function waitFor(
+  { session, stallMs }: ReaderDeps,
+  arrival: Arrival,
+  { holds, signal }: { holds: () => boolean; signal: AbortSignal | undefined },
+): Promise<void> {
+  const since = performance.now()
+  while (!holds() && !arrival.isDone()) {
+    signal?.throwIfAborted()
+    session.ended.throwIfAborted()
+    const failure = arrival.failure()
+    if (failure !== undefined) throw failure
+    if (performance.now() - Math.max(since, session.lastMoved()) > stallMs) {
+      throw new ProtocolError('holder_unreachable', 'nothing comes from the holder')
+    }
+    await nextNews(
+      arrival,
+      [session.ended, ...(signal === undefined ? [] : [signal])],
+      stallMs / 10,
+    )
+  }
+}
+
+async function nextNews(
+  arrival: Arrival,
+  signals: readonly AbortSignal[],
+  ms: number,
+): Promise<void> {
+  const woken = Promise.withResolvers<void>()
+  const wake = (): void => woken.resolve()
+  const timer = setTimeout(wake, ms)
+  for (const signal of signals) signal.addEventListener('abort', wake)
+  await Promise.race([arrival.changed(), woken.promise])
+  clearTimeout(timer)
+  for (const signal of signals) signal.removeEventListener('abort', wake)
+}
+
+/** The end of the session is the reason that counts, whatever broke because of it. */
+async function untilEnded<T>(session: Session, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    session.ended.throwIfAborted()
+    throw error
+  }
+}

@@ -1,0 +1,156 @@
+import { ProtocolError } from '#protocol/errors.ts'
+import type { SeriesUid } from '#protocol/ids.ts'
+import type { Connection } from '#protocol/transport/transport.ts'
+import type { ByteRange } from '../archive/archive.ts'
+import type { Arrival } from './arrival.ts'
+import type { Arrivals } from './arrivals.ts'
+import type { CreditController } from './credit-controller.ts'
+import { createDemands, createMetadataFetcher, createPuller } from './demands.ts'
+import type { Digests } from './demands.ts'
+import type { Job } from './jobs.ts'
+import { createLane, isRefusal } from './lane.ts'
+import type { Lane, LaneLimits, LaneState } from './lane.ts'
+import type { Asker } from './manifest-client.ts'
+import type { RemoteStudy } from './remote-study.ts'
+import type { SeriesMetadata } from './series-metadata.ts'
+
+/** A holder's node, shared by all who read from it: one controller of background bytes, one of interactive ones. */
+export type Peer = {
+  connect(signal?: AbortSignal): Promise<Connection>
+  background: CreditController
+  interactive: CreditController
+}
+
+export type SessionLimits = LaneLimits & {
+  askIntervalMs: number
+  backgroundWantsMax: number
+  metadataBytes: number
+  metadataInflatedBytes: number
+}
+
+export type SessionDeps = {
+  remote: RemoteStudy
+  peer: Peer
+  arrivals: Arrivals
+  /** A new assertion in this reader's name. */
+  assert: () => Promise<string>
+  clock: () => number
+  limits: SessionLimits
+  onChange: () => void
+}
+
+/**
+ * One user's reading of one study. The authority is hers alone: every request and stream carries her own assertion, and a
+ * refusal ends her readers and nobody else's. Bytes that are here are shared, because each reader is admitted first.
+ */
+export type Session = AsyncDisposable & {
+  readonly remote: RemoteStudy
+  /** Resolves when the holder has admitted this reader lately. */
+  fresh(): Promise<void>
+  /** Ends every reader with this. */
+  fail(error: ProtocolError): void
+  readonly ended: AbortSignal
+  /** Brings a stretch of an instance before anything else, until it is let go. */
+  demand(arrival: Arrival, range: ByteRange): Disposable
+  metadata(series: SeriesUid): Promise<SeriesMetadata>
+  /** `performance.now()` when bytes last came. */
+  lastMoved(): number
+  state(): LaneState
+  askedAt(): number
+}
+
+export function createSession(deps: SessionDeps): Session {
+  const { remote, peer, arrivals, clock, limits, onChange } = deps
+  const ended = new AbortController()
+  const asker: Asker = { connect: () => peer.connect(ended.signal), assert: deps.assert }
+  let askedAt = -Infinity
+  let asking: Promise<void> | undefined
+  let lastMoved = performance.now()
+
+  const fail = (error: ProtocolError): void => {
+    if (ended.signal.aborted) return
+    ended.abort(error)
+    void dispose()
+    onChange()
+  }
+  const onMoved = (): void => {
+    lastMoved = performance.now()
+    onChange()
+  }
+  const digests: Digests = (instance) => remote.client.digests(asker, instance)
+  const drop = (job: Job): void => background.remove(job)
+  const pull = createPuller({ remote, arrivals, digests, drop, onChange })
+  const interactive = openLane(deps, 'interactive', { onRefused: fail, onMoved })
+  const background = openLane(deps, 'background', { onRefused: fail, onMoved, pull })
+  const dispose = async (): Promise<void> => {
+    await Promise.all([interactive[Symbol.asyncDispose](), background[Symbol.asyncDispose]()])
+  }
+  const ask = async (): Promise<void> => {
+    try {
+      remote.update(await remote.client.current(asker))
+      askedAt = clock()
+      background.poke()
+    } catch (error) {
+      if (isRefusal(error)) fail(error)
+      throw error
+    } finally {
+      asking = undefined
+      onChange()
+    }
+  }
+  const onReleased = (): void => background.poke()
+  return {
+    remote,
+    fail,
+    ended: ended.signal,
+    askedAt: () => askedAt,
+    lastMoved: () => lastMoved,
+    state: () => worst(interactive.state(), background.state()),
+    async fresh() {
+      ended.signal.throwIfAborted()
+      if (clock() - askedAt < limits.askIntervalMs) return
+      asking ??= ask()
+      await asking
+      ended.signal.throwIfAborted()
+    },
+    demand: createDemands({ lane: interactive, remote, arrivals, digests, onReleased }),
+    metadata: createMetadataFetcher({ lane: interactive, remote, limits }),
+    async [Symbol.asyncDispose]() {
+      fail(new ProtocolError('aborted', 'the reading has ended'))
+      await dispose()
+    },
+  }
+}
+
+type LaneHooks = {
+  onRefused: (error: ProtocolError) => void
+  onMoved: () => void
+  pull?: () => Job | undefined
+}
+
+function openLane(
+  { remote, peer, assert, limits, onChange }: SessionDeps,
+  priority: 'interactive' | 'background',
+  hooks: LaneHooks,
+): Lane {
+  const { study } = remote
+  return createLane({
+    ...hooks,
+    async openStream(signal) {
+      const connection = await peer.connect(signal)
+      const assertion = await assert()
+      return await connection.openFetch({ assertion, study, priority }, { signal })
+    },
+    credit: peer[priority],
+    onState: onChange,
+    limits: {
+      ...limits,
+      wantsMax: priority === 'background' ? limits.backgroundWantsMax : limits.wantsMax,
+    },
+  })
+}
+
+function worst(a: LaneState, b: LaneState): LaneState {
+  if (a === 'cut' || b === 'cut') return 'cut'
+  return a === 'running' ? a : b
+}
