@@ -1,8 +1,7 @@
-import { codeOf } from '#protocol/errors.ts'
-import { ProtocolError } from '#protocol/errors.ts'
+import { ProtocolError, codeOf } from '#protocol/errors.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { Log } from '../log.ts'
-import { openCatalog, removeCatalog } from './catalog.ts'
+import { isTrusted, openCatalog, removeCatalog } from './catalog.ts'
 import type { Catalog } from './catalog.ts'
 import { changeOf } from './filing.ts'
 import { CatalogMismatch } from './log-start.ts'
@@ -13,6 +12,7 @@ type StartParts = { folder: string; valueLog: Pick<ValueLog, 'replay'>; log: Log
 /** Opens the catalog and brings it up to the log; one that cannot be trusted is made again from the log. */
 export async function startCatalog(parts: StartParts): Promise<Catalog> {
   const { folder, log } = parts
+  if (!(await isTrusted(folder))) await removeCatalog(folder)
   try {
     return await openAndReplay(parts)
   } catch (error) {

@@ -1,26 +1,19 @@
-import { storageLimits } from '#protocol/limits.ts'
 import type { StudyUid } from '#protocol/ids.ts'
-import type { DicomJson } from '../dicom/dicom-json.ts'
-import { seriesAttributes, studyAttributes, textOf } from './attribute-levels.ts'
+import { storageLimits } from '#protocol/limits.ts'
 import * as keys from './catalog-keys.ts'
-import { changeSeq, emptyLedger } from './catalog-rows.ts'
+import { changeSeq, emptyLedger, stateOf } from './catalog-rows.ts'
 import type {
   Change,
   EntryRow,
-  Filing,
-  InstanceRow,
   Ledger,
   QuarantineRow,
   SeriesRow,
-  Since,
   SopRow,
   StudyRow,
 } from './catalog-rows.ts'
 import type { CatalogStore } from './catalog-store.ts'
-import { foldIdentifier, foldName } from './folding.ts'
-import { nameGroups } from './matching.ts'
-
-type InstanceChange = Extract<Change, { kind: 'instance' }>
+import { instanceRow, mergeSeries, mergeStudy, searchKeysOf } from './row-merge.ts'
+import type { InstanceChange } from './row-merge.ts'
 
 /**
  * Turns changes into rows. The result does not depend on the order in which changes come, and taking one twice
@@ -30,142 +23,90 @@ export type RowBuilder = {
   /** The rows of one batch. */
   build(changes: readonly Change[]): Map<string, Buffer | undefined>
   ledger(): Ledger
-  study(study: string): StudyRow | undefined
   /** Forgets what is not written: the batch failed. */
   forget(): void
 }
 
 export function createRowBuilder(store: Pick<CatalogStore, 'get'>): RowBuilder {
-  const studies = new Map<string, StudyRow>()
-  const series = new Map<string, SeriesRow>()
-  let ledger: Ledger | undefined
-  let rows = new Map<string, Buffer | undefined>()
-
-  function read<T>(key: string): T | undefined {
-    const bytes = rows.has(key) ? rows.get(key) : store.get(key)
-    return bytes && (JSON.parse(bytes.toString()) as T)
-  }
-  const put = (key: string, row: unknown): void => {
-    rows.set(key, Buffer.from(JSON.stringify(row)))
-  }
-  const mark = (key: string): void => {
-    rows.set(key, Buffer.alloc(0))
-  }
-  const currentLedger = (): Ledger => (ledger ??= read<Ledger>(keys.ledgerKey) ?? emptyLedger)
-
-  function study(uid: string): StudyRow | undefined {
-    return studies.get(uid) ?? read<StudyRow>(keys.studyKey(uid))
-  }
-
-  function putStudy(before: StudyRow | undefined, row: StudyRow): void {
-    remember(studies, row.study, row)
-    put(keys.studyKey(row.study), row)
-    const old = before === undefined ? [] : searchKeysOf(before)
-    const now = searchKeysOf(row)
-    for (const key of old) if (!now.includes(key)) rows.set(key, undefined)
-    for (const key of now) if (!old.includes(key)) mark(key)
-    if (before === undefined || changeSeq(before) !== changeSeq(row)) {
-      if (before !== undefined) rows.set(keys.changeKey(changeSeq(before)), undefined)
-      put(keys.changeKey(changeSeq(row)), row.study)
-    }
-    if (row.completeSeq > row.instanceSeq) rows.set(keys.openKey(row.study), undefined)
-    else put(keys.openKey(row.study), row.lastReceivedAt)
-  }
-
-  function takeInstance(change: InstanceChange): void {
-    const { filing } = change
-    if (filing.reason !== undefined) return takeQuarantined(change)
-    const known = read<SopRow>(keys.sopKey(filing.sop))
-    if (known !== undefined) return repair(change, known)
-    const before = study(filing.study)
-    const seriesKey = keys.seriesKey(filing.study, filing.series)
-    const seriesBefore = series.get(seriesKey) ?? read<SeriesRow>(seriesKey)
-    const seriesRow = mergeSeries(seriesBefore, change)
-    remember(series, seriesKey, seriesRow)
-    put(seriesKey, seriesRow)
-    if (seriesBefore === undefined) mark(keys.seriesStudyKey(filing.series, filing.study))
-    putInstance(change)
-    putStudy(before, mergeStudy(before, change, seriesBefore === undefined))
-    const was = currentLedger()
-    ledger = {
-      ...was,
-      studies: was.studies + (before === undefined ? 1 : 0),
-      instances: was.instances + 1,
-      bytes: was.bytes + filing.bytes,
-    }
-  }
-
-  function putInstance({ filing, attributes, chunks, location }: InstanceChange): void {
-    const { study, series, sop, sha256, seq } = filing
-    put(keys.sopKey(sop), { study, series, sha256, seq } satisfies SopRow)
-    put(keys.instanceKey(study, series, sop), instanceRow(filing, { attributes, location }))
-    rows.set(keys.chunksKey(sop), chunks)
-  }
-
-  /** The same bytes again, because the first copy was found altered: the newer copy stands. */
-  function repair(change: InstanceChange, known: SopRow): void {
-    const { filing } = change
-    if (known.sha256 !== filing.sha256 || known.seq >= filing.seq) return
-    putInstance(change)
-    rows.set(keys.corruptKey(filing.sop), undefined)
-  }
-
-  function takeQuarantined({ filing, attributes, location }: InstanceChange): void {
-    const key = keys.quarantineKey(filing.seq)
-    if (filing.reason === undefined || read<QuarantineRow>(key) !== undefined) return
-    const { seq, reason, origin } = filing
-    const { seq: _, location: __, ...entry } = instanceRow(filing, { attributes, location })
-    put(key, { seq, reason, entry, origin, location } satisfies QuarantineRow)
-    put(keys.quarantinedKey(filing.sop, filing.sha256), seq)
-    const was = currentLedger()
-    ledger = { ...was, quarantined: was.quarantined + 1 }
-  }
-
-  function complete(uid: StudyUid, seq: number): void {
-    const before = study(uid)
-    if (before !== undefined && before.completeSeq < seq) {
-      putStudy(before, { ...before, completeSeq: seq })
-    }
-  }
-
-  function take(change: Change): number {
-    switch (change.kind) {
-      case 'instance':
-        takeInstance(change)
-        return change.filing.seq
-      case 'complete':
-        complete(change.completion.study, change.completion.seq)
-        return change.completion.seq
-      case 'entry': {
-        const { location, sha256, seq } = change
-        put(keys.entryKey(seq), { location, sha256 } satisfies EntryRow)
-        return seq
-      }
-      case 'none':
-        return 0
-    }
-  }
-
+  let draft = createDraft(store)
   return {
-    study,
-    ledger: currentLedger,
+    ledger: () => draft.ledger(),
     build(changes) {
-      rows = new Map()
-      for (const change of changes) {
-        const seq = take(change)
-        const was = currentLedger()
-        ledger = { ...was, seq: Math.max(was.seq, seq) }
-      }
-      put(keys.ledgerKey, currentLedger())
-      const built = rows
-      rows = new Map()
-      return built
+      for (const change of changes) takeChange(draft, change)
+      return draft.finish()
     },
     forget() {
-      studies.clear()
-      series.clear()
-      ledger = undefined
+      draft = createDraft(store)
+    },
+  }
+}
+
+/** Rows as they will be: those of the batch over those of the store. */
+type Draft = {
+  read(key: string): unknown
+  put(key: string, row: unknown): void
+  putBytes(key: string, bytes: Buffer): void
+  remove(key: string): void
+  study(study: string): StudyRow | undefined
+  putStudy(row: StudyRow): void
+  series(study: string, series: string): SeriesRow | undefined
+  putSeries(row: SeriesRow): void
+  ledger(): Ledger
+  count(more: Partial<Ledger>): void
+  finish(): Map<string, Buffer | undefined>
+}
+
+function createDraft(store: Pick<CatalogStore, 'get'>): Draft {
+  // Rows that each instance of a study changes again are kept as objects.
+  const studies = new Map<string, StudyRow>()
+  const series = new Map<string, SeriesRow>()
+  let rows = new Map<string, Buffer | undefined>()
+  let ledger: Ledger | undefined
+
+  function read(key: string): unknown {
+    const bytes = rows.has(key) ? rows.get(key) : store.get(key)
+    return bytes && JSON.parse(bytes.toString())
+  }
+  const put = (key: string, row: unknown): void =>
+    void rows.set(key, Buffer.from(JSON.stringify(row)))
+  const currentLedger = (): Ledger =>
+    (ledger ??= (read(keys.ledgerKey) as Ledger | undefined) ?? emptyLedger)
+
+  return {
+    read,
+    put,
+    putBytes: (key, bytes) => void rows.set(key, bytes),
+    remove: (key) => void rows.set(key, undefined),
+    study: (uid) => studies.get(uid) ?? (read(keys.studyKey(uid)) as StudyRow | undefined),
+    putStudy(row) {
+      remember(studies, row.study, row)
+      put(keys.studyKey(row.study), row)
+    },
+    series(study, uid) {
+      const key = keys.seriesKey(study, uid)
+      return series.get(key) ?? (read(key) as SeriesRow | undefined)
+    },
+    putSeries(row) {
+      const key = keys.seriesKey(row.study, row.series)
+      remember(series, key, row)
+      put(key, row)
+    },
+    ledger: currentLedger,
+    count(more) {
+      const was = currentLedger()
+      ledger = {
+        seq: Math.max(was.seq, more.seq ?? 0),
+        studies: was.studies + (more.studies ?? 0),
+        instances: was.instances + (more.instances ?? 0),
+        bytes: was.bytes + (more.bytes ?? 0),
+        quarantined: was.quarantined + (more.quarantined ?? 0),
+      }
+    },
+    finish() {
+      put(keys.ledgerKey, currentLedger())
+      const finished = rows
       rows = new Map()
+      return finished
     },
   }
 }
@@ -180,110 +121,89 @@ function remember<T>(cache: Map<string, T>, key: string, row: T): void {
   }
 }
 
-function instanceRow(
-  filing: Filing,
-  { attributes, location }: Pick<InstanceChange, 'attributes' | 'location'>,
-): InstanceRow {
-  const { study, series, sop, sopClass, transferSyntax, bytes, sha256, chunksRoot } = filing
-  const { headerBytes, receivedAt, seq, pixel, damaged } = filing
-  const facts = { study, series, sop, sopClass, transferSyntax, bytes, sha256, chunksRoot }
-  return {
-    ...facts,
-    headerBytes,
-    receivedAt,
-    attributes,
-    seq,
-    location,
-    ...(pixel !== undefined && { pixel }),
-    ...(damaged === true && { damaged }),
-  }
-}
-
-function mergeSeries(
-  before: SeriesRow | undefined,
-  { filing, attributes }: InstanceChange,
-): SeriesRow {
-  const { study, series, seq, bytes } = filing
-  const own = { firstSeq: seq, attributes: seriesAttributes(attributes) }
-  if (before === undefined) return { study, series, ...own, instances: 1, bytes }
-  return {
-    ...before,
-    ...(seq < before.firstSeq && own),
-    instances: before.instances + 1,
-    bytes: before.bytes + bytes,
-  }
-}
-
-function mergeStudy(
-  before: StudyRow | undefined,
-  { filing, attributes }: InstanceChange,
-  isNewSeries: boolean,
-): StudyRow {
-  const { study, seq, bytes, receivedAt, origin } = filing
-  const device = origin.kind === 'dimse' ? (origin.device ?? '') : ''
-  const modality = textOf(attributes, '00080060')
-  const own = { firstSeq: seq, device, attributes: studyAttributes(attributes) }
-  const patient = patientOf(seq, attributes)
-  if (before === undefined) {
-    return {
-      study,
-      ...own,
-      instanceSeq: seq,
-      completeSeq: 0,
-      receivedAt,
-      lastReceivedAt: receivedAt,
-      patient,
-      modalities: modality === '' ? [] : [modality],
-      series: 1,
-      instances: 1,
-      bytes,
+function takeChange(draft: Draft, change: Change): void {
+  switch (change.kind) {
+    case 'instance':
+      draft.count({ seq: change.filing.seq })
+      takeInstance(draft, change)
+      break
+    case 'complete':
+      draft.count({ seq: change.completion.seq })
+      takeCompletion(draft, change.completion.study, change.completion.seq)
+      break
+    case 'entry': {
+      const { location, sha256, seq } = change
+      draft.count({ seq })
+      draft.put(keys.entryKey(seq), { location, sha256 } satisfies EntryRow)
+      break
     }
-  }
-  const isNewModality = modality !== '' && !before.modalities.includes(modality)
-  return {
-    ...before,
-    ...(seq < before.firstSeq && own),
-    instanceSeq: Math.max(before.instanceSeq, seq),
-    receivedAt: Math.min(before.receivedAt, receivedAt),
-    lastReceivedAt: Math.max(before.lastReceivedAt, receivedAt),
-    patient: mergePatient(before.patient, patient),
-    modalities: isNewModality ? [...before.modalities, modality].sort() : before.modalities,
-    series: before.series + (isNewSeries ? 1 : 0),
-    instances: before.instances + 1,
-    bytes: before.bytes + bytes,
+    case 'none':
+      break
   }
 }
 
-/** What an instance says about whose it is; what it leaves empty it does not say. */
-export function patientOf(seq: number, attributes: DicomJson): StudyRow['patient'] {
-  const id = foldIdentifier(textOf(attributes, '00100020'))
-  const name = foldName(textOf(attributes, '00100010'))
-  const birthDate = textOf(attributes, '00100030')
-  return {
-    ...(id !== '' && { id: { seq, value: id } }),
-    ...(name !== '' && { name: { seq, value: name } }),
-    ...(birthDate !== '' && { birthDate: { seq, value: birthDate } }),
+function takeInstance(draft: Draft, change: InstanceChange): void {
+  const { filing } = change
+  if (filing.reason !== undefined) return takeQuarantined(draft, change)
+  const known = draft.read(keys.sopKey(filing.sop)) as SopRow | undefined
+  if (known !== undefined) return repair(draft, change, known)
+  const study = draft.study(filing.study)
+  const series = draft.series(filing.study, filing.series)
+  draft.putSeries(mergeSeries(series, change))
+  if (series === undefined) {
+    draft.putBytes(keys.seriesStudyKey(filing.series, filing.study), empty)
+  }
+  putInstance(draft, change)
+  changeStudy(draft, study, mergeStudy(study, change, series === undefined))
+  draft.count({ studies: study === undefined ? 1 : 0, instances: 1, bytes: filing.bytes })
+}
+
+const empty = Buffer.alloc(0)
+
+function putInstance(draft: Draft, { filing, attributes, chunks, location }: InstanceChange): void {
+  const { study, series, sop, sha256, seq } = filing
+  draft.put(keys.sopKey(sop), { study, series, sha256, seq } satisfies SopRow)
+  draft.put(keys.instanceKey(study, series, sop), instanceRow(filing, { attributes, location }))
+  draft.putBytes(keys.chunksKey(sop), chunks)
+}
+
+/** The same bytes again, because the first copy was found altered: the newer copy stands. */
+function repair(draft: Draft, change: InstanceChange, known: SopRow): void {
+  const { filing } = change
+  if (known.sha256 !== filing.sha256 || known.seq >= filing.seq) return
+  putInstance(draft, change)
+  draft.remove(keys.corruptKey(filing.sop))
+}
+
+function takeQuarantined(draft: Draft, change: InstanceChange): void {
+  const { filing, attributes, location } = change
+  const key = keys.quarantineKey(filing.seq)
+  if (filing.reason === undefined || draft.read(key) !== undefined) return
+  const { seq, reason, origin } = filing
+  const { seq: _, location: __, ...entry } = instanceRow(filing, { attributes, location })
+  draft.put(key, { seq, reason, entry, origin, location } satisfies QuarantineRow)
+  draft.put(keys.quarantinedKey(filing.sop, filing.sha256), seq)
+  draft.count({ quarantined: 1 })
+}
+
+function takeCompletion(draft: Draft, uid: StudyUid, seq: number): void {
+  const before = draft.study(uid)
+  if (before !== undefined && before.completeSeq < seq) {
+    changeStudy(draft, before, { ...before, completeSeq: seq })
   }
 }
 
-export function mergePatient(a: StudyRow['patient'], b: StudyRow['patient']): StudyRow['patient'] {
-  const earlier = (x?: Since, y?: Since): Since | undefined =>
-    x === undefined || (y !== undefined && y.seq < x.seq) ? y : x
-  const id = earlier(a.id, b.id)
-  const name = earlier(a.name, b.name)
-  const birthDate = earlier(a.birthDate, b.birthDate)
-  return { ...(id && { id }), ...(name && { name }), ...(birthDate && { birthDate }) }
-}
-
-function searchKeysOf(row: StudyRow): string[] {
-  const { attributes, study, modalities } = row
-  return keys.searchKeys({
-    study,
-    patientId: textOf(attributes, '00100020'),
-    accession: textOf(attributes, '00080050'),
-    names: (attributes['00100010']?.Value ?? []).flatMap(nameGroups),
-    date: textOf(attributes, '00080020'),
-    time: textOf(attributes, '00080030'),
-    modalities,
-  })
+/** The study's row and everything that points at it. */
+function changeStudy(draft: Draft, before: StudyRow | undefined, row: StudyRow): void {
+  draft.putStudy(row)
+  const old = before === undefined ? [] : searchKeysOf(before)
+  const now = searchKeysOf(row)
+  for (const key of old) if (!now.includes(key)) draft.remove(key)
+  for (const key of now) if (!old.includes(key)) draft.putBytes(key, empty)
+  if (before !== undefined && changeSeq(before) !== changeSeq(row)) {
+    draft.remove(keys.changeKey(changeSeq(before)))
+  }
+  draft.put(keys.changeKey(changeSeq(row)), row.study)
+  if (stateOf(row) === 'complete') draft.remove(keys.openKey(row.study))
+  else draft.put(keys.openKey(row.study), row.lastReceivedAt)
 }

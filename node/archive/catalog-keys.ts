@@ -62,7 +62,7 @@ export function timeSearch(date: string, time: string): string {
   const digits = date.replaceAll(/[.-]/g, '')
   if (!/^\d{8}$/.test(digits)) return '~'
   const rest = /^\d{2,6}/.exec(time.replaceAll(':', ''))?.[0] ?? ''
-  return [...digits, ...rest.padEnd(6, '0')].map((digit) => String(9 - Number(digit))).join('')
+  return (digits + rest.padEnd(6, '0')).replaceAll(/\d/g, (digit) => String(9 - Number(digit)))
 }
 
 /** Keys by which a study is found. */

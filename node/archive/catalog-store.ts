@@ -28,14 +28,12 @@ function frame(key: string, value: Uint8Array): Buffer {
   return framed
 }
 
-function unframe(key: string, framed: Buffer): Buffer {
-  if (
-    framed.byteLength < frameBytes ||
-    digestOf(key, framed).compare(framed, 0, frameBytes, 0, frameBytes) !== 0
-  ) {
-    throw new ProtocolError('storage_corrupt', 'a row of the catalog was altered')
-  }
-  return framed.subarray(frameBytes)
+/** The value, or undefined when it or its key was altered. */
+function unframe(key: string, framed: Buffer): Buffer | undefined {
+  const isWhole =
+    framed.byteLength >= frameBytes &&
+    digestOf(key, framed).compare(framed, 0, frameBytes, 0, frameBytes) === 0
+  return isWhole ? framed.subarray(frameBytes) : undefined
 }
 
 /** The digest of the key is joined to the value's place: a row moved under another key is not accepted. */
@@ -48,7 +46,10 @@ function digestOf(key: string, framed: Buffer): Buffer {
   return hash('sha256', covered, 'buffer')
 }
 
-export async function openCatalogStore(folder: string): Promise<CatalogStore> {
+export async function openCatalogStore(
+  folder: string,
+  onAltered: (error: ProtocolError) => void,
+): Promise<CatalogStore> {
   const level = new Level<string, Buffer>(folder, {
     keyEncoding: 'utf8',
     valueEncoding: 'buffer',
@@ -58,18 +59,26 @@ export async function openCatalogStore(folder: string): Promise<CatalogStore> {
   })
   await level.open()
 
+  function checked(key: string, framed: Buffer): Buffer {
+    const value = unframe(key, framed)
+    if (value !== undefined) return value
+    const error = new ProtocolError('storage_corrupt', 'a row of the catalog was altered')
+    onAltered(error)
+    throw error
+  }
+
   return {
     get(key) {
       const framed = level.getSync(key)
-      return framed && unframe(key, framed)
+      return framed && checked(key, framed)
     },
     async getMany(keys) {
       const values = await level.getMany([...keys])
-      return values.map((framed, i) => framed && unframe(keys[i] ?? '', framed))
+      return values.map((framed, i) => framed && checked(keys[i] ?? '', framed))
     },
     async *entries(range, options) {
       for await (const [key, framed] of level.iterator({ ...range, ...options })) {
-        yield [key, unframe(key, framed)]
+        yield [key, checked(key, framed)]
       }
     },
     keys: (range) => level.keys(range),

@@ -1,5 +1,5 @@
-import { rm } from 'node:fs/promises'
-import { ProtocolError } from '#protocol/errors.ts'
+import { access, rm, writeFile } from 'node:fs/promises'
+import type { ProtocolError } from '#protocol/errors.ts'
 import type { SeriesUid, SopUid, StudyUid } from '#protocol/ids.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { Log } from '../log.ts'
@@ -17,12 +17,16 @@ import type {
   SopRow,
   StudyRow,
 } from './catalog-rows.ts'
+import { createCatalogWriter } from './catalog-writer.ts'
+import { readPositions } from './log-positions.ts'
 import type { LogPosition } from './log-start.ts'
 
 const format = 1
 
 /** Everything that is searched or pointed at, in LevelDB; whatever it holds can be made again from the value log. */
 export type Catalog = AsyncDisposable & {
+  /** Resolves when a row was found altered: the process stops, and the next start makes the catalog again. */
+  readonly failed: Promise<ProtocolError>
   positions(): ReadonlyMap<number, LogPosition>
   /**
    * Takes a change in, together with others that wait. It resolves also when LevelDB refuses: the change is safe in
@@ -55,27 +59,30 @@ export type Catalog = AsyncDisposable & {
   keys(range: keys.KeyRange): AsyncIterable<string>
 }
 
-type Waiting = { change: Change; resolve: () => void }
-type Position = LogPosition & { ahead: Map<number, LogPosition> }
-
 /** Opens the catalog of a folder. A new one is empty; one of another format is made again. */
 export async function openCatalog(folder: string, log: Log): Promise<Catalog> {
-  const store = await openCurrent(folder, log)
+  const { promise: failed, resolve: fail } = Promise.withResolvers<ProtocolError>()
+  const distrust = async (error: ProtocolError): Promise<void> => {
+    log.error({ err: error }, 'a row of the catalog was altered; the next start makes it again')
+    try {
+      await writeFile(markerOf(folder), '')
+    } finally {
+      fail(error)
+    }
+  }
+  const store = await openCurrent(folder, log, (error) => void distrust(error))
   const builder = createRowBuilder(store)
   const positions = await readPositions(store)
-  const writer = createWriter({ store, builder, positions, log })
-  const readJson = <T>(key: string): T | undefined => {
-    const bytes = store.get(key)
-    return bytes && (JSON.parse(bytes.toString()) as T)
-  }
+  const writer = createCatalogWriter({ store, builder, positions, log })
 
   return {
-    ...createReads(store, readJson),
-    positions: () => positions,
-    apply: writer.apply,
-    check: writer.check,
+    ...createReads(store),
+    ...createLists(store),
+    failed,
+    positions: () => positions.all(),
+    apply: (change) => writer.apply(change),
+    check: () => writer.check(),
     ledger: () => builder.ledger(),
-    study: (study) => readJson<StudyRow>(keys.studyKey(study)),
     keys: (range) => store.keys(range),
     markCorrupt: (sop, found) =>
       store.write(new Map([[keys.corruptKey(sop), Buffer.from(JSON.stringify(found))]])),
@@ -86,196 +93,115 @@ export async function openCatalog(folder: string, log: Log): Promise<Catalog> {
   }
 }
 
-/** Removes a catalog that cannot be trusted: the log has everything. */
-export const removeCatalog = (folder: string): Promise<void> =>
-  rm(folder, { recursive: true, force: true })
+/** Beside the catalog of which it says that rows were altered. */
+const markerOf = (folder: string): string => `${folder}.untrusted`
 
-async function openCurrent(folder: string, log: Log): Promise<CatalogStore> {
-  const store = await openCatalogStore(folder)
+export const isTrusted = (folder: string): Promise<boolean> =>
+  access(markerOf(folder)).then(
+    () => false,
+    () => true,
+  )
+
+/** Removes a catalog that cannot be trusted: the log has everything. */
+export async function removeCatalog(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true })
+  await rm(markerOf(folder), { force: true })
+}
+
+async function openCurrent(
+  folder: string,
+  log: Log,
+  onAltered: (error: ProtocolError) => void,
+): Promise<CatalogStore> {
+  const store = await openCatalogStore(folder, onAltered)
   const found = store.get(keys.formatKey)?.toString()
   if (found === String(format)) return store
   if (found !== undefined) {
     log.warn({ found, format }, 'the catalog has another format and is made again')
     await store[Symbol.asyncDispose]()
     await removeCatalog(folder)
-    return openCurrent(folder, log)
+    return openCurrent(folder, log, onAltered)
   }
   await store.write(new Map([[keys.formatKey, Buffer.from(String(format))]]))
   return store
 }
 
-async function readPositions(store: CatalogStore): Promise<Map<number, Position>> {
-  const positions = new Map<number, Position>()
-  for await (const [key, bytes] of store.entries(keys.rangeOf('p'))) {
-    const { offset, chain } = JSON.parse(bytes.toString()) as { offset: number; chain: string }
-    const position = { offset, chain: Buffer.from(chain, 'hex'), ahead: new Map() }
-    positions.set(Number(keys.lastPart(key)), position)
-  }
-  return positions
-}
+const jsonOf = (bytes: Buffer | undefined): unknown => bytes && JSON.parse(bytes.toString())
 
-type WriterParts = {
-  store: CatalogStore
-  builder: ReturnType<typeof createRowBuilder>
-  positions: Map<number, Position>
-  log: Log
-}
-
-function createWriter({ store, builder, positions, log }: WriterParts) {
-  let queue: Waiting[] = []
-  let running: Promise<void> | undefined
-  let isBehind = false
-  let triedAt = -Infinity
-
-  /** A position moves only over records that lie end to end: what a crash leaves out is replayed. */
-  function advance({ segment, start, end, chain }: Change['span']): void {
-    let position = positions.get(segment)
-    if (position === undefined) {
-      position = { offset: 0, chain: Buffer.alloc(0), ahead: new Map() }
-      positions.set(segment, position)
-    }
-    // Already counted when its batch is tried again.
-    if (start < position.offset) return
-    position.ahead.set(start, { offset: end, chain })
-    let next = position.ahead.get(position.offset)
-    while (next !== undefined) {
-      position.ahead.delete(position.offset)
-      position.offset = next.offset
-      position.chain = next.chain
-      next = position.ahead.get(position.offset)
-    }
-  }
-
-  async function writeBatch(batch: readonly Waiting[]): Promise<void> {
-    const rows = builder.build(batch.map(({ change }) => change))
-    for (const { change } of batch) advance(change.span)
-    for (const segment of new Set(batch.map(({ change }) => change.span.segment))) {
-      const { offset, chain } = positions.get(segment) ?? { offset: 0, chain: Buffer.alloc(0) }
-      if (offset === 0) continue
-      const row = { offset, chain: chain.toString('hex') }
-      rows.set(keys.positionKey(segment), Buffer.from(JSON.stringify(row)))
-    }
-    await store.write(rows)
-  }
-
-  async function run(): Promise<void> {
-    await Promise.resolve()
-    while (queue.length > 0) {
-      const batch = queue.slice(0, storageLimits.catalogBatchMax)
-      try {
-        await writeBatch(batch)
-        isBehind = false
-        queue = queue.slice(batch.length)
-        for (const { resolve } of batch) resolve()
-      } catch (error) {
-        if (!isBehind)
-          log.error({ err: error }, 'the catalog takes no writes; the log is ahead of it')
-        isBehind = true
-        builder.forget()
-        break
-      }
-    }
-    if (isBehind) for (const { resolve } of queue) resolve()
-    running = undefined
-  }
-
-  async function retry(): Promise<void> {
-    await running
-    try {
-      await store.reopen()
-    } catch (cause) {
-      throw new ProtocolError('storage_full', 'the catalog does not open', { cause })
-    }
-    isBehind = false
-    running ??= run()
-    await running
-  }
-
-  return {
-    apply(change: Change): Promise<void> {
-      return new Promise((resolve) => {
-        queue.push({ change, resolve })
-        if (isBehind) resolve()
-        else running ??= run()
-      })
-    },
-    async check(): Promise<void> {
-      if (isBehind && performance.now() - triedAt > storageLimits.catalogRetryMs) {
-        triedAt = performance.now()
-        await retry()
-      }
-      if (isBehind) throw new ProtocolError('storage_full', 'the catalog takes no writes')
-    },
-    async idle(): Promise<void> {
-      await running
-    },
-  }
-}
-
-type ReadJson = <T>(key: string) => T | undefined
-
-function createReads(store: CatalogStore, readJson: ReadJson) {
-  const sop = (uid: string) => readJson<SopRow>(keys.sopKey(uid))
+function createReads(store: CatalogStore) {
+  const read = (key: string): unknown => jsonOf(store.get(key))
+  const sop = (uid: string) => read(keys.sopKey(uid)) as SopRow | undefined
   return {
     sop,
+    study: (study: string) => read(keys.studyKey(study)) as StudyRow | undefined,
     async studies(uids: readonly string[]): Promise<StudyRow[]> {
       const rows = await store.getMany(uids.map(keys.studyKey))
-      return rows.flatMap((row) => (row ? [JSON.parse(row.toString()) as StudyRow] : []))
+      return rows.flatMap((row) => (row ? [jsonOf(row) as StudyRow] : []))
     },
     async seriesOf(study: string): Promise<SeriesRow[]> {
       const rows: SeriesRow[] = []
       for await (const [, row] of store.entries(keys.rangeOf('e', study))) {
-        rows.push(JSON.parse(row.toString()) as SeriesRow)
+        rows.push(jsonOf(row) as SeriesRow)
       }
       return rows
     },
     series: (study: StudyUid, series: SeriesUid) =>
-      readJson<SeriesRow>(keys.seriesKey(study, series)),
+      read(keys.seriesKey(study, series)) as SeriesRow | undefined,
     instance(uid: string): InstanceRow | undefined {
       const found = sop(uid)
-      return found && readJson<InstanceRow>(keys.instanceKey(found.study, found.series, uid))
+      return (
+        found && (read(keys.instanceKey(found.study, found.series, uid)) as InstanceRow | undefined)
+      )
     },
     async *instancesOf(study: string, series?: string): AsyncGenerator<InstanceRow> {
       const range =
         series === undefined ? keys.rangeOf('i', study) : keys.rangeOf('i', study, series)
       for await (const [, row] of store.entries(range)) {
-        yield JSON.parse(row.toString()) as InstanceRow
+        yield jsonOf(row) as InstanceRow
       }
     },
     chunks: (uid: SopUid) => store.get(keys.chunksKey(uid)),
+    quarantined(uid: string, sha256: string): QuarantineRow | undefined {
+      const seq = read(keys.quarantinedKey(uid, sha256)) as number | undefined
+      return seq === undefined
+        ? undefined
+        : (read(keys.quarantineKey(seq)) as QuarantineRow | undefined)
+    },
+    isCorrupt: (uid: string) => store.get(keys.corruptKey(uid)) !== undefined,
+  }
+}
+
+/** Rows that are read in order. */
+function createLists(store: CatalogStore) {
+  return {
     async changes(after: number, limit: number) {
       const found: { position: number; study: StudyUid }[] = []
       const { lt } = keys.rangeOf('h')
       for await (const [key, row] of store.entries({ gte: keys.changeKey(after + 1), lt })) {
         if (found.length >= limit) break
-        const study = JSON.parse(row.toString()) as StudyUid
+        const study = jsonOf(row) as StudyUid
         found.push({ position: Number(keys.lastPart(key)), study })
       }
       return found
     },
     async *open() {
       for await (const [key, row] of store.entries(keys.rangeOf('t'))) {
-        const lastReceivedAt = JSON.parse(row.toString()) as number
+        const lastReceivedAt = jsonOf(row) as number
         yield { study: keys.lastPart(key) as StudyUid, lastReceivedAt }
       }
     },
     async *entries(): AsyncGenerator<EntryRow> {
       for await (const [, row] of store.entries(keys.rangeOf('n'))) {
-        yield JSON.parse(row.toString()) as EntryRow
+        yield jsonOf(row) as EntryRow
       }
     },
     async quarantine(): Promise<QuarantineRow[]> {
       const rows: QuarantineRow[] = []
       for await (const [, row] of store.entries(keys.rangeOf('q'), { reverse: true })) {
         if (rows.length >= storageLimits.quarantineListMax) break
-        rows.push(JSON.parse(row.toString()) as QuarantineRow)
+        rows.push(jsonOf(row) as QuarantineRow)
       }
       return rows
     },
-    quarantined(uid: string, sha256: string): QuarantineRow | undefined {
-      const seq = readJson<number>(keys.quarantinedKey(uid, sha256))
-      return seq === undefined ? undefined : readJson<QuarantineRow>(keys.quarantineKey(seq))
-    },
-    isCorrupt: (uid: string) => store.get(keys.corruptKey(uid)) !== undefined,
   }
 }

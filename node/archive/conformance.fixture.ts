@@ -21,17 +21,17 @@ export type WithArchive = (
 ) => void
 
 export const withArchiveOf =
-  ({ open }: Conformance): WithArchive =>
+  (conformance: Conformance): WithArchive =>
   (title, run) =>
     void test(title, async () => {
       const time = createClock()
-      const { archive, reopen, remove } = await open(time)
-      let current = archive
+      const opened = await conformance.open(time)
+      let current = opened.archive
       try {
-        await run(archive, { time, reopen: async () => (current = await reopen()) })
+        await run(current, { time, reopen: async () => (current = await opened.reopen()) })
       } finally {
         await current[Symbol.asyncDispose]()
-        await remove()
+        await opened.remove()
       }
     })
 

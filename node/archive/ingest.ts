@@ -1,10 +1,9 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import type { Sha256 } from '#protocol/ids.ts'
 import type { Walk, Walker } from '../dicom/data-set.ts'
-import type { Log } from '../log.ts'
 import type { Declared, IngestSink, Origin, QuarantineReason, Stored } from './archive.ts'
 import type { Buffers } from './buffers.ts'
-import { mergePatient, patientOf } from './catalog-apply.ts'
+import { mergePatient, patientOf } from './row-merge.ts'
 import type { Change, StudyRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
 import { createFiling, filingRecord, hasValidUids, identityOf, spanOf } from './filing.ts'
@@ -26,7 +25,6 @@ export type IngestParts = {
   arriving: ArrivingPatients
   createWalker: (transferSyntax: string) => Walker
   clock: () => number
-  log: Log
   stored: (stored: Stored) => void
 }
 
@@ -77,7 +75,7 @@ export function createSink(parts: IngestParts, declared: Declared, origin: Origi
       }
       return pieces.write(chunk)
     },
-    drain: pieces.drain,
+    drain: () => pieces.drain(),
     finish,
     async abort() {
       isOver = true

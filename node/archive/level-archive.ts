@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { ProtocolError } from '#protocol/errors.ts'
 import type { VerifiedSearch } from '#protocol/authorize.ts'
-import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
+import type { OrganizationOid } from '#protocol/ids.ts'
 import { indexLimits, storageLimits } from '#protocol/limits.ts'
 import { readHeader } from '../dicom/header.ts'
 import { createWalker } from '../dicom/walker.ts'
@@ -10,21 +10,23 @@ import type { Archive, ArchiveEvent, QuarantineEntry } from './archive.ts'
 import { startCatalog } from './archive-start.ts'
 import { createBuffers } from './buffers.ts'
 import type { QuarantineRow } from './catalog-rows.ts'
-import { stateOf } from './catalog-rows.ts'
-import { createQuietWatch, systemTimers } from './completion.ts'
+import type { Catalog } from './catalog.ts'
+import { systemTimers } from './completion.ts'
 import type { Timers } from './completion.ts'
 import { openDisk } from './disk.ts'
 import type { Disk } from './disk.ts'
-import { completionRecord, entryRecord, spanOf } from './filing.ts'
+import { createEntries } from './index-entries.ts'
 import { createSink } from './ingest.ts'
 import type { IngestParts } from './ingest.ts'
 import { createLocks } from './locks.ts'
-import { digestOf, readPayload } from './payload.ts'
 import { searchCatalog } from './search.ts'
 import { createSequence } from './sequence.ts'
+import type { Sequence } from './sequence.ts'
+import { createStudyCompletion } from './study-completion.ts'
 import { createStudyFacts, createStudyRecord } from './study-record.ts'
 import { createStudyReader } from './study-reader.ts'
 import { openValueLog } from './value-log.ts'
+import type { ValueLog } from './value-log.ts'
 
 export type ArchiveOptions = {
   /** The archive's own folder: `log/` and `catalog/` are made in it. */
@@ -63,8 +65,8 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
 }
 
 type Opened = {
-  valueLog: ReturnType<typeof openValueLog>
-  catalog: Awaited<ReturnType<typeof startCatalog>>
+  valueLog: ValueLog
+  catalog: Catalog
   stack: AsyncDisposableStack
 }
 
@@ -72,45 +74,24 @@ async function createArchive(
   options: ArchiveOptions,
   { valueLog, catalog, stack }: Opened,
 ): Promise<Omit<Archive, typeof Symbol.asyncDispose>> {
-  const { holder, clock, log } = options
+  const { clock, log } = options
   const listeners = new Set<(event: ArchiveEvent) => void>()
-  const sequence = createSequence(catalog.ledger().seq)
-  const reader = { valueLog, catalog, holder, clock, log, readHeader }
   const emit = (event: ArchiveEvent): void => {
     for (const listener of listeners) listener(event)
   }
-
-  const completing = new Set<Promise<void>>()
-  const watch = stack.use(
-    createQuietWatch(
-      options.timers ?? systemTimers,
-      options.studyQuietMs ?? indexLimits.studyQuietMs,
-      (study) => {
-        const task = complete(study).finally(() => completing.delete(task))
-        completing.add(task)
-      },
-    ),
+  const sequence = createSequence(catalog.ledger().seq)
+  const completion = stack.use(
+    await createStudyCompletion({
+      valueLog,
+      catalog,
+      sequence,
+      timers: options.timers ?? systemTimers,
+      quietMs: options.studyQuietMs ?? indexLimits.studyQuietMs,
+      clock,
+      log,
+      completed: (study) => emit({ kind: 'study-complete', study }),
+    }),
   )
-  stack.defer(async () => void (await Promise.allSettled(completing)))
-
-  async function complete(study: StudyUid): Promise<void> {
-    const row = catalog.study(study)
-    if (row === undefined || stateOf(row) === 'complete') return
-    const seq = sequence.next()
-    try {
-      const completion = { kind: 'complete', seq, study, at: clock() } as const
-      const span = spanOf(await valueLog.append([completionRecord(completion)]))
-      await catalog.apply({ kind: 'complete', completion, span })
-    } catch (error) {
-      log.warn({ err: error }, 'a study could not be marked complete; it is tried again')
-      watch.touch(study)
-      return
-    } finally {
-      sequence.settle(seq)
-    }
-    emit({ kind: 'study-complete', study })
-  }
-
   const ingest: IngestParts = {
     valueLog,
     catalog,
@@ -120,76 +101,23 @@ async function createArchive(
     arriving: new Map(),
     createWalker,
     clock,
-    log,
     stored({ outcome, study, sop }) {
       if (outcome !== 'stored') return
-      watch.touch(study)
+      completion.touch(study)
       emit({ kind: 'instance-stored', study, sop })
     },
   }
 
-  function checkOwn(search: VerifiedSearch): void {
-    if (search.organization === holder) return
-    throw new ProtocolError('forbidden', 'the proof is for another organization')
-  }
-
-  for (const { study, lastReceivedAt } of await openStudies(catalog)) {
-    watch.touch(study, clock() - lastReceivedAt)
-  }
-
   return {
-    failed: valueLog.failed,
+    failed: Promise.race([valueLog.failed, catalog.failed]),
     async ingest(declared, origin) {
       await valueLog.checkSpace()
       await catalog.check()
       return createSink(ingest, declared, origin)
     },
-    async open(grant) {
-      if (grant.expiresAt < clock()) throw new ProtocolError('forbidden', 'the proof has expired')
-      if (catalog.study(grant.study) === undefined) {
-        throw new ProtocolError('not_found', 'no such study')
-      }
-      return createStudyReader(reader, grant.study)
-    },
-    async search(search, query) {
-      checkOwn(search)
-      return await searchCatalog(catalog, query)
-    },
-    async facts(study) {
-      const row = catalog.study(study)
-      return row && createStudyFacts(row, holder)
-    },
-    async record(study) {
-      const row = catalog.study(study)
-      return row && createStudyRecord(row, await catalog.seriesOf(study))
-    },
-    async changes(after, limit) {
-      const settled = sequence.settled()
-      const changes = await catalog.changes(after, limit)
-      return changes.filter(({ position }) => position <= settled)
-    },
-    async quarantine(search) {
-      checkOwn(search)
-      return (await catalog.quarantine()).map(quarantineEntry)
-    },
-    async append(_kind, payload) {
-      await valueLog.checkSpace()
-      const seq = sequence.next()
-      try {
-        const appended = await valueLog.append([entryRecord(seq, payload)])
-        const location = appended[0]?.location
-        if (location === undefined) throw new ProtocolError('internal', 'nothing was appended')
-        const sha256 = digestOf(payload)
-        await catalog.apply({ kind: 'entry', seq, location, sha256, span: spanOf(appended) })
-      } finally {
-        sequence.settle(seq)
-      }
-    },
-    async *replay(_kind) {
-      for await (const { location, sha256 } of catalog.entries()) {
-        yield await readPayload(valueLog, location, sha256)
-      }
-    },
+    ...createDoors(options, { valueLog, catalog }),
+    ...createIndexSource(options, { catalog, sequence }),
+    ...createEntries({ valueLog, catalog, sequence }),
     on(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
@@ -201,11 +129,58 @@ async function createArchive(
   }
 }
 
-/** Oldest first: so they fall quiet in this order. */
-async function openStudies(catalog: Opened['catalog']) {
-  const studies: { study: StudyUid; lastReceivedAt: number }[] = []
-  for await (const study of catalog.open()) studies.push(study)
-  return studies.sort((a, b) => a.lastReceivedAt - b.lastReceivedAt)
+/** What opens only to a proof. */
+function createDoors(
+  { holder, clock, log }: ArchiveOptions,
+  { valueLog, catalog }: Pick<Opened, 'valueLog' | 'catalog'>,
+): Pick<Archive, 'open' | 'search' | 'quarantine'> {
+  const reader = { valueLog, catalog, holder, clock, log, readHeader }
+
+  function checkOwn(search: VerifiedSearch): void {
+    if (search.organization === holder) return
+    throw new ProtocolError('forbidden', 'the proof is for another organization')
+  }
+
+  return {
+    async open(grant) {
+      if (grant.expiresAt < clock()) throw new ProtocolError('forbidden', 'the proof has expired')
+      if (catalog.study(grant.study) === undefined) {
+        throw new ProtocolError('not_found', 'no such study')
+      }
+      return createStudyReader(reader, grant.study)
+    },
+    async search(search, query) {
+      checkOwn(search)
+      return await searchCatalog(catalog, query)
+    },
+    async quarantine(search) {
+      checkOwn(search)
+      return (await catalog.quarantine()).map(quarantineEntry)
+    },
+  }
+}
+
+/** What decisions and the index log are made of. */
+function createIndexSource(
+  { holder }: ArchiveOptions,
+  { catalog, sequence }: { catalog: Catalog; sequence: Sequence },
+): Pick<Archive, 'facts' | 'record' | 'changes'> {
+  return {
+    async facts(study) {
+      const row = catalog.study(study)
+      return row && createStudyFacts(row, holder)
+    },
+    async record(study) {
+      const row = catalog.study(study)
+      return row && createStudyRecord(row, await catalog.seriesOf(study))
+    },
+    async changes(after, limit) {
+      // Whoever follows positions must not miss one that comes later with a lower number.
+      const settled = sequence.settled()
+      const changes = await catalog.changes(after, limit)
+      return changes.filter(({ position }) => position <= settled)
+    },
+  }
 }
 
 function quarantineEntry({ seq, reason, entry, origin }: QuarantineRow): QuarantineEntry {

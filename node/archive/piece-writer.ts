@@ -23,64 +23,80 @@ type Parts = { log: Pick<ValueLog, 'append' | 'stream'>; buffers: Buffers; heade
 
 /** Up to `gatherBytes` are kept and written in one go; more go to a segment of their own while they come. */
 export function createPieceWriter({ log, buffers, header }: Parts): PieceWriter {
-  const whole = createHash('sha256')
-  const chunkDigests: Buffer[] = []
-  let pieces: Uint8Array[] = []
-  let current: Buffer | undefined
-  let filled = 0
-  let bytes = 0
-  let waiting: (() => void)[] = []
-  let stream: Promise<LogStream> | undefined
-  let pump: Promise<void> | undefined
-  let error: unknown
+  const cutter = createPieceCutter(buffers)
+  let streaming: Streaming | undefined
   let ended: PayloadDigests | undefined
   let isOver = false
 
-  const unwritten = (): number => pieces.length * storageLimits.chunkBytes + filled
-  const mustPause = (): boolean =>
-    stream !== undefined && error === undefined && unwritten() > storageLimits.unwrittenBytes
+  return {
+    write(chunk) {
+      if (isOver) return true
+      cutter.write(chunk)
+      if (streaming === undefined && cutter.bytes() > storageLimits.gatherBytes) {
+        streaming = createStreaming(cutter, log.stream('instance', header))
+      }
+      streaming?.pump()
+      return streaming?.mustPause() !== true
+    },
+    drain: () => streaming?.drain() ?? Promise.resolve(),
+    digests: () => (ended ??= cutter.end()),
+    async append(followers) {
+      if (ended === undefined) throw new ProtocolError('internal', 'the payload has not ended')
+      const { bytes, sha256 } = ended
+      if (streaming !== undefined) {
+        const appended = await streaming.end({ bytes, sha256 }, followers)
+        isOver = true
+        return appended
+      }
+      const payload = cutter.take()
+      try {
+        const own: NewRecord = { type: 'instance', header, payload, bytes, sha256 }
+        return await log.append([own, ...followers])
+      } finally {
+        isOver = true
+        cutter.release(payload)
+      }
+    },
+    async abort() {
+      if (isOver) return
+      isOver = true
+      await streaming?.abort()
+      cutter.release(cutter.take())
+    },
+  }
+}
 
-  function endPiece(piece: Buffer, length: number): void {
-    const full = piece.subarray(0, length)
+/** Cuts what comes into chunks of one size, each with its digest. */
+type PieceCutter = {
+  write(chunk: Uint8Array): void
+  /** Bytes that have come altogether. */
+  bytes(): number
+  /** Bytes that have not been taken. */
+  waiting(): number
+  take(): Buffer[]
+  release(pieces: readonly Buffer[]): void
+  end(): PayloadDigests
+}
+
+function createPieceCutter(buffers: Buffers): PieceCutter {
+  const whole = createHash('sha256')
+  const digests: Buffer[] = []
+  let pieces: Buffer[] = []
+  let current: Buffer | undefined
+  let filled = 0
+  let bytes = 0
+
+  function endPiece(piece: Buffer): void {
+    const full = piece.subarray(0, filled)
     whole.update(full)
-    chunkDigests.push(hash('sha256', full, 'buffer'))
+    digests.push(hash('sha256', full, 'buffer'))
     pieces.push(full)
     current = undefined
     filled = 0
   }
 
-  function release(written: readonly Uint8Array[]): void {
-    for (const { buffer } of written) buffers.give(Buffer.from(buffer))
-  }
-
-  function wake(): void {
-    if (mustPause()) return
-    for (const resolve of waiting.splice(0)) resolve()
-  }
-
-  /** Writes what has come, in order, until nothing is left. */
-  async function run(): Promise<void> {
-    try {
-      stream ??= log.stream('instance', header)
-      const record = await stream
-      while (pieces.length > 0 && !isOver) {
-        const batch = pieces
-        pieces = []
-        await record.write(batch)
-        release(batch)
-        wake()
-      }
-    } catch (cause) {
-      error ??= cause
-      pieces = []
-    }
-    pump = undefined
-    wake()
-  }
-
   return {
     write(chunk) {
-      if (error !== undefined || isOver) return true
       bytes += chunk.byteLength
       for (let at = 0; at < chunk.byteLength;) {
         current ??= buffers.take()
@@ -88,47 +104,87 @@ export function createPieceWriter({ log, buffers, header }: Parts): PieceWriter 
         current.set(part, filled)
         filled += part.byteLength
         at += part.byteLength
-        if (filled === current.byteLength) endPiece(current, filled)
+        if (filled === current.byteLength) endPiece(current)
       }
-      if (stream !== undefined || bytes > storageLimits.gatherBytes) pump ??= run()
-      return !mustPause()
     },
+    bytes: () => bytes,
+    waiting: () => pieces.length * storageLimits.chunkBytes + filled,
+    take() {
+      const taken = pieces
+      pieces = []
+      return taken
+    },
+    release(taken) {
+      for (const { buffer } of taken) buffers.give(Buffer.from(buffer))
+    },
+    end() {
+      if (current !== undefined) endPiece(current)
+      return { bytes, sha256: whole.digest(), chunks: Buffer.concat(digests) }
+    },
+  }
+}
+
+type Streaming = {
+  /** Writes what is waiting, unless that is being done. */
+  pump(): void
+  mustPause(): boolean
+  drain(): Promise<void>
+  end: LogStream['end']
+  abort(): Promise<void>
+}
+
+/** Writes the chunks of one instance while they come. After a failure it takes them and drops them. */
+function createStreaming(cutter: PieceCutter, opening: Promise<LogStream>): Streaming {
+  const waiting: (() => void)[] = []
+  let pumping: Promise<void> | undefined
+  let state: 'good' | 'failed' | 'over' = 'good'
+  let error: unknown
+  const isGood = (): boolean => state === 'good'
+  const mustPause = (): boolean => isGood() && cutter.waiting() > storageLimits.unwrittenBytes
+
+  function wake(): void {
+    if (mustPause()) return
+    for (const resolve of waiting.splice(0)) resolve()
+  }
+
+  async function run(): Promise<void> {
+    try {
+      const stream = await opening
+      for (let pieces = cutter.take(); pieces.length > 0 && isGood(); pieces = cutter.take()) {
+        await stream.write(pieces)
+        cutter.release(pieces)
+        wake()
+      }
+    } catch (cause) {
+      error ??= cause
+      state = 'failed'
+    }
+    pumping = undefined
+    wake()
+  }
+
+  function pump(): void {
+    if (!isGood()) cutter.release(cutter.take())
+    else pumping ??= run()
+  }
+
+  return {
+    pump,
+    mustPause,
     drain: () =>
       mustPause() ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(),
-    digests() {
-      if (current !== undefined && filled > 0) endPiece(current, filled)
-      ended ??= { bytes, sha256: whole.digest(), chunks: Buffer.concat(chunkDigests) }
-      return ended
-    },
-    async append(followers) {
-      if (ended === undefined) throw new ProtocolError('internal', 'the payload has not ended')
-      const { sha256 } = ended
-      if (stream === undefined) {
-        const own: NewRecord = { type: 'instance', header, payload: pieces, bytes, sha256 }
-        const appended = await log.append([own, ...followers])
-        isOver = true
-        release(pieces)
-        return appended
-      }
-      pump ??= run()
-      await pump
-      if (error !== undefined) throw error
-      const appended = await (await stream).end({ bytes, sha256 }, followers)
-      isOver = true
-      return appended
+    async end(payload, followers) {
+      pump()
+      await pumping
+      if (!isGood()) throw error
+      return await (await opening).end(payload, followers)
     },
     async abort() {
-      if (isOver) return
-      isOver = true
-      await pump
-      if (stream !== undefined) {
-        const record = await stream.catch(() => undefined)
-        await record?.abort()
-      } else {
-        release(pieces)
-      }
-      pieces = []
+      state = 'over'
+      await pumping
       wake()
+      const stream = await opening.catch(() => undefined)
+      await stream?.abort()
     },
   }
 }

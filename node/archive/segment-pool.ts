@@ -29,58 +29,16 @@ type PoolOptions = {
 }
 
 export function createSegmentPool(options: PoolOptions): SegmentPool {
-  const { disk, log, failure, random } = options
+  const { failure } = options
+  const files = createSegmentFiles(options)
   const idle: SegmentWriter[] = []
   const taken = new Set<SegmentWriter>()
-  const unborn: { number: number; file: DiskFile }[] = []
   const waiting: (() => void)[] = []
   let making = 0
-  let nextNumber = 1
-  let sealedChain: Buffer = noChain
 
   void failure.failed.then(() => {
     for (const wake of waiting.splice(0)) wake()
   })
-
-  async function make(): Promise<SegmentWriter> {
-    const found = unborn.pop()
-    const number = found?.number ?? nextNumber++
-    let file = found?.file
-    try {
-      file ??= await disk.open(segmentName(number), 'create')
-      await file.truncate(0)
-      const salt = Buffer.from(random(saltBytes))
-      const state = { number, file, salt, end: 0, chain: noChain, reported: 0 }
-      // `reported` stays 0: the first record that is reported covers this one.
-      const first = createSegmentWriter(state)
-      const header = { number, previous: sealedChain.toString('hex', 0, chainBytes) }
-      await first.append([createRecord('segment', header)])
-      await file.sync()
-      // Without its name in the folder a file is lost with everything synced into it.
-      await disk.syncNames()
-      log.debug({ segment: number }, 'opened a segment of the value log')
-      return createSegmentWriter({ ...state, end: first.end(), chain: first.chain() })
-    } catch (cause) {
-      if (file !== undefined) unborn.push({ number, file })
-      throw failure.ofWrite(cause)
-    }
-  }
-
-  async function seal(writer: SegmentWriter): Promise<void> {
-    try {
-      failure.check()
-      await writer.append([createRecord('seal', {})])
-      await writer.file.sync()
-      await writer.file.close()
-      sealedChain = writer.chain()
-      log.debug({ segment: writer.number, bytes: writer.end() }, 'sealed a segment')
-    } catch (cause) {
-      const error = failure.ofWrite(cause)
-      if (error.code !== 'storage_full') throw error
-      // No room even for the seal: the next one who takes it tries again.
-      idle.push(writer)
-    }
-  }
 
   return {
     async take() {
@@ -88,40 +46,93 @@ export function createSegmentPool(options: PoolOptions): SegmentPool {
         await new Promise<void>((resolve) => waiting.push(resolve))
         failure.check()
       }
-      const writer = idle.shift()
-      if (writer !== undefined) {
-        taken.add(writer)
-        return writer
-      }
       making++
       try {
-        const made = await make()
-        taken.add(made)
-        return made
+        const writer = idle.shift() ?? (await files.make())
+        taken.add(writer)
+        return writer
       } finally {
         making--
       }
     },
     async release(writer) {
       if (!taken.delete(writer)) return
-      if (writer.end() >= options.segmentBytes) await seal(writer)
-      else idle.push(writer)
+      const isFull = writer.end() >= options.segmentBytes
+      // Without room even for the seal it stays: the next one who takes it tries again.
+      if (!isFull || !(await files.seal(writer))) idle.push(writer)
       waiting.shift()?.()
     },
     add(number, started) {
-      nextNumber = Math.max(nextNumber, number + 1)
-      if (started.state === 'sealed') sealedChain = started.chain
-      if (started.state === 'unborn') unborn.push({ number, file: started.file })
+      files.add(number, started)
       if (started.state === 'open') idle.push(createSegmentWriter(started.segment))
     },
     async reset() {
-      for (const { file } of [...idle.splice(0), ...unborn.splice(0)]) await file.close()
-      nextNumber = 1
-      sealedChain = noChain
+      for (const { file } of idle.splice(0)) await file.close()
+      await files.reset()
     },
     async [Symbol.asyncDispose]() {
-      for (const { file } of [...idle.splice(0), ...taken, ...unborn.splice(0)]) await file.close()
+      for (const { file } of [...idle.splice(0), ...taken]) await file.close()
       taken.clear()
+      await files.reset()
+    },
+  }
+}
+
+/** Makes and seals segments. */
+function createSegmentFiles({ disk, log, failure, random }: PoolOptions) {
+  const unborn: { number: number; file: DiskFile }[] = []
+  let nextNumber = 1
+  let sealedChain: Buffer = noChain
+
+  return {
+    async make(): Promise<SegmentWriter> {
+      const found = unborn.pop()
+      const number = found?.number ?? nextNumber++
+      let file = found?.file
+      try {
+        file ??= await disk.open(segmentName(number), 'create')
+        await file.truncate(0)
+        const salt = Buffer.from(random(saltBytes))
+        const state = { number, file, salt, end: 0, chain: noChain, reported: 0 }
+        // `reported` stays 0: the first record that is reported covers this one.
+        const first = createSegmentWriter(state)
+        const header = { number, previous: sealedChain.toString('hex', 0, chainBytes) }
+        await first.append([createRecord('segment', header)])
+        await file.sync()
+        // Without its name in the folder a file is lost with everything synced into it.
+        await disk.syncNames()
+        log.debug({ segment: number }, 'opened a segment of the value log')
+        return createSegmentWriter({ ...state, end: first.end(), chain: first.chain() })
+      } catch (cause) {
+        if (file !== undefined) unborn.push({ number, file })
+        throw failure.ofWrite(cause)
+      }
+    },
+    /** False when the disk is full. */
+    async seal(writer: SegmentWriter): Promise<boolean> {
+      try {
+        failure.check()
+        await writer.append([createRecord('seal', {})])
+        await writer.file.sync()
+        await writer.file.close()
+        sealedChain = writer.chain()
+        log.debug({ segment: writer.number, bytes: writer.end() }, 'sealed a segment')
+        return true
+      } catch (cause) {
+        const error = failure.ofWrite(cause)
+        if (error.code !== 'storage_full') throw error
+        return false
+      }
+    },
+    add(number: number, started: Started): void {
+      nextNumber = Math.max(nextNumber, number + 1)
+      if (started.state === 'sealed') sealedChain = started.chain
+      if (started.state === 'unborn') unborn.push({ number, file: started.file })
+    },
+    async reset(): Promise<void> {
+      for (const { file } of unborn.splice(0)) await file.close()
+      nextNumber = 1
+      sealedChain = noChain
     },
   }
 }

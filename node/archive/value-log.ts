@@ -1,16 +1,20 @@
 import { ProtocolError } from '#protocol/errors.ts'
-import { storageLimits } from '#protocol/limits.ts'
 import type { Log } from '../log.ts'
-import type { Disk, DiskFile } from './disk.ts'
+import type { Disk } from './disk.ts'
 import { CatalogMismatch, segmentNumber, startSegment } from './log-start.ts'
 import type { LogPosition, Replayed } from './log-start.ts'
 import type { NewRecord, RecordType } from './log-record.ts'
+import { createLogAppender } from './log-appender.ts'
 import { createLogFailure } from './log-failure.ts'
 import type { LogFailure } from './log-failure.ts'
+import { createSyncs } from './log-sync.ts'
+import type { Syncs } from './log-sync.ts'
 import { createReadHandles } from './read-handles.ts'
 import { createSegmentPool } from './segment-pool.ts'
+import type { SegmentPool } from './segment-pool.ts'
 import type { Appended, SegmentWriter } from './segment-writer.ts'
 import { createSpaceGuard } from './space-guard.ts'
+import type { SpaceGuard } from './space-guard.ts'
 
 /** The archive's journal: records in segments, each synced before its append resolves. */
 export type ValueLog = AsyncDisposable & {
@@ -50,80 +54,21 @@ export type ValueLogOptions = {
   segmentBytes: number
 }
 
-type Waiting = {
-  records: readonly NewRecord[]
-  bytes: number
-  resolve: (appended: Appended[]) => void
-  reject: (error: unknown) => void
-}
-
 /** Opens the value log that lies on a disk. */
 export function openValueLog(options: ValueLogOptions): ValueLog {
-  const { disk, log } = options
+  const { disk, log, segmentBytes } = options
   const failure = createLogFailure(log)
   const space = createSpaceGuard(options)
   const handles = createReadHandles(disk)
   const pool = createSegmentPool({ ...options, failure })
-  const syncs = createSyncs(failure)
-  const queue: Waiting[] = []
-  let current: SegmentWriter | undefined
-  let pumping: Promise<void> | undefined
-  const settling = createTasks()
-
-  async function pump(): Promise<void> {
-    // Whoever asks within this turn of the event loop goes into the same write.
-    await Promise.resolve()
-    for (let group = takeGroup(queue); group.length > 0; group = takeGroup(queue)) {
-      try {
-        failure.check()
-        current ??= await pool.take()
-        const writer = current
-        const appended = await writeGroup(writer, group)
-        const isLast = writer.end() >= options.segmentBytes
-        if (isLast) current = undefined
-        settling.add(settle(writer, { group, appended, isLast }))
-      } catch (error) {
-        for (const { reject } of group) reject(error)
-      }
-    }
-    pumping = undefined
-  }
-
-  /** A failed write leaves nothing behind the segment's end; when that cannot be had, the log has failed. */
-  async function writeGroup(writer: SegmentWriter, group: readonly Waiting[]): Promise<Appended[]> {
-    try {
-      return await writer.append(group.flatMap(({ records }) => records))
-    } catch (cause) {
-      const error = refuse(cause)
-      failure.check()
-      await writer.file.truncate(writer.end()).catch((cause: unknown) => failure.fail(cause))
-      throw error
-    }
-  }
+  const sync = createSyncs(failure)
+  const parts: StreamParts = { pool, sync, failure, space, refuse }
+  const appender = createLogAppender({ ...parts, segmentBytes })
 
   function refuse(cause: unknown): ProtocolError {
     const error = failure.ofWrite(cause)
     if (error.code === 'storage_full') space.markFull()
     return error
-  }
-
-  /** Everybody of a group waits for the same sync; behind the last one a full segment is sealed. */
-  async function settle(
-    writer: SegmentWriter,
-    done: { group: readonly Waiting[]; appended: Appended[]; isLast: boolean },
-  ): Promise<void> {
-    try {
-      await syncs.sync(writer)
-      let at = 0
-      for (const { records, resolve } of done.group) {
-        resolve(done.appended.slice(at, at + records.length))
-        at += records.length
-      }
-    } catch (error) {
-      for (const { reject } of done.group) reject(error)
-    }
-    // A failed seal is a failed log: the next caller hears of it.
-    if (done.isLast) await pool.release(writer).catch(() => {})
   }
 
   return {
@@ -146,118 +91,66 @@ export function openValueLog(options: ValueLogOptions): ValueLog {
       failure.check()
       await space.check()
     },
-    append(records) {
-      const bytes = records.reduce((sum, record) => sum + record.bytes, 0)
-      space.count(bytes)
-      return new Promise((resolve, reject) => {
-        queue.push({ records, bytes, resolve, reject })
-        pumping ??= pump()
-      })
+    async append(records) {
+      failure.check()
+      for (const { bytes } of records) space.count(bytes)
+      return await appender.append(records)
     },
     async stream(type, header) {
       failure.check()
-      const writer = await pool.take()
-      return createStream(writer, type, header)
+      return createLogStream(parts, await pool.take(), { type, header })
     },
     async read(segment, into, position) {
       await using handle = await handles.use(segment)
       return await handle.file.read(into, position)
     },
     async [Symbol.asyncDispose]() {
-      await pumping
-      await settling.idle()
+      await appender.idle()
       await pool[Symbol.asyncDispose]()
       await handles[Symbol.asyncDispose]()
     },
   }
-
-  function createStream(writer: SegmentWriter, type: RecordType, header: Buffer): LogStream {
-    const record = writer.stream(type, header)
-    return {
-      async write(pieces) {
-        failure.check()
-        await space.check()
-        for (const { byteLength } of pieces) space.count(byteLength)
-        await record.write(pieces).catch((cause: unknown) => Promise.reject(refuse(cause)))
-      },
-      async end(payload, followers) {
-        failure.check()
-        const ending = record.end(payload, followers)
-        const appended = await ending.catch((cause: unknown) => Promise.reject(refuse(cause)))
-        await syncs.sync(writer)
-        await pool.release(writer)
-        return appended
-      },
-      async abort() {
-        try {
-          failure.check()
-          await record.abort()
-        } catch (cause) {
-          throw failure.fail(cause)
-        } finally {
-          await pool.release(writer)
-        }
-      },
-    }
-  }
 }
 
-/** A group is bounded by bytes, so that nobody waits long behind others' data. */
-function takeGroup(queue: Waiting[]): Waiting[] {
-  let bytes = 0
-  let count = 0
-  for (const waiting of queue) {
-    if (count > 0 && bytes + waiting.bytes > storageLimits.groupBytes) break
-    bytes += waiting.bytes
-    count++
-  }
-  return queue.splice(0, count)
+type StreamParts = {
+  pool: SegmentPool
+  sync: Syncs
+  failure: LogFailure
+  space: SpaceGuard
+  refuse: (cause: unknown) => ProtocolError
 }
 
-/** Syncs of each file one after the other; whoever comes while one runs shares the next. */
-function createSyncs(failure: LogFailure) {
-  const running = new Map<DiskFile, { now: Promise<void>; next?: Promise<void> }>()
-
-  async function run(file: DiskFile): Promise<void> {
-    try {
+/** A failed write leaves its segment to `abort`, which cuts it off. */
+function createLogStream(
+  { pool, sync, failure, space, refuse }: StreamParts,
+  writer: SegmentWriter,
+  { type, header }: { type: RecordType; header: Buffer },
+): LogStream {
+  const record = writer.stream(type, header)
+  return {
+    async write(pieces) {
       failure.check()
-      await file.sync()
-    } catch (error) {
-      throw failure.fail(error)
-    }
-  }
-
-  function start(file: DiskFile): Promise<void> {
-    const entry: { now: Promise<void>; next?: Promise<void> } = { now: run(file) }
-    running.set(file, entry)
-    const after = () => {
-      if (entry.next === undefined) running.delete(file)
-    }
-    entry.now.then(after, after)
-    return entry.now
-  }
-
-  return {
-    sync({ file }: SegmentWriter): Promise<void> {
-      const entry = running.get(file)
-      if (entry === undefined) return start(file)
-      const again = () => start(file)
-      entry.next ??= entry.now.then(again, again)
-      return entry.next
+      await space.check()
+      for (const { byteLength } of pieces) space.count(byteLength)
+      await record.write(pieces).catch((cause: unknown) => Promise.reject(refuse(cause)))
     },
-  }
-}
-
-/** Work that nobody awaits but the one who closes. */
-function createTasks() {
-  const running = new Set<Promise<void>>()
-  return {
-    add(task: Promise<void>): void {
-      running.add(task)
-      void task.finally(() => running.delete(task))
+    async end(payload, followers) {
+      failure.check()
+      const ending = record.end(payload, followers)
+      const appended = await ending.catch((cause: unknown) => Promise.reject(refuse(cause)))
+      await sync(writer.file)
+      await pool.release(writer)
+      return appended
     },
-    async idle(): Promise<void> {
-      while (running.size > 0) await Promise.allSettled(running)
+    async abort() {
+      try {
+        failure.check()
+        await record.abort()
+      } catch (cause) {
+        throw failure.fail(cause)
+      } finally {
+        await pool.release(writer)
+      }
     },
   }
 }

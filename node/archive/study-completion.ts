@@ -1,0 +1,77 @@
+import type { StudyUid } from '#protocol/ids.ts'
+import type { Log } from '../log.ts'
+import { stateOf } from './catalog-rows.ts'
+import type { Catalog } from './catalog.ts'
+import { createQuietWatch } from './completion.ts'
+import type { Timers } from './completion.ts'
+import { completionRecord, spanOf } from './filing.ts'
+import type { Sequence } from './sequence.ts'
+import type { ValueLog } from './value-log.ts'
+
+/** Marks studies complete when they fall quiet; the mark is a record, so it has a place among the changes. */
+export type StudyCompletion = AsyncDisposable & {
+  /** Something of the study has just come. */
+  touch(study: StudyUid): void
+}
+
+type CompletionParts = {
+  valueLog: Pick<ValueLog, 'append'>
+  catalog: Catalog
+  sequence: Sequence
+  timers: Timers
+  quietMs: number
+  clock: () => number
+  log: Log
+  completed: (study: StudyUid) => void
+}
+
+/** Watches also the studies that were open when the archive was closed. */
+export async function createStudyCompletion(parts: CompletionParts): Promise<StudyCompletion> {
+  const { clock, log, completed } = parts
+  const running = new Set<Promise<void>>()
+  const watch = createQuietWatch(parts.timers, parts.quietMs, (study) => {
+    const task = run(study).finally(() => running.delete(task))
+    running.add(task)
+  })
+
+  async function run(study: StudyUid): Promise<void> {
+    try {
+      if (await complete(parts, study)) completed(study)
+    } catch (error) {
+      log.warn({ err: error }, 'a study could not be marked complete; it is tried again')
+      watch.touch(study)
+    }
+  }
+
+  const open: { study: StudyUid; lastReceivedAt: number }[] = []
+  for await (const study of parts.catalog.open()) open.push(study)
+  // The watch expects them in the order in which they fall quiet.
+  open.sort((a, b) => a.lastReceivedAt - b.lastReceivedAt)
+  for (const { study, lastReceivedAt } of open) watch.touch(study, clock() - lastReceivedAt)
+
+  return {
+    touch: (study) => watch.touch(study),
+    async [Symbol.asyncDispose]() {
+      watch[Symbol.dispose]()
+      await Promise.allSettled(running)
+      watch[Symbol.dispose]()
+    },
+  }
+}
+
+async function complete(
+  { valueLog, catalog, sequence, clock }: CompletionParts,
+  study: StudyUid,
+): Promise<boolean> {
+  const row = catalog.study(study)
+  if (row === undefined || stateOf(row) === 'complete') return false
+  const seq = sequence.next()
+  try {
+    const completion = { kind: 'complete', seq, study, at: clock() } as const
+    const span = spanOf(await valueLog.append([completionRecord(completion)]))
+    await catalog.apply({ kind: 'complete', completion, span })
+    return true
+  } finally {
+    sequence.settle(seq)
+  }
+}
