@@ -282,4 +282,21 @@ export const httpLimits = {
   closeTimeoutMs: 5 * second,
   resultsMax: 1000,
   resultsDefault: 100,
+  /** Requests for one study by one session within this time are one opening of it in the audit. */
+  openingMs: 5 * minute,
+  openingsMax: 10_000,
+} as const
+
+/** DICOMweb (PS3.18). */
+export const dicomwebLimits = {
+  searchKeysMax: 64,
+  searchValueChars: 4096,
+  framesPerRequest: 1024,
+  /** Images whose frames' places are remembered. */
+  framesCached: 64,
+  /** Of one part of a multipart body. */
+  partHeaderBytes: 8 * KiB,
+  partsMax: 10_000,
+  /** What may stand before the first part. */
+  preambleBytes: 64 * KiB,
 } as const

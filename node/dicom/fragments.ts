@@ -3,6 +3,9 @@ import { instanceLimits } from '#protocol/limits.ts'
 import type { Bytes } from './bulk.ts'
 import type { RandomAccess } from './data-set.ts'
 
+/** Where a frame lies, by index from 0. */
+export type FindFrame = (index: number, data: RandomAccess) => Promise<Bytes[]>
+
 /**
  * Frames of encapsulated pixel data (PS3.5 §A.4). With an offset table only the fragments of the wanted frame are
  * visited, so the first frame of a large image can be shown before the rest has come; without one all are.
@@ -14,21 +17,22 @@ export async function fragmentFrames(pixels: {
   count: number
   /** The extended offset table. */
   offsets: () => Promise<{ offsets: number[]; lengths: number[] } | undefined>
-}): Promise<(index: number) => Promise<Bytes[]>> {
-  const { data, start, count } = pixels
-  const read = createReader(data)
-  const table = await readItem(read, start)
+}): Promise<FindFrame> {
+  const { start, count } = pixels
+  const first = createReader(pixels.data)
+  const table = await readItem(first, start)
   if (table === undefined) return malformed('the pixels have no offset table')
   const base = table.offset + table.length
-  const all = once(async () => grouped(await fragmentsFrom(read, base, Infinity), count))
-  const starts = count === 1 ? [] : await frameStarts(read, table, count)
+  const starts = count === 1 ? [] : await frameStarts(first, table, count)
   const extended = count === 1 || starts.length > 0 ? undefined : await pixels.offsets()
-  return async (index) => {
+  let all: Fragment[][] | undefined
+  return async (index, data) => {
+    const read = createReader(data)
     const offset = extended?.offsets[index]
     const length = extended?.lengths[index]
     if (offset !== undefined && length !== undefined) {
       const found = await readItem(read, base + offset)
-      if (found !== undefined && length <= found.length) return [{ ...found, length }]
+      if (found !== undefined && length <= found.length) return [{ offset: found.offset, length }]
     }
     const begin = starts[index]
     if (begin !== undefined) {
@@ -40,10 +44,10 @@ export async function fragmentFrames(pixels: {
       )
       if (found.length > 0) return found.map(place)
     }
-    const frame = (await all())[index]
-    return frame === undefined || frame.length === 0
-      ? malformed('a frame has no fragment')
-      : frame.map(place)
+    all ??= grouped(await fragmentsFrom(read, base, Infinity), count)
+    const frame = all[index]
+    if (frame === undefined || frame.length === 0) return malformed('a frame has no fragment')
+    return frame.map(place)
   }
 }
 
@@ -119,11 +123,6 @@ function grouped(fragments: Fragment[], count: number): Fragment[][] {
     else current.push(fragment)
   }
   return frames.length === count ? frames : malformed('the frames cannot be told apart')
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined
-  return () => (made ??= make())
 }
 
 function malformed(why: string): never {

@@ -4,7 +4,7 @@ import { type Bytes, bulkValue } from './bulk.ts'
 import type { RandomAccess } from './data-set.ts'
 import type { DicomJson } from './dicom-json.ts'
 import { createElementParser, type Element } from './element-parser.ts'
-import { fragmentFrames } from './fragments.ts'
+import { type FindFrame, fragmentFrames } from './fragments.ts'
 import { parseStored } from './header-source.ts'
 import { frameBits, framesOf, isPixelTag, isUnreasonable, pixelLayout } from './pixel-facts.ts'
 import { encodingOf, isDeflated, isNative, isVideo } from './transfer-syntax.ts'
@@ -18,11 +18,11 @@ export type StoredImage = {
   attributes: DicomJson
 }
 
-/** Frames of one image, by number from 1 (PS3.18 §10.4.1.1.6). */
+/** Frames of one image, by number from 1 (PS3.18 §10.4.1.1.6); kept, it needs the image's bytes anew for each. */
 export type Frames = {
   readonly count: number
   /** The parts to be joined. Throws `not_found` for a number that is not there, `instance_malformed` for a damaged one. */
-  frame(number: number): Promise<Bytes[]>
+  frame(number: number, data: RandomAccess): Promise<Bytes[]>
 }
 
 /** Finds the pixels of a stored image; `not_found` when there are none. */
@@ -41,9 +41,9 @@ export async function openFrames(image: StoredImage): Promise<Frames> {
       })
   return {
     count,
-    async frame(number) {
+    async frame(number, data) {
       if (number < 1 || number > count) throw new ProtocolError('not_found', 'no such frame')
-      return find(number - 1)
+      return find(number - 1, data)
     },
   }
 }
@@ -76,14 +76,11 @@ async function findPixels({ data, transferSyntax, headerBytes }: StoredImage): P
 }
 
 /** Plain pixels lie one frame behind the other, without a gap (PS3.5 §8.1.1). */
-async function nativeFrames(
-  image: StoredImage,
-  pixels: Element,
-): Promise<(index: number) => Promise<Bytes[]>> {
+async function nativeFrames(image: StoredImage, pixels: Element): Promise<FindFrame> {
   const layout = pixelLayout(image.attributes)
   if (layout === undefined || isUnreasonable(layout)) return damaged('the pixels are not described')
   const bits = frameBits(layout)
-  return async (index) => {
+  return async (index, data) => {
     const first = bits * index
     const length = Math.ceil(bits / 8)
     const start = Math.floor(first / 8)
@@ -92,7 +89,7 @@ async function nativeFrames(
     const offset = pixels.valueOffset + start
     const isDirect = !isDeflated(image.transferSyntax) && first % 8 === 0
     if (isDirect) return [{ length, offset }]
-    const raw = await readBytes(image, pixels, { offset, length: bytes })
+    const raw = await readBytes({ ...image, data }, pixels, { offset, length: bytes })
     // Frames of single bits follow each other without filling bytes up (PS3.5 §8.1.1).
     return [{ length, bytes: shifted(raw, first % 8, length) }]
   }

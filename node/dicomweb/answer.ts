@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
+import type { RouterContext } from '@koa/router'
+import type { SessionUser } from '../access/session-user.ts'
+import type { ByteRange } from '../archive/archive.ts'
+import type { Content } from './content.ts'
+import { parseRange } from './ranges.ts'
+
+/** Set before these routes by the HTTP application. */
+export type State = { user: SessionUser }
+export type Context = RouterContext<State>
+
+/** The client's own name of an answer, for `If-None-Match` and `If-Range`. */
+export const entityTag = (...parts: readonly string[]): string =>
+  `"${createHash('sha256').update(parts.join('\n')).digest('base64url').slice(0, 32)}"`
+
+/** Answers 304 when the client has this already. */
+export function isUnchanged(ctx: Context, etag: string): boolean {
+  ctx.set('ETag', etag)
+  ctx.vary('Accept')
+  ctx.set('Cache-Control', 'private, no-cache')
+  const known = ctx.get('If-None-Match')
+  if (known === '' || !known.split(',').some((one) => one.trim().replace(/^W\//, '') === etag)) {
+    return false
+  }
+  ctx.status = 304
+  return true
+}
+
+/**
+ * Sends content as it is read; `release` is called when it was sent, when reading failed and when the client went away.
+ * A failure after the first byte ends the connection: half an image must not look like a whole one.
+ */
+export async function sendContent(
+  ctx: Context,
+  { type, content, isRangeable }: Answer,
+  release: () => Promise<void>,
+): Promise<void> {
+  const range = isRangeable ? rangeOf(ctx, content) : { offset: 0, length: content.bytes }
+  if (range === undefined || ctx.method === 'HEAD') {
+    ctx.set('Content-Type', type)
+    if (range !== undefined) ctx.length = range.length
+    return release()
+  }
+  const stream = Readable.from(content.read(range), { objectMode: false })
+  stream.once('close', () => void release())
+  ctx.body = stream
+  ctx.set('Content-Type', type)
+  ctx.length = range.length
+}
+
+export type Answer = {
+  type: string
+  content: Content
+  /** One thing, of which a part may be asked for. */
+  isRangeable: boolean
+}
+
+/** Sets the status; nothing when the range cannot be had. */
+function rangeOf(ctx: Context, { bytes }: Content): ByteRange | undefined {
+  const whole = { offset: 0, length: bytes }
+  ctx.set('Accept-Ranges', 'bytes')
+  ctx.status = 200
+  const header = ctx.get('Range')
+  const condition = ctx.get('If-Range')
+  if (header === '' || (condition !== '' && condition !== ctx.response.get('ETag'))) return whole
+  const range = parseRange(header, bytes)
+  if (range === 'whole') return whole
+  if (range === 'unsatisfiable') {
+    ctx.status = 416
+    ctx.set('Content-Range', `bytes */${bytes}`)
+    return undefined
+  }
+  ctx.status = 206
+  ctx.set('Content-Range', `bytes ${range.offset}-${range.offset + range.length - 1}/${bytes}`)
+  return range
+}
+
+const compress = { br: promisify(brotliCompress), gzip: promisify(gzip) }
+const compressMinBytes = 1024
+
+/** JSON in the DICOM model, compressed when the client can read that: metadata shrinks to a tenth. */
+export async function sendJson(ctx: Context, value: unknown): Promise<void> {
+  const bytes = Buffer.from(JSON.stringify(value))
+  ctx.vary('Accept-Encoding')
+  const encoding =
+    bytes.length < compressMinBytes ? false : ctx.acceptsEncodings('br', 'gzip', 'identity')
+  if (encoding === 'br' || encoding === 'gzip') {
+    const params = { [constants.BROTLI_PARAM_QUALITY]: 4 }
+    ctx.set('Content-Encoding', encoding)
+    ctx.body = encoding === 'br' ? await compress.br(bytes, { params }) : await compress.gzip(bytes)
+  } else {
+    ctx.body = bytes
+  }
+  ctx.set('Content-Type', 'application/dicom+json')
+}

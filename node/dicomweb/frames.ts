@@ -1,0 +1,109 @@
+import { ProtocolError } from '#protocol/errors.ts'
+import { dicomwebLimits } from '#protocol/limits.ts'
+import type { InstanceEntry } from '../archive/archive.ts'
+import { bulkValue } from '../dicom/bulk.ts'
+import { type Frames, openFrames } from '../dicom/frames.ts'
+import { type Context, entityTag, isUnchanged } from './answer.ts'
+import { bulkForm } from './negotiation.ts'
+import { instancePath } from './paths.ts'
+import {
+  acceptOf,
+  answerOf,
+  entriesOf,
+  type Opened,
+  pixelSyntax,
+  randomAccess,
+  type Readers,
+  storedContent,
+  withStudy,
+} from './retrieve.ts'
+
+const pixelData = '7FE00010'
+
+/** Frames and bulk values, which share what is known of where an image's frames lie. */
+export function createFrameRoutes(doors: Readers) {
+  const known = createFrameCache()
+
+  async function framesAnswer(opened: Opened, entry: InstanceEntry, wanted?: number[]) {
+    const { ctx, reader, signal, accessed } = opened
+    if (entry.damaged === true) {
+      throw new ProtocolError('instance_malformed', 'the pixels do not fit their description')
+    }
+    const data = randomAccess(reader, entry, signal)
+    const frames = await known(entry, () => openFrames({ ...entry, data }))
+    const numbers = wanted ?? Array.from({ length: frames.count }, (_, index) => index + 1)
+    const syntax = pixelSyntax(entry.transferSyntax)
+    const form = bulkForm(acceptOf(ctx), syntax, numbers.length)
+    const tag = entityTag(entry.sha256, String(form.isMultipart), form.type, numbers.join(','))
+    if (isUnchanged(ctx, tag)) return undefined
+    const parts = []
+    for (const number of numbers) {
+      parts.push({
+        type: `${form.type}; transfer-syntax=${syntax}`,
+        location: `${instancePath(entry)}/frames/${number}`,
+        content: storedContent(opened, entry.sop, await frames.frame(number, data)),
+      })
+    }
+    const bytes = parts.reduce((sum, { content }) => sum + content.bytes, 0)
+    await accessed(`frames ${numbers.join(',')}`.slice(0, 256), 1, bytes)
+    return answerOf(parts, form)
+  }
+
+  return {
+    /** PS3.18 §10.4.1.1.6. */
+    frames: (ctx: Context): Promise<void> =>
+      withStudy(ctx, doors, async (opened) => {
+        const numbers = frameNumbers(ctx.params['frames'] ?? '')
+        const [entry] = await entriesOf(opened)
+        return entry === undefined ? undefined : framesAnswer(opened, entry, numbers)
+      }),
+
+    /** PS3.18 §10.4.1.1.5: what `BulkDataURI` in metadata refers to. */
+    bulkData: (ctx: Context): Promise<void> =>
+      withStudy(ctx, doors, async (opened) => {
+        const path = bulkPath(ctx.params['path'] ?? '')
+        const [entry] = await entriesOf(opened)
+        if (entry === undefined) return undefined
+        if (path === pixelData) return framesAnswer(opened, entry)
+        const data = randomAccess(opened.reader, entry, opened.signal)
+        const value = await bulkValue(data, entry.transferSyntax, path)
+        const form = bulkForm(acceptOf(ctx), '', 1)
+        if (isUnchanged(ctx, entityTag(entry.sha256, String(form.isMultipart), path))) {
+          return undefined
+        }
+        await opened.accessed(`bulk data ${path}`.slice(0, 256), 1, value.length)
+        const content = storedContent(opened, entry.sop, [value])
+        const location = `${instancePath(entry)}/bulkdata/${path}`
+        return answerOf([{ type: form.type, location, content }], form)
+      }),
+  }
+}
+
+function frameNumbers(text: string): number[] {
+  const numbers = text.split(',').map((one) => (/^\d{1,9}$/.test(one.trim()) ? Number(one) : 0))
+  const isRight =
+    numbers.every((number) => number > 0) && numbers.length <= dicomwebLimits.framesPerRequest
+  if (!isRight) throw new ProtocolError('bad_request', 'frames are numbers from 1')
+  return numbers
+}
+
+function bulkPath(text: string): string {
+  const path = text.toUpperCase()
+  if (!/^[0-9A-F]{8}(\/\d{1,7}\/[0-9A-F]{8}){0,128}$/.test(path)) {
+    throw new ProtocolError('bad_request', 'this is no path of a value')
+  }
+  return path
+}
+
+/** Where frames lie is found once per image, not once per frame; the least recently used are forgotten. */
+function createFrameCache() {
+  const cache = new Map<string, Frames>()
+  return async ({ sha256 }: InstanceEntry, open: () => Promise<Frames>): Promise<Frames> => {
+    const frames = cache.get(sha256) ?? (await open())
+    cache.delete(sha256)
+    cache.set(sha256, frames)
+    const [oldest] = cache.keys()
+    if (cache.size > dicomwebLimits.framesCached && oldest !== undefined) cache.delete(oldest)
+    return frames
+  }
+}

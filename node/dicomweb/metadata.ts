@@ -1,0 +1,60 @@
+import type { InstanceEntry } from '../archive/archive.ts'
+import type { DicomJson, DicomJsonElement, DicomJsonValue } from '../dicom/dicom-json.ts'
+import { type Context, entityTag, isUnchanged, sendJson } from './answer.ts'
+import { requireJson } from './negotiation.ts'
+import { instancePath, uidsOf } from './paths.ts'
+import { acceptOf, entriesOf, type Readers, withStudy } from './retrieve.ts'
+import { textAt } from './rows.ts'
+
+const sopInstance = '00080018'
+const availableTransferSyntax = '00083002'
+
+/** Every element but bulk values, of each instance (PS3.18 §10.4.1.1.2, Annex F). */
+export const retrieveMetadata = (ctx: Context, doors: Readers): Promise<void> =>
+  withStudy(ctx, doors, async (opened) => {
+    requireJson(acceptOf(ctx))
+    const entries = await entriesOf(opened)
+    const tag = entityTag('metadata', ...entries.map(({ sop, sha256 }) => `${sop} ${sha256}`))
+    if (isUnchanged(ctx, tag)) return undefined
+    await opened.accessed('metadata', entries.length, 0)
+    const { series, sop } = uidsOf(ctx.params)
+    const headers = await opened.reader.metadata({
+      ...(series !== undefined && { series }),
+      ...(sop !== undefined && { sop }),
+    })
+    const bySop = new Map(entries.map((entry) => [entry.sop as string, entry]))
+    await sendJson(
+      ctx,
+      headers.map((header) => completed(header, bySop.get(textAt(header, sopInstance)))),
+    )
+    return undefined
+  })
+
+/** Says in which syntax the pixels are, and where the values are that were left out. */
+function completed(header: DicomJson, entry: InstanceEntry | undefined): DicomJson {
+  if (entry === undefined) return header
+  return {
+    ...resolved(header, `${instancePath(entry)}/bulkdata/`),
+    [availableTransferSyntax]: { vr: 'UI', Value: [entry.transferSyntax] },
+  }
+}
+
+function resolved(attributes: DicomJson, base: string): DicomJson {
+  return Object.fromEntries(
+    Object.entries(attributes).map(([tag, element]) => [tag, resolvedElement(element, base)]),
+  )
+}
+
+function resolvedElement(element: DicomJsonElement, base: string): DicomJsonElement {
+  if (element.BulkDataURI !== undefined) {
+    return { ...element, BulkDataURI: element.BulkDataURI.replace(/^bulk\//, base) }
+  }
+  if (element.vr !== 'SQ' || element.Value === undefined) return element
+  return {
+    vr: 'SQ',
+    Value: element.Value.map((item) => (isItem(item) ? resolved(item, base) : item)),
+  }
+}
+
+const isItem = (value: DicomJsonValue): value is DicomJson =>
+  typeof value === 'object' && value !== null

@@ -1,0 +1,121 @@
+import { ProtocolError } from '#protocol/errors.ts'
+import { dicomwebLimits, httpLimits } from '#protocol/limits.ts'
+import type { Query } from '../archive/archive.ts'
+import { parseRange } from '../archive/matching.ts'
+import { tagNumber, tagOf, vrOf } from '../dicom/dictionary.ts'
+import { indexTags } from '../dicom/index-attributes.ts'
+
+/** A search as it was asked for (PS3.18 §8.3.4). */
+export type Search = {
+  match: Query['match']
+  limit: number
+  offset: number
+  scope: 'own' | 'region'
+  /** Tags to be added to the default ones. */
+  fields: string[] | 'all'
+  warnings: string[]
+}
+
+/** Found by counting, not in any one instance. */
+const countedTags = new Set(['00080061', '00080062', '00201206', '00201208', '00201209'])
+
+/** Reads the parameters of a search; `bad_request` for what means nothing. */
+export function parseSearch(parameters: Record<string, string | string[] | undefined>): Search {
+  const search: Search = {
+    match: {},
+    limit: httpLimits.resultsDefault,
+    offset: 0,
+    scope: 'own',
+    fields: [],
+    warnings: [],
+  }
+  const entries = Object.entries(parameters)
+  if (entries.length > dicomwebLimits.searchKeysMax) wrong('too many search keys')
+  for (const [name, given] of entries) {
+    const values = typeof given === 'string' ? [given] : (given ?? [])
+    if (values.join('').length > dicomwebLimits.searchValueChars) wrong('a search key is too long')
+    const option = options[name.toLowerCase()]
+    if (option === undefined) addMatch(search, name, values)
+    else option(search, values)
+  }
+  return search
+}
+
+type Option = (search: Search, values: string[]) => void
+
+const options: Record<string, Option> = {
+  accept: () => {},
+  limit(search, values) {
+    const limit = count(values, 'limit')
+    search.limit = Math.min(limit, httpLimits.resultsMax)
+  },
+  offset(search, values) {
+    search.offset = count(values, 'offset')
+  },
+  scope(search, values) {
+    const [value] = values
+    search.scope = value === 'own' || value === 'region' ? value : wrong('scope is own or region')
+  },
+  fuzzymatching(search, values) {
+    if (values.some((value) => value !== 'true' && value !== 'false')) {
+      wrong('fuzzymatching is true or false')
+    }
+    if (values.includes('true')) {
+      search.warnings.push(
+        'The fuzzymatching parameter is not supported. Only literal matching has been performed.',
+      )
+    }
+  },
+  includefield(search, values) {
+    const names = values.flatMap((value) => value.split(',')).filter((name) => name.trim() !== '')
+    for (const name of names) {
+      if (name.trim().toLowerCase() === 'all') search.fields = 'all'
+      else if (search.fields !== 'all') search.fields.push(pathOf(name.trim()).slice(0, 8))
+    }
+  },
+}
+
+function count(values: string[], name: string): number {
+  const [value = ''] = values
+  if (values.length !== 1 || !/^\d{1,9}$/.test(value)) wrong(`${name} is one number`)
+  return Number(value)
+}
+
+/** Attribute keys: keywords or tags, with dots into sequences (PS3.18 §8.3.4.1). */
+function addMatch(search: Search, name: string, values: string[]): void {
+  const path = pathOf(name)
+  const [tag = ''] = path.split('.')
+  const vr = vrOf(path.slice(-8))
+  const alternatives = values.flatMap((value) =>
+    // Neither UIDs nor codes can hold a comma, and lists of them are written with it.
+    vr === 'UI' || vr === 'CS' ? value.split(/[,\\]/) : [value],
+  )
+  for (const value of alternatives) checkValue(vr, value.trim())
+  if (!indexTags.has(tagNumber(tag)) && !countedTags.has(tag)) {
+    search.warnings.push(`The key ${name} is not supported for matching and was ignored.`)
+    return
+  }
+  search.match[path] = [...(search.match[path] ?? []), ...alternatives]
+}
+
+function pathOf(name: string): string {
+  return name
+    .split('.')
+    .map((part) => tagOf(part) ?? wrong('a search key is no attribute'))
+    .join('.')
+}
+
+function checkValue(vr: string, value: string): void {
+  if (value === '' || value === '*') return
+  if (vr === 'UI' && !/^[\d.]{1,64}$/.test(value)) wrong('a UID is wrong')
+  if ((vr === 'DA' || vr === 'TM' || vr === 'DT') && parseRange(vr, value) === undefined) {
+    wrong('a date or time is wrong')
+  }
+  if (vr === 'DA' && !/^(\d{4}(\.?\d\d(\.?\d\d)?)?)?-?(\d{4}(\.?\d\d(\.?\d\d)?)?)?$/.test(value)) {
+    wrong('a date is wrong')
+  }
+}
+
+function wrong(why: string): never {
+  throw new ProtocolError('bad_request', why)
+}

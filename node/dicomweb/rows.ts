@@ -1,0 +1,106 @@
+import type { InstanceEntry, SeriesEntry } from '../archive/archive.ts'
+import type { DicomJson, DicomJsonElement } from '../dicom/dicom-json.ts'
+import { instancePath, seriesPath, studyPath } from './paths.ts'
+import type { Search } from './query.ts'
+
+type Level = 'study' | 'series' | 'instance'
+
+/** Returned without being asked for (PS3.18 Tables 10.6.3-3 to 5), and who holds the study. */
+const always = ['00080005', '00080054', '00080056', '00080080', '00080201', '00081190', '0020000D']
+const defaults: Record<Level, readonly string[]> = {
+  study: [
+    '00080020',
+    '00080030',
+    '00080050',
+    '00080061',
+    '00080090',
+    '00081030',
+    '00100010',
+    '00100020',
+    '00100030',
+    '00100040',
+    '00200010',
+    '00201206',
+    '00201208',
+  ],
+  series: [
+    '00080060',
+    '0008103E',
+    '0020000E',
+    '00200011',
+    '00201209',
+    '00400244',
+    '00400245',
+    '00400275',
+  ],
+  instance: [
+    '00080016',
+    '00080018',
+    '00083002',
+    '0020000E',
+    '00200013',
+    '00280008',
+    '00280010',
+    '00280011',
+    '00280100',
+  ],
+}
+
+/** One row of an answer: what is always given, what was matched, what was asked for. */
+export function rowOf(attributes: DicomJson, level: Level, search: Search): DicomJson {
+  const whole: DicomJson = {
+    ...attributes,
+    '00080005': text('CS', 'ISO_IR 192'),
+    '00081190': text('UR', retrieveUrl(attributes, level)),
+  }
+  const { fields, match } = search
+  if (fields === 'all') return sorted(Object.entries(whole))
+  const matched = Object.keys(match).map((path) => path.slice(0, 8))
+  const wanted = new Set([...always, ...defaults[level], ...fields, ...matched])
+  return sorted(Object.entries(whole).filter(([tag]) => wanted.has(tag)))
+}
+
+const sorted = (entries: [string, DicomJsonElement][]): DicomJson =>
+  Object.fromEntries(entries.toSorted(([one], [other]) => (one < other ? -1 : 1)))
+
+const text = (vr: string, value: string): DicomJsonElement => ({ vr, Value: [value] })
+
+/** The first value when it is text. */
+export function textAt(attributes: DicomJson, tag: string): string {
+  const value = attributes[tag]?.Value?.[0]
+  return typeof value === 'string' ? value : ''
+}
+
+function retrieveUrl(attributes: DicomJson, level: Level): string {
+  const uid = (tag: string) => textAt(attributes, tag)
+  const study = uid('0020000D')
+  const series = uid('0020000E')
+  if (level === 'study') return studyPath(study)
+  const base = seriesPath(study, series)
+  return level === 'series' ? base : `${base}/instances/${uid('00080018')}`
+}
+
+/** Attributes of a series of an opened study. */
+export const seriesAttributes = ({
+  study,
+  series,
+  instances,
+  attributes,
+}: SeriesEntry): DicomJson => ({
+  ...attributes,
+  '00080056': text('CS', 'ONLINE'),
+  '0020000D': text('UI', study),
+  '0020000E': text('UI', series),
+  '00201209': { vr: 'IS', Value: [instances] },
+})
+
+export const instanceAttributes = (entry: InstanceEntry): DicomJson => ({
+  ...entry.attributes,
+  '00080016': text('UI', entry.sopClass),
+  '00080018': text('UI', entry.sop),
+  '00080056': text('CS', 'ONLINE'),
+  '00081190': text('UR', instancePath(entry)),
+  '00083002': text('UI', entry.transferSyntax),
+  '0020000D': text('UI', entry.study),
+  '0020000E': text('UI', entry.series),
+})

@@ -1,0 +1,81 @@
+import { codeOf } from '#protocol/errors.ts'
+import type { Doors } from '../access/doors.ts'
+import type { Query } from '../archive/archive.ts'
+import { matchesQuery } from '../archive/matching.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
+import { type Context, sendJson } from './answer.ts'
+import { requireJson } from './negotiation.ts'
+import { uidsOf } from './paths.ts'
+import { parseSearch, type Search } from './query.ts'
+import { acceptOf } from './retrieve.ts'
+import { instanceAttributes, rowOf, seriesAttributes } from './rows.ts'
+
+type Level = Query['level']
+type Found = { matches: DicomJson[]; more: boolean; warnings: readonly string[] }
+
+/** Studies, series or instances of the whole archive (PS3.18 §10.6). */
+export async function searchAll(
+  ctx: Context,
+  doors: Pick<Doors, 'search'>,
+  level: Level,
+): Promise<void> {
+  requireJson(acceptOf(ctx))
+  const search = parseSearch(ctx.query)
+  const { match, limit, offset, scope } = search
+  const found = await doors.search(ctx.state.user, { level, match, limit, offset }, scope)
+  await sendRows(ctx, level, search, found)
+}
+
+/**
+ * Series or instances of one study, whoever holds it. A study that may not be read has none that can be seen: searches
+ * leave out what retrieval refuses (contract.md, section 7).
+ */
+export async function searchStudy(
+  ctx: Context,
+  doors: Pick<Doors, 'openStudy'>,
+  level: Exclude<Level, 'study'>,
+): Promise<void> {
+  requireJson(acceptOf(ctx))
+  const search = parseSearch(ctx.query)
+  const all = await attributesOf(ctx, doors, level)
+  const matching = all.filter((attributes) => matchesQuery(attributes, search.match))
+  const end = search.offset + search.limit
+  await sendRows(ctx, level, search, {
+    matches: matching.slice(search.offset, end),
+    more: matching.length > end,
+    warnings: [],
+  })
+}
+
+async function attributesOf(
+  ctx: Context,
+  doors: Pick<Doors, 'openStudy'>,
+  level: Exclude<Level, 'study'>,
+): Promise<DicomJson[]> {
+  const { study, series } = uidsOf(ctx.params)
+  try {
+    await using reader = await doors.openStudy(ctx.state.user, study)
+    return level === 'series'
+      ? (await reader.series()).map(seriesAttributes)
+      : (await reader.instances(series)).map(instanceAttributes)
+  } catch (error) {
+    if (codeOf(error) === 'forbidden') return []
+    throw error
+  }
+}
+
+async function sendRows(ctx: Context, level: Level, search: Search, found: Found): Promise<void> {
+  const warnings = [...search.warnings, ...found.warnings]
+  if (found.more) warnings.push('There are additional results that can be requested.')
+  for (const warning of warnings) ctx.append('Warning', `299 cami "${quotable(warning)}"`)
+  ctx.set('Cache-Control', 'private, no-cache')
+  ctx.status = 200
+  await sendJson(
+    ctx,
+    found.matches.map((attributes) => rowOf(attributes, level, search)),
+  )
+}
+
+/** Header values are ASCII; an organization's name is not. */
+const quotable = (text: string): string =>
+  text.replaceAll(/[^\x20-\x7e]/gu, (char) => encodeURIComponent(char)).replaceAll(/["\\]/g, "'")
