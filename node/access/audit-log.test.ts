@@ -1,8 +1,11 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { createInterface } from 'node:readline'
 import type { AuditEntry } from '#protocol/audit-event.ts'
 import { openAuditLog } from './audit-log.ts'
 
@@ -240,6 +243,60 @@ test('when the head is lost the log goes on and says so', async () => {
   await using log = await openAuditLog(place.dir, { clock })
   assert.deepEqual(log.damage, { kind: 'tampered', at: 4 })
   assert.equal((await log.append(entry())).seq, 5)
+})
+
+/** Runs a program of its own that appends until it is killed, or as long as its files may grow. */
+async function appendApart(dir: string, limit = 'unlimited') {
+  const program = `
+    import { openAuditLog } from ${JSON.stringify(path.join(import.meta.dirname, 'audit-log.ts'))}
+    const log = await openAuditLog(${JSON.stringify(dir)}, { clock: Date.now, segmentBytes: 20_000 })
+    const entry = ${JSON.stringify(entry())}
+    const append = async () => {
+      for (;;) console.log((await log.append(entry)).seq)
+    }
+    const results = await Promise.allSettled(Array.from({ length: 8 }, append))
+    console.log(results.map(({ reason }) => reason.code).join())
+    await log[Symbol.asyncDispose]()`
+  const shell = `ulimit -f ${limit}; exec "$0" --input-type=module-typescript -e "$1"`
+  const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit']
+  const child = spawn('bash', ['-c', shell, process.execPath, program], { stdio })
+  const lines: string[] = []
+  const input = createInterface({ input: child.stdout })
+  input.on('line', (line) => lines.push(line))
+  const ended = once(input, 'close')
+  return { child, lines, ended }
+}
+
+test('what was acknowledged before the program was killed is there, in order and whole', async () => {
+  await using place = await temporary()
+  let acknowledged = 0
+  for (const after of [150, 60, 240]) {
+    const { child, lines, ended } = await appendApart(place.dir)
+    while (lines.length < after) await new Promise((resolve) => setTimeout(resolve, 5))
+    child.kill('SIGKILL')
+    await ended
+    const newest = Math.max(acknowledged, ...lines.map(Number))
+    assert.ok(newest >= acknowledged + after)
+    await using log = await openAuditLog(place.dir, { clock, segmentBytes: 20_000 })
+    const found = await log.verify()
+    assert.ok(found.ok)
+    assert.ok(found.count >= newest, `${found.count} records, ${newest} acknowledged`)
+    assert.notEqual(log.damage?.kind, 'tampered')
+    acknowledged = found.count
+  }
+})
+
+test('when the disk takes no more, appending fails and goes on failing; what was written stands', async () => {
+  await using place = await temporary()
+  // In units of 1024 bytes: less than a segment.
+  const { lines, ended } = await appendApart(place.dir, '12')
+  await ended
+  assert.equal(lines.at(-1), Array(8).fill('audit_unavailable').join())
+  const newest = Math.max(...lines.slice(0, -1).map(Number))
+  assert.ok(newest > 10)
+  await using log = await openAuditLog(place.dir, { clock })
+  const found = await log.verify()
+  assert.ok(found.ok && found.count >= newest)
 })
 
 test('texts that are too long are cut, so that no event is lost', async () => {

@@ -93,6 +93,23 @@ function row(...statuses: number[]): Record<'nobody' | TestRole, number> {
   return Object.fromEntries(names.map((name, index) => [name, statuses[index]])) as never
 }
 
+test('a path in other letters is another path: no door beside the one that asks who comes', async () => {
+  const places = [
+    '/DICOM-WEB/studies',
+    '/Dicom-Web/studies/1.2',
+    '/dicom-web%2fstudies',
+    '//dicom-web/studies',
+  ]
+  for (const path of [...places, '/API/session', '/Api/quarantine', '/./api/../API/audit']) {
+    for (const headers of [{}, node.as('mo_admin'), node.as('radiologist')]) {
+      const { status } = await node.raw({ path, headers })
+      assert.equal(status, 404, path)
+    }
+  }
+  const { status } = await node.raw({ method: 'POST', path: '/API/session', body: '{}' })
+  assert.equal(status, 404)
+})
+
 test('a role that is missing is audited with the resource that was asked', async () => {
   const before = node.audit.count()
   await node.get('/api/quarantine', node.as('radiologist'))

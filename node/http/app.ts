@@ -60,10 +60,10 @@ export function createApp(deps: AppDeps): Served & { readonly routes: readonly R
   app.use(createErrors(log))
   app.use(createHostCheck(config.http.allowedHosts))
   app.use(health)
-  app.use(within(['/api', '/dicom-web'], authenticate))
-  app.use(within(['/dicom-web'], signedIn))
-  app.use(createApiRouter(routes, deps.audit).routes() as Middleware<State>)
-  app.use(mounted(deps.dicomweb))
+  app.use(below(['/api', '/dicom-web'], authenticate))
+  app.use(below(['/api'], createApiRouter(routes, deps.audit).routes() as Middleware<State>))
+  app.use(below(['/dicom-web'], signedIn))
+  app.use(below(['/dicom-web'], mounted(deps.dicomweb)))
   app.use(createViewerFiles(config.http.viewerDir, clock))
   return { handler: app.callback(), stop: () => stopping.abort(), routes }
 }
@@ -97,11 +97,14 @@ const signedIn: Middleware<State> = async (ctx, next) => {
   await next()
 }
 
-/** For the paths below these. */
-function within(places: readonly string[], middleware: Middleware<State>): Middleware<State> {
+/**
+ * For these paths and those below them, compared exactly. Routers ignore case, so one that could be reached past this
+ * would serve what nobody was asked to sign in for.
+ */
+function below(places: readonly string[], middleware: Middleware<State>): Middleware<State> {
   return (ctx, next) => {
-    const isWithin = places.some((place) => ctx.path === place || ctx.path.startsWith(`${place}/`))
-    return isWithin ? middleware(ctx, next) : next()
+    const isBelow = places.some((place) => ctx.path === place || ctx.path.startsWith(`${place}/`))
+    return isBelow ? middleware(ctx, next) : next()
   }
 }
 

@@ -75,7 +75,8 @@ export function createErrors(log: Log): Middleware {
     } catch (error) {
       const code = codeOf(error)
       const status = statusOf(code)
-      if (status >= 500) log.error({ err: error, code }, 'request failed')
+      if (status === 500) log.error({ err: error, code }, 'request failed')
+      else if (status > 500) log.warn({ code, status }, 'request failed')
       else log.debug({ code, status }, 'request refused')
       if (ctx.headerSent) {
         // Half an answer must not look like a whole one.

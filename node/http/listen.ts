@@ -15,13 +15,14 @@ export type Listening = AsyncDisposable & { readonly url: string; readonly port:
 export async function listen(
   served: Served,
   { host, port }: { host: string; port: number },
+  limits: Pick<typeof httpLimits, 'closeTimeoutMs'> & { headersTimeoutMs: number } = httpLimits,
 ): Promise<Listening> {
   const server = createServer(
     {
-      headersTimeout: httpLimits.headersTimeoutMs,
+      headersTimeout: limits.headersTimeoutMs,
       // Uploads of studies take as long as they take; JSON bodies have a deadline of their own.
       requestTimeout: 0,
-      connectionsCheckingInterval: 1000,
+      connectionsCheckingInterval: limits.headersTimeoutMs / 10,
       noDelay: true,
     },
     served.handler,
@@ -39,10 +40,12 @@ export async function listen(
       const closed = once(server, 'close')
       server.close()
       served.stop?.()
-      server.closeIdleConnections()
-      const last = setTimeout(() => server.closeAllConnections(), httpLimits.closeTimeoutMs)
+      // A connection becomes idle when its answer has ended, and would then wait for another request.
+      const sweep = setInterval(() => server.closeIdleConnections(), 20)
+      const last = setTimeout(() => server.closeAllConnections(), limits.closeTimeoutMs)
       await closed
       clearTimeout(last)
+      clearInterval(sweep)
     },
   }
 }

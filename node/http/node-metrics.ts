@@ -1,0 +1,44 @@
+import type { AuditLog } from '../access/audit-log.ts'
+import type { Sessions } from '../access/sessions.ts'
+import type { Archive } from '../archive/archive.ts'
+import type { RegionStatus } from './api/region.ts'
+import { gauge, type Metric, type RequestCounter } from './metrics.ts'
+
+/** What a node tells its monitoring: counts and sizes, nobody's data. */
+export function createCollector(deps: {
+  archive: Pick<Archive, 'counts'>
+  audit: Pick<AuditLog, 'count' | 'damage'>
+  sessions: Pick<Sessions, 'count'>
+  federation: { status(): RegionStatus }
+  /** Associations of modalities that are open now. */
+  associations: () => number
+  counter: RequestCounter
+}): () => Promise<Metric[]> {
+  return async () => {
+    const { studies, instances, bytes, quarantined } = await deps.archive.counts()
+    const { registry, holders } = deps.federation.status()
+    const reachable = holders.filter((holder) => holder.reachable).length
+    return [
+      gauge('cami_archive_studies', 'Studies in the archive', studies),
+      gauge('cami_archive_instances', 'Instances in the archive', instances),
+      gauge('cami_archive_bytes', 'Bytes of instances in the archive', bytes),
+      gauge('cami_archive_quarantined', 'Objects in quarantine', quarantined),
+      gauge('cami_dimse_associations', 'Open DICOM associations', deps.associations()),
+      gauge('cami_sessions', 'People signed in', deps.sessions.count()),
+      gauge('cami_audit_records', 'Number of the newest audit record', deps.audit.count()),
+      gauge(
+        'cami_audit_damaged',
+        '1 when opening found the audit damaged',
+        deps.audit.damage === undefined ? 0 : 1,
+      ),
+      gauge(
+        'cami_registry_reachable',
+        '1 while the registry is connected',
+        registry.reachable ? 1 : 0,
+      ),
+      gauge('cami_holders', 'Other organizations that are known', holders.length),
+      gauge('cami_holders_reachable', 'Other organizations that are connected', reachable),
+      ...deps.counter.metrics(),
+    ]
+  }
+}
