@@ -2,7 +2,9 @@ import { interleave, narrow, ybr422ToRgb, ybrToRgb, applyPalette, type Palette }
 import { maskStored, rangeOf, type Samples, samplesOf, swapBytes, unpackBits } from './bits.ts'
 import { type PixelFormat, shownFormat } from './pixel-format.ts'
 import { decodeRle } from './rle.ts'
-import { withColourMarker } from './jpeg-marker.ts'
+import { withColourMarker } from './jpeg/colour-marker.ts'
+import { decodeDct } from './jpeg/dct-image.ts'
+import { withRoomBeforeEnd } from './jpeg/lossless-tail.ts'
 
 /** One frame to decode, as it came over the wire. */
 export type DecodeJob = {
@@ -39,8 +41,6 @@ export type Codecs = {
   htj2k(): Promise<Decoder>
   jpeg(): Promise<Decoder>
   jpegLossless(bytes: Uint8Array<ArrayBuffer>, bytesPerSample: number): Promise<Uint8Array>
-  /** JPEG with 12 bits per sample. */
-  jpegExtended(job: DecodeJob): Promise<Uint8Array>
 }
 
 export async function decodeFrame(job: DecodeJob, codecs: Codecs): Promise<DecodedFrame> {
@@ -72,11 +72,11 @@ async function decodePixels(job: DecodeJob, codecs: Codecs): Promise<Pixels> {
       if (format.bitsAllocated > 8) swapBytes(bytes, format.bitsAllocated >> 3)
       return uncompressed(job)
     case `${family}.5`:
-      return { bytes: decodeRle(bytes, format), isRgb }
+      return { bytes: decodeRleFrame(bytes, format), isRgb }
     case `${family}.4.57`:
     case `${family}.4.70`: {
       const size = Math.max(1, format.bitsAllocated >> 3)
-      const decoded = await codecs.jpegLossless(bytes, size)
+      const decoded = await codecs.jpegLossless(withRoomBeforeEnd(bytes), size)
       return { bytes: Uint8Array.from(decoded), isRgb }
     }
     case `${family}.4.80`:
@@ -101,6 +101,14 @@ async function decodePixels(job: DecodeJob, codecs: Codecs): Promise<Pixels> {
   }
 }
 
+/** Single bits are packed eight to a byte before they are run-length coded (PS3.5 §8.1.1). */
+function decodeRleFrame(bytes: Uint8Array, format: PixelFormat): Uint8Array<ArrayBuffer> {
+  if (format.bitsAllocated !== 1) return decodeRle(bytes, format)
+  const pixels = format.rows * format.columns
+  const packed = { ...format, rows: 1, columns: Math.ceil(pixels / 8), bitsAllocated: 8 }
+  return unpackBits(decodeRle(bytes, packed), pixels)
+}
+
 function uncompressed({ bytes, format }: DecodeJob): Pixels {
   const pixels = format.rows * format.columns
   if (format.photometric === 'YBR_FULL_422') {
@@ -116,15 +124,20 @@ function uncompressed({ bytes, format }: DecodeJob): Pixels {
   }
 }
 
-/** 8-bit JPEG through libjpeg, which hands colour back as RGB; 12-bit JPEG, which it cannot, through another decoder. */
+/** 8-bit JPEG through libjpeg, which hands colour back as RGB; 12-bit JPEG, which it cannot, through our own. */
 async function lossyJpeg(job: DecodeJob, codecs: Codecs): Promise<Pixels> {
   const { format } = job
-  if (format.bitsAllocated > 8) {
-    const decoded = await codecs.jpegExtended(job)
-    return { bytes: Uint8Array.from(decoded), isRgb: true }
-  }
+  if (format.bitsAllocated > 8) return { bytes: wideJpeg(job), isRgb: format.photometric === 'RGB' }
   const marked = format.photometric === 'RGB' ? withColourMarker(job.bytes) : job.bytes
   return { bytes: runCodec(await codecs.jpeg(), marked, format), isRgb: true }
+}
+
+function wideJpeg({ bytes, format }: DecodeJob): Uint8Array<ArrayBuffer> {
+  const { width, height, components, samples } = decodeDct(bytes)
+  if (width !== format.columns || height !== format.rows || components !== format.samples) {
+    throw new Error('compressed frame does not fit the image')
+  }
+  return resized(new Uint8Array(samples.buffer), { bitsAllocated: 16, signed: false }, format)
 }
 
 /** The codestream's own colour transform (RCT, ICT) is undone by the codec. */
@@ -147,7 +160,8 @@ function runCodec(
     if (width !== format.columns || height !== format.rows || componentCount !== format.samples) {
       throw new Error('compressed frame does not fit the image')
     }
-    const decoded = decoder.getDecodedBuffer().slice()
+    // Codecs differ in the kind of array that they hand out a view of.
+    const decoded = new Uint8Array(decoder.getDecodedBuffer())
     const isPlanar = componentCount === 3 && decoder.getInterleaveMode?.() === 0
     const bitsAllocated = bitsPerSample <= 8 ? 8 : 16
     const one = isPlanar ? interleave(decoded, { ...format, bitsAllocated }) : decoded

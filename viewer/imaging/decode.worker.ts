@@ -2,7 +2,7 @@ import jphUrl from '@cornerstonejs/codec-openjph/wasm?url'
 import jlsUrl from '@cornerstonejs/codec-charls/decodewasm?url'
 import j2kUrl from '@cornerstonejs/codec-openjpeg/decodewasm?url'
 import jpegUrl from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasm?url'
-import { type Codecs, decodeFrame, type DecodeJob, type Decoder } from './decode.ts'
+import { type Codecs, decodeFrame, type Decoder } from './decode.ts'
 import type { WorkerAnswer, WorkerJob } from './decoder-pool.ts'
 
 /** The codecs are big and most studies need one or none of them, so each is loaded when its first frame comes. */
@@ -66,7 +66,6 @@ const codecs: Codecs = {
     const samples = decoder.decode(bytes.buffer, bytes.byteOffset, bytes.length, bytesPerSample)
     return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength)
   },
-  jpegExtended,
 }
 
 type LosslessModule = {
@@ -75,46 +74,7 @@ type LosslessModule = {
   }
 }
 
-let extendedWorker: Worker | undefined
-
-/** dwv's own decoder of 12-bit JPEG, which it ships as a classic worker with a fixed name. */
-function jpegExtended({ bytes, format }: DecodeJob): Promise<Uint8Array> {
-  extendedWorker ??= new Worker(
-    new URL(
-      `${import.meta.env.BASE_URL}assets/workers/jpegbaseline.worker.min.js`,
-      self.location.origin,
-    ),
-  )
-  const worker = extendedWorker
-  return new Promise((resolve, reject) => {
-    worker.addEventListener('error', () => reject(new Error('JPEG could not be decoded')), {
-      once: true,
-    })
-    worker.addEventListener(
-      'message',
-      (event: MessageEvent<[Uint8Array | Int8Array | Uint16Array | Int16Array]>) => {
-        const [samples] = event.data
-        resolve(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength))
-      },
-      { once: true },
-    )
-    worker.postMessage(
-      {
-        buffer: bytes,
-        meta: {
-          bitsAllocated: format.bitsAllocated,
-          isSigned: format.signed,
-          sliceSize: format.rows * format.columns * format.samples,
-          samplesPerPixel: format.samples,
-          planarConfiguration: 0,
-        },
-      },
-      [],
-    )
-  })
-}
-
-/** One job at a time: the 12-bit decoder answers without saying which question it answers. */
+/** One job at a time: a codec's memory holds one image. */
 let last: Promise<void> = Promise.resolve()
 
 self.addEventListener('message', (event: MessageEvent<WorkerJob>) => {
