@@ -25,46 +25,31 @@ export type ArrivalStoreDeps = {
  */
 export function createArrivalStore(deps: ArrivalStoreDeps) {
   const { instance, map, copies, onMismatch, onChange } = deps
-  let partial: Promise<Partial> | undefined
+  const file = createLazyFile(deps.file, instance.bytes, deps.chunkBytes)
+  const turns = createTurns()
   let digests: readonly Sha256[] | undefined
   let isDoubtful = false
   let isDone = false
-  let work: Promise<void> = Promise.resolve()
 
-  const store = (): Promise<Partial> => {
-    partial ??= openPartial(deps.file, instance.bytes, deps.chunkBytes).catch((cause: unknown) => {
-      partial = undefined
-      throw cause
-    })
-    return partial
-  }
-  const inTurn = (step: () => Promise<void>): Promise<void> => {
-    const next = work.then(step)
-    work = next.catch(() => undefined)
-    return next
-  }
   const keep = async (index: number, bytes: Uint8Array): Promise<void> => {
     if (isDone || map.get(index) !== 'missing') return
-    if (digests !== undefined && digestOf(bytes) !== digests[index]) {
-      return onMismatch('a chunk is not what the manifest says')
-    }
-    await (await store()).write(index, bytes)
+    const isWrong = digests !== undefined && digestOf(bytes) !== digests[index]
+    if (isWrong) return onMismatch(wrongChunk)
+    await (await file.get()).write(index, bytes)
     map.set(index, digests === undefined ? 'kept' : 'proven')
     onChange()
     if (map.isWhole()) await finish()
   }
   const finish = async (): Promise<void> => {
-    const kept = await store()
+    const kept = await file.get()
     if ((await wholeDigest(kept, map)) === instance.sha256) {
       await kept.release()
-      partial = undefined
+      file.forget()
       await copies.adopt(instance.sha256, deps.file, instance.bytes)
       isDone = true
       return onChange()
     }
-    if (digests !== undefined) {
-      throw new ProtocolError('digest_mismatch', 'chunks and instance of the manifest disagree')
-    }
+    if (digests !== undefined) throw contradiction()
     if (map.count === 1) {
       map.set(0, 'missing')
       return onMismatch('an instance is not what the manifest says')
@@ -74,13 +59,13 @@ export function createArrivalStore(deps: ArrivalStoreDeps) {
     onChange()
   }
   const prove = async (): Promise<void> => {
-    const kept = await store()
+    const kept = await file.get()
     for (let index = 0; index < map.count; index++) {
       if (map.get(index) === 'proven') continue
       const bytes = await kept.read(index, map.lengthOf(index))
       // Where an older process left a hole or half a chunk, the digest is another one too.
       const isRight = digestOf(bytes) === digests?.[index]
-      if (!isRight && map.get(index) === 'kept') onMismatch('a chunk is not what the manifest says')
+      if (!isRight && map.get(index) === 'kept') onMismatch(wrongChunk)
       map.set(index, isRight ? 'proven' : 'missing')
     }
     isDoubtful = false
@@ -89,28 +74,71 @@ export function createArrivalStore(deps: ArrivalStoreDeps) {
   }
   return {
     isDone: (): boolean => isDone,
-    isDoubtful: (): boolean => isDoubtful,
-    hasDigests: (): boolean => digests !== undefined,
-    /** An earlier process left chunks of which nothing is known before their digests are. */
-    isOld: async (): Promise<boolean> => (await store()).isOld,
-    keep: (index: number, bytes: Uint8Array): Promise<void> => inTurn(() => keep(index, bytes)),
+    hasDigests: (): boolean => isDone || digests !== undefined,
+    /** Of what an earlier process left, and of what turned out wrong, nothing is known before the digests are. */
+    isUnknown: () => turns.take(async () => !isDone && (isDoubtful || (await file.get()).isOld)),
+    keep: (index: number, bytes: Uint8Array): Promise<void> => turns.take(() => keep(index, bytes)),
     async learn(chunks: readonly Sha256[]): Promise<void> {
       if (digests !== undefined || isDone) return
-      if (chunks.length !== map.count || rootOf(chunks) !== instance.chunksRoot) {
-        throw new ProtocolError('manifest_mismatch', 'chunk digests do not belong to the instance')
-      }
+      checkDigests(instance, map.count, chunks)
       digests = chunks
-      await inTurn(prove)
+      await turns.take(prove)
     },
-    read: async (index: number): Promise<Uint8Array> =>
-      await (await store()).read(index, map.lengthOf(index)),
+    /** Nothing once the whole is done: then the copy has it. */
+    read: (index: number): Promise<Uint8Array | undefined> =>
+      turns.take(async () =>
+        isDone ? undefined : await (await file.get()).read(index, map.lengthOf(index)),
+      ),
+    close: () => turns.take(() => file.close()),
+  }
+}
+
+const wrongChunk = 'a chunk is not what the manifest says'
+
+const contradiction = (): ProtocolError =>
+  new ProtocolError('digest_mismatch', 'chunks and instance of the manifest disagree')
+
+/** Opened by the first who needs it. */
+function createLazyFile(name: string, bytes: number, chunkBytes: number) {
+  let partial: Promise<Partial> | undefined
+  const forget = (): void => {
+    partial = undefined
+  }
+  return {
+    forget,
+    get(): Promise<Partial> {
+      partial ??= openPartial(name, bytes, chunkBytes).catch((cause: unknown) => {
+        forget()
+        throw cause
+      })
+      return partial
+    },
     async close(): Promise<void> {
-      await work
       const open = partial
-      partial = undefined
+      forget()
       await (await open)?.close()
     },
   }
+}
+
+function createTurns() {
+  let last: Promise<unknown> = Promise.resolve()
+  return {
+    take<T>(step: () => Promise<T>): Promise<T> {
+      const next = last.then(step)
+      last = next.catch(() => undefined)
+      return next
+    },
+  }
+}
+
+function checkDigests(
+  { chunksRoot }: ManifestInstance,
+  count: number,
+  chunks: readonly Sha256[],
+): void {
+  if (chunks.length === count && rootOf(chunks) === chunksRoot) return
+  throw new ProtocolError('manifest_mismatch', 'chunk digests do not belong to the instance')
 }
 
 async function wholeDigest(kept: Partial, map: ChunkMap): Promise<string> {

@@ -35,15 +35,14 @@ export type Arrival = {
   claim: { release(): void } | undefined
   /** Interactive readers that wait for it. */
   demands: number
-  isDone(): boolean
-  isProven(index: number): boolean
+  isDone: () => boolean
+  isProven: (index: number) => boolean
   /** Why it does not come; after a while it may be tried again. */
-  failure(): ProtocolError | undefined
-  fail(error: unknown): void
+  failure: () => ProtocolError | undefined
   /** Counts an answer that brought nothing. */
-  strike(what: string): void
+  strike: (what: string) => void
   /** The next change of any kind. */
-  changed(): Promise<void>
+  changed: () => Promise<void>
   /** `first`: nothing may be asked for before they are known; `later`: ask beside the bytes. */
   needsDigests(): Promise<'no' | 'later' | 'first'>
   learn(chunks: readonly Sha256[]): Promise<void>
@@ -51,11 +50,12 @@ export type Arrival = {
   accept(offset: number, bytes: Uint8Array): Promise<void>
   /** The first stretch of a range that is not here. */
   missing(range: ByteRange): ByteRange | undefined
-  read(index: number): Promise<Uint8Array>
+  /** A proven chunk; nothing once the whole is done. */
+  read: (index: number) => Promise<Uint8Array | undefined>
   /** Bytes that are here. */
-  bytes(): number
+  bytes: () => number
   /** Lets the file go; what it holds is found again by the next arrival of the instance. */
-  close(): Promise<void>
+  close: () => Promise<void>
 }
 
 export function createArrival({ instance, file, copies, limits, clock }: ArrivalDeps): Arrival {
@@ -89,12 +89,11 @@ export function createArrival({ instance, file, copies, limits, clock }: Arrival
     isDone: store.isDone,
     isProven: (index) => map.get(index) === 'proven',
     failure: health.failure,
-    fail: health.fail,
     strike: health.strike,
     changed: news.changed,
     async needsDigests() {
-      if (store.isDone() || store.hasDigests() || map.count === 1) return 'no'
-      if (store.isDoubtful() || (await store.isOld())) return 'first'
+      if (store.hasDigests() || map.count === 1) return 'no'
+      if (await store.isUnknown()) return 'first'
       return instance.bytes > limits.wholeBytes ? 'later' : 'no'
     },
     learn: (chunks) => orFail(store.learn(chunks)),
@@ -113,7 +112,7 @@ export function createArrival({ instance, file, copies, limits, clock }: Arrival
     },
     read: store.read,
     bytes: () => (store.isDone() ? instance.bytes : map.bytes() + incoming.bytes()),
-    close: store.close,
+    close: () => store.close(),
   }
 }
 
@@ -131,11 +130,11 @@ function createHealth(limits: ArrivalLimits, clock: () => number, announce: () =
   }
   return {
     fail,
-    strike(what: string): void {
+    strike: (what: string): void => {
       strikes += 1
       if (strikes >= limits.strikesMax) fail(new ProtocolError('chunk_mismatch', what))
     },
-    failure(): ProtocolError | undefined {
+    failure: (): ProtocolError | undefined => {
       if (failure !== undefined && clock() >= retryAt) {
         failure = undefined
         strikes = 0
@@ -149,7 +148,7 @@ function createHealth(limits: ArrivalLimits, clock: () => number, announce: () =
 function createNews() {
   let next = Promise.withResolvers<void>()
   return {
-    announce(): void {
+    announce: (): void => {
       const last = next
       next = Promise.withResolvers<void>()
       last.resolve()

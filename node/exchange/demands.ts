@@ -29,8 +29,8 @@ export type PullerDeps = {
   arrivals: Arrivals
   digests: Digests
   /** Takes a job off the background stream. */
-  drop(job: Job): void
-  onChange(): void
+  drop: (job: Job) => void
+  onChange: () => void
 }
 
 /** Background work: one instance after another, in the manifest's order, that nobody else brings. */
@@ -69,7 +69,7 @@ export type DemandsDeps = {
   arrivals: Arrivals
   digests: Digests
   /** A reader has left before it had everything: background work may go on with it. */
-  onReleased(): void
+  onReleased: () => void
 }
 
 /** What readers wait for now. The same stretch is brought once, however many wait. */

@@ -46,7 +46,7 @@ export const isRefusal = (error: unknown): error is ProtocolError =>
 export function createLane(deps: LaneDeps): Lane {
   const { limits } = deps
   const stop = new AbortController()
-  const waiting: Job[] = []
+  const backlog = createBacklog(deps.pull)
   let state: LaneState = 'idle'
   let current: Voyage | undefined
   let running: Promise<void> | undefined
@@ -56,18 +56,10 @@ export function createLane(deps: LaneDeps): Lane {
     state = next
     deps.onState()
   }
-  const take = (): Job | undefined => waiting.shift() ?? deps.pull?.()
-  const giveBack = (job: Job): void => void waiting.unshift(job)
-  const hasWork = (): boolean => {
-    const job = take()
-    if (job !== undefined) giveBack(job)
-    return job !== undefined
-  }
-  /** One stream; resolves whether bytes came. */
+  /** One stream, until there is nothing left to do. */
   const sail = async (onMoved: () => void): Promise<void> => {
     const stream = await deps.openStream(stop.signal)
-    const member = deps.credit.join()
-    current = createVoyage({ ...limits, stream, member, take, giveBack, onMoved })
+    current = createVoyage({ ...limits, ...backlog, stream, member: deps.credit.join(), onMoved })
     try {
       await current.ended
     } finally {
@@ -76,7 +68,7 @@ export function createLane(deps: LaneDeps): Lane {
   }
   const run = async (): Promise<void> => {
     let delay = limits.reconnectDelayMs
-    while (!stop.signal.aborted && hasWork()) {
+    while (!stop.signal.aborted && backlog.hasWork()) {
       try {
         await sail(() => {
           delay = limits.reconnectDelayMs
@@ -99,27 +91,49 @@ export function createLane(deps: LaneDeps): Lane {
       running = undefined
       if (stop.signal.aborted) return
       become('idle')
-      if (waiting.length > 0) poke()
+      if (backlog.isWaiting()) poke()
     })
   }
   return {
     poke,
     state: () => state,
     add(job) {
-      waiting.push(job)
+      backlog.add(job)
       poke()
     },
     remove(job) {
-      const at = waiting.indexOf(job)
-      if (at >= 0) waiting.splice(at, 1)
+      backlog.remove(job)
       current?.drop(job)
     },
     async [Symbol.asyncDispose]() {
       stop.abort(new ProtocolError('aborted', 'the reading has ended'))
       await current?.close()
       await running
-      for (const job of waiting.splice(0)) job.ended(new ProtocolError('aborted', 'given up'))
+      for (const job of backlog.clear()) job.ended(new ProtocolError('aborted', 'given up'))
     },
+  }
+}
+
+/** Jobs that no stream has taken on: those that were added, then those that can be pulled. */
+function createBacklog(pull: LaneDeps['pull']) {
+  const waiting: Job[] = []
+  const take = (): Job | undefined => waiting.shift() ?? pull?.()
+  const giveBack = (job: Job): void => void waiting.unshift(job)
+  return {
+    take,
+    giveBack,
+    add: (job: Job): void => void waiting.push(job),
+    isWaiting: (): boolean => waiting.length > 0,
+    hasWork(): boolean {
+      const job = take()
+      if (job !== undefined) giveBack(job)
+      return job !== undefined
+    },
+    remove(job: Job): void {
+      const at = waiting.indexOf(job)
+      if (at >= 0) waiting.splice(at, 1)
+    },
+    clear: (): Job[] => waiting.splice(0),
   }
 }
 

@@ -5,6 +5,7 @@ import type { ByteRange, InstanceEntry, StudyReader } from '../archive/archive.t
 import type { Arrival } from './arrival.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { Copies } from './copies.ts'
+import type { RemoteStudy } from './remote-study.ts'
 import type { InstanceMetadata } from './series-metadata.ts'
 import type { Session } from './session.ts'
 
@@ -35,11 +36,6 @@ export function createRemoteReader(deps: ReaderDeps): StudyReader {
     const { bySop } = await metadataOf(series)
     return remote.inSeries(series).map((one) => entryOf(deps, one, bySop.get(one.sop)))
   }
-  const listed = (sop: SopUid): ManifestInstance => {
-    const instance = remote.instance(sop)
-    if (instance === undefined) throw new ProtocolError('not_found', 'no such instance')
-    return instance
-  }
   return {
     study: remote.study,
     holder: remote.holder,
@@ -67,26 +63,21 @@ export function createRemoteReader(deps: ReaderDeps): StudyReader {
     },
     async *read(sop, range, signal) {
       await session.fresh()
-      const instance = listed(sop)
+      const instance = listed(remote, sop)
       yield* readInstance(deps, instance, clamp(instance.bytes, range), signal)
     },
-    async metadata({ series, sop }) {
+    async metadata(filter) {
       await session.fresh()
-      const one = sop === undefined ? undefined : remote.instance(sop)
-      if (sop !== undefined && one === undefined) return []
-      if (series !== undefined && one !== undefined && one.series !== series) return []
-      const from = one?.series ?? series
-      const wanted = from === undefined ? remote.seriesUids() : [from]
-      const all = await Promise.all(wanted.map(metadataOf))
+      const all = await Promise.all(seriesOf(remote, filter).map(metadataOf))
       return all
         .flatMap(({ instances }) => instances)
-        .filter((known) => remote.instance(known.sop) !== undefined)
-        .filter((known) => sop === undefined || known.sop === sop)
+        .filter(({ sop }) => remote.instance(sop) !== undefined)
+        .filter(({ sop }) => filter.sop === undefined || sop === filter.sop)
         .map((known) => known.metadata)
     },
     async chunks(sop) {
       await session.fresh()
-      const instance = listed(sop)
+      const instance = listed(remote, sop)
       for await (const bytes of readInstance(deps, instance, clamp(instance.bytes))) void bytes
       return await copies.chunks(instance.sha256)
     },
@@ -94,6 +85,22 @@ export function createRemoteReader(deps: ReaderDeps): StudyReader {
       deps.onClose()
     },
   }
+}
+
+/** The series that a filter can touch. */
+function seriesOf(
+  remote: RemoteStudy,
+  { series, sop }: { series?: SeriesUid; sop?: SopUid },
+): SeriesUid[] {
+  if (sop === undefined) return series === undefined ? remote.seriesUids() : [series]
+  const own = remote.instance(sop)?.series
+  return own === undefined || (series !== undefined && series !== own) ? [] : [own]
+}
+
+function listed(remote: RemoteStudy, sop: SopUid): ManifestInstance {
+  const instance = remote.instance(sop)
+  if (instance === undefined) throw new ProtocolError('not_found', 'no such instance')
+  return instance
 }
 
 function clamp(bytes: number, range?: ByteRange): ByteRange {
@@ -144,8 +151,8 @@ async function* readInstance(
       const isWhole = range.offset === 0 && end === instance.bytes
       const mayRead = (): boolean => arrival.isProven(index) && !(isLast && isWhole)
       await waitFor(deps, arrival, { holds: mayRead, signal })
-      if (arrival.isDone()) break
-      const chunk = await arrival.read(index)
+      const chunk = arrival.isDone() ? undefined : await arrival.read(index)
+      if (chunk === undefined) break
       const start = index * chunkBytes
       yield chunk.subarray(position - start, Math.min(chunk.byteLength, end - start))
       position = start + chunkBytes

@@ -27,7 +27,7 @@ export type RemoteStudiesDeps = {
   dir: string
   connect(holder: OrganizationOid, signal?: AbortSignal): Promise<Connection>
   /** The key that signs a holder's manifests; absent for whom we do not know. */
-  holderKey(holder: OrganizationOid): PublicJwk | undefined
+  holderKey: (holder: OrganizationOid) => PublicJwk | undefined
   /** A new single-use assertion of this user for this study; throws when no grant allows it. */
   assert(request: ReadRequest): Promise<string>
   clock: () => number
@@ -62,106 +62,119 @@ type Entry = {
 }
 
 export async function createRemoteStudies(deps: RemoteStudiesDeps): Promise<RemoteStudies> {
-  const { clock } = deps
+  const { clock, log } = deps
   const limits: RemoteLimits = { ...streamLimits, ...exchangeLimits, ...deps.limits }
   const copies = await openCopies({
     dir: path.join(deps.dir, 'copies'),
     bytesMax: limits.copiesBytes,
     chunkBytes: limits.chunkBytes,
     verifiedMax: limits.verifiedCopiesMax,
-    log: deps.log,
+    log,
   })
-  const arrivals = await openArrivals({
-    dir: path.join(deps.dir, 'transfers'),
-    copies,
-    limits,
-    clock,
-  })
-  const entries = new Map<string, Entry>()
+  const transfers = path.join(deps.dir, 'transfers')
+  const arrivals = await openArrivals({ dir: transfers, copies, limits, clock })
   const shared = createShared(deps, limits, { copies, arrivals })
-  const stateOf = (remote: RemoteStudy): 'cut' | 'other' => {
-    const own = [...entries.values()].filter((one) => one.session.remote === remote)
-    return own.some((one) => one.session.state() === 'cut') ? 'cut' : 'other'
-  }
   const progress = createProgress(limits.progressIntervalMs, (study) => {
     const remote = shared.find(study)
-    return remote?.progress(stateOf(remote))
+    return remote?.progress(entries.isCut(remote) ? 'cut' : 'other')
   })
-  const start = (request: ReadRequest): Entry => {
-    const { user, study, holder } = request
-    const remote = shared.study(study, holder)
-    const session = createSession({
-      remote,
-      peer: shared.peer(holder),
+  const start = (request: ReadRequest): Session =>
+    createSession({
+      remote: shared.study(request.study, request.holder),
+      peer: shared.peer(request.holder),
       arrivals,
       assert: () => assertOf(deps, request),
       clock,
       limits,
-      onChange: () => progress.changed(study),
+      onChange: () => progress.changed(request.study),
     })
-    return { session, user, readers: 0, usedAt: clock() }
-  }
-  const end = async (key: string, entry: Entry): Promise<void> => {
-    if (entries.get(key) === entry) entries.delete(key)
-    await entry.session[Symbol.asyncDispose]()
-    const { remote } = entry.session
-    if ([...entries.values()].some((one) => one.session.remote === remote)) return
-    await shared.forget(remote)
-  }
-  const sweep = setInterval(() => {
-    for (const [key, entry] of entries) {
-      if (isOver(entry, clock(), limits)) void end(key, entry)
-      else if (isDue(entry, clock(), limits)) entry.session.fresh().catch(() => undefined)
-    }
-  }, limits.sweepIntervalMs)
+  const entries = createEntries({ start, forget: (remote) => shared.forget(remote), clock, limits })
+  const sweep = setInterval(() => entries.sweep(), limits.sweepIntervalMs)
   sweep.unref()
 
   return {
     async open(request) {
-      const key = keyOf(request)
-      const known = entries.get(key)
-      const entry = known?.session.ended.aborted === false ? known : start(request)
-      if (entry !== known) {
-        if (entries.size >= limits.sessionsMax) {
-          throw new ProtocolError('rate_limited', 'too many studies are open')
-        }
-        entries.set(key, entry)
-      }
-      entry.usedAt = clock()
-      entry.readers += 1
-      const onClose = (): void => {
-        entry.readers -= 1
-        entry.usedAt = clock()
-      }
-      try {
-        await entry.session.fresh()
-      } catch (error) {
-        onClose()
-        if (entry.session.ended.aborted || entry.session.askedAt() < 0) await end(key, entry)
-        throw error
-      }
-      return createRemoteReader({
-        session: entry.session,
-        copies,
-        arrivals,
-        chunkBytes: limits.chunkBytes,
-        wholeBytes: limits.wholeBytes,
-        stallMs: limits.bulkIdleTimeoutMs,
-        onClose: once(onClose),
-      })
+      const { session, release } = await entries.take(request)
+      const { chunkBytes, wholeBytes, bulkIdleTimeoutMs: stallMs } = limits
+      const sizes = { chunkBytes, wholeBytes, stallMs }
+      return createRemoteReader({ session, copies, arrivals, ...sizes, onClose: release })
     },
     progress: progress.of,
-    onProgress: progress.on,
+    onProgress: (study, listener) => progress.on(study, listener),
     closeStudy(id) {
-      for (const { session } of entries.values()) {
-        const { study, holder } = session.remote
-        if (study !== id && holder !== id) continue
-        session.fail(new ProtocolError('forbidden', 'the grant has ended'))
+      for (const { remote, fail } of entries.sessions()) {
+        if (remote.study !== id && remote.holder !== id) continue
+        fail(new ProtocolError('forbidden', 'the grant has ended'))
       }
     },
     async [Symbol.asyncDispose]() {
       clearInterval(sweep)
       progress.stop()
+      await entries.end()
+    },
+  }
+}
+
+type EntriesDeps = {
+  start: (request: ReadRequest) => Session
+  /** The last reading of a study has ended. */
+  forget: (remote: RemoteStudy) => Promise<void>
+  clock: () => number
+  limits: RemoteLimits
+}
+
+/** Who is reading what: one session per user, workstation and study, as long as it is used. */
+function createEntries({ start, forget, clock, limits }: EntriesDeps) {
+  const entries = new Map<string, Entry>()
+  const end = async (key: string, entry: Entry): Promise<void> => {
+    if (entries.get(key) === entry) entries.delete(key)
+    await entry.session[Symbol.asyncDispose]()
+    const { remote } = entry.session
+    if ([...entries.values()].some((one) => one.session.remote === remote)) return
+    await forget(remote)
+  }
+  const entryOf = (key: string, request: ReadRequest): Entry => {
+    const known = entries.get(key)
+    if (known?.session.ended.aborted === false) return known
+    if (entries.size >= limits.sessionsMax) {
+      throw new ProtocolError('rate_limited', 'too many studies are open')
+    }
+    const made = { session: start(request), user: request.user, readers: 0, usedAt: clock() }
+    entries.set(key, made)
+    return made
+  }
+  return {
+    sessions: (): Session[] => [...entries.values()].map((one) => one.session),
+    isCut: (remote: RemoteStudy): boolean =>
+      [...entries.values()].some(
+        ({ session }) => session.remote === remote && session.state() === 'cut',
+      ),
+    /** A session whose holder has admitted its user lately, until it is released. */
+    async take(request: ReadRequest): Promise<{ session: Session; release: () => void }> {
+      const key = keyOf(request)
+      const entry = entryOf(key, request)
+      entry.readers += 1
+      const release = once(() => {
+        entry.readers -= 1
+        entry.usedAt = clock()
+      })
+      try {
+        await entry.session.fresh()
+      } catch (error) {
+        release()
+        const isUseless = entry.session.ended.aborted || entry.session.askedAt() < 0
+        if (isUseless && entry.readers === 0) await end(key, entry)
+        throw error
+      }
+      return { session: entry.session, release }
+    },
+    sweep(): void {
+      for (const [key, entry] of entries) {
+        if (isOver(entry, clock(), limits)) void end(key, entry)
+        else if (isDue(entry, clock(), limits)) entry.session.fresh().catch(() => undefined)
+      }
+    },
+    async end(): Promise<void> {
       await Promise.all([...entries].map(([key, entry]) => end(key, entry)))
     },
   }

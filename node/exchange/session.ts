@@ -48,7 +48,7 @@ export type Session = AsyncDisposable & {
   /** Resolves when the holder has admitted this reader lately. */
   fresh(): Promise<void>
   /** Ends every reader with this. */
-  fail(error: ProtocolError): void
+  fail: (error: ProtocolError) => void
   readonly ended: AbortSignal
   /** Brings a stretch of an instance before anything else, until it is let go. */
   demand(arrival: Arrival, range: ByteRange): Disposable

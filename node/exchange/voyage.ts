@@ -36,72 +36,41 @@ export function createVoyage(deps: VoyageDeps): Voyage {
     isClosing = true
     await stream.close()
   }
+  const end = (job: Job, error?: ProtocolError): void => {
+    wants.remove(job)
+    job.ended(error)
+    fill()
+  }
   const ask = async (job: Job): Promise<void> => {
     wants.prepare(job)
     try {
       const part = await job.next()
-      if (!wants.isPreparing(job)) return
-      if (part === undefined) {
-        wants.remove(job)
-        job.ended()
-      } else if (!isClosing) {
-        if (wants.underWay() === 0) member.resume()
-        stream.want({ ...part, want: wants.begin(job), rank: job.rank })
-        grant()
-      }
+      if (!wants.isPreparing(job) || isClosing) return
+      if (part === undefined) return end(job)
+      if (wants.underWay() === 0) member.resume()
+      stream.want({ ...part, want: wants.begin(job), rank: job.rank })
+      grant(deps)
     } catch (error) {
       if (!wants.isPreparing(job)) return
-      if (isOwnFault(error)) end(job, error)
-      else {
-        fault ??= error
-        await close()
-      }
+      if (isOwnFault(error)) return end(job, error)
+      // Another stream may mend it; this one ends with the reason.
+      fault ??= error
+      await close()
     }
-    fill()
-  }
-  const end = (job: Job, error: ProtocolError): void => {
-    wants.remove(job)
-    job.ended(error)
   }
   const fill = (): void => {
     clearTimeout(linger)
-    if (isClosing) return
-    for (let room = deps.wantsMax - wants.size(); room > 0; room--) {
+    for (let room = isClosing ? 0 : deps.wantsMax - wants.size(); room > 0; room--) {
       const job = deps.take()
       if (job === undefined) break
       void ask(job)
     }
-    if (wants.size() > 0) return
+    if (isClosing || wants.size() > 0) return
     linger = setTimeout(() => void close(), deps.streamLingerMs)
-  }
-  const grant = (): void => {
-    const bytes = member.top()
-    if (bytes > 0) stream.credit(bytes)
-  }
-  const hear = async (frame: ReaderFrame): Promise<void> => {
-    const number = frame.type === 'error' ? frame.error.want : frame.want
-    const job = wants.get(number)
-    if (frame.type === 'data') {
-      deps.onMoved()
-      await job?.data(frame.offset, frame.bytes).catch((error: unknown) => {
-        if (wants.get(number) !== job) return
-        stream.cancel(frame.want)
-        end(job, asProtocolError(error))
-      })
-      member.received(frame.bytes.byteLength)
-      grant()
-    } else if (job !== undefined && frame.type === 'error') {
-      end(job, new ProtocolError(frame.error.code, 'the holder cannot send it'))
-    } else if (job !== undefined) {
-      wants.remove(job)
-      job.sent()
-      void ask(job)
-    }
-    if (frame.type !== 'data') fill()
   }
   const read = async (): Promise<void> => {
     try {
-      for await (const frame of stream.frames()) await hear(frame)
+      for await (const frame of stream.frames()) await hear(deps, frame, { wants, end, ask })
     } finally {
       isClosing = true
       clearTimeout(linger)
@@ -122,6 +91,39 @@ export function createVoyage(deps: VoyageDeps): Voyage {
       if (number !== undefined) stream.cancel(number)
       fill()
     },
+  }
+}
+
+function grant({ stream, member }: VoyageDeps): void {
+  const bytes = member.top()
+  if (bytes > 0) stream.credit(bytes)
+}
+
+type Hearing = {
+  wants: Wants
+  end: (job: Job, error?: ProtocolError) => void
+  ask: (job: Job) => Promise<void>
+}
+
+/** Gives a frame to the job it is for; frames for a job that was dropped meanwhile are of no use. */
+async function hear(deps: VoyageDeps, frame: ReaderFrame, { wants, end, ask }: Hearing) {
+  const number = frame.type === 'error' ? frame.error.want : frame.want
+  const job = wants.get(number)
+  if (frame.type === 'data') {
+    deps.onMoved()
+    await job?.data(frame.offset, frame.bytes).catch((error: unknown) => {
+      if (wants.get(number) !== job) return
+      deps.stream.cancel(frame.want)
+      end(job, asProtocolError(error))
+    })
+    deps.member.received(frame.bytes.byteLength)
+    grant(deps)
+  } else if (job !== undefined && frame.type === 'error') {
+    end(job, new ProtocolError(frame.error.code, 'the holder cannot send it'))
+  } else if (job !== undefined) {
+    wants.remove(job)
+    job.sent()
+    void ask(job)
   }
 }
 
@@ -157,6 +159,8 @@ function createWants() {
     },
   }
 }
+
+type Wants = ReturnType<typeof createWants>
 
 function asProtocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error
