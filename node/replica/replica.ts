@@ -3,6 +3,7 @@ import type { IndexEntry, IndexHead } from '#protocol/index-log.ts'
 import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { StudyRecord } from '#protocol/study.ts'
+import { isSeriesTag } from '../archive/attribute-levels.ts'
 import { timeSearch } from '../archive/catalog-keys.ts'
 import { matchesQuery } from '../archive/matching.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
@@ -95,7 +96,7 @@ export async function openReplica(deps: { dir: string; log: Log }): Promise<Repl
       for await (const study of source) {
         if (found.length >= query.limit || scanned >= storageLimits.searchScanMax) break
         scanned += 1
-        if (matchesQuery(study.attributes, query.match) && isVisible(study)) found.push(study)
+        if (isMatch(study, query.match) && isVisible(study)) found.push(study)
       }
       return found
     },
@@ -143,6 +144,17 @@ const studyOf = (holder: OrganizationOid, record: StudyRecord): ReplicaStudy => 
   record,
   attributes: attributesOf(record),
 })
+
+/** Keys of the series level match when one series of the study has them all (PS3.4 §C.3.4). */
+function isMatch({ record, attributes }: ReplicaStudy, match: Record<string, string[]>): boolean {
+  const keys = Object.entries(match)
+  const isSeriesKey = ([path]: [string, string[]]): boolean => isSeriesTag(path.slice(0, 8))
+  const ofSeries = Object.fromEntries(keys.filter(isSeriesKey))
+  const ofStudy = Object.fromEntries(keys.filter((key) => !isSeriesKey(key)))
+  if (!matchesQuery(attributes, ofStudy)) return false
+  if (Object.keys(ofSeries).length === 0) return true
+  return seriesAttributesOf(record).some((series) => matchesQuery(series, ofSeries))
+}
 
 /** The order of the keys is the order of the lists, as in the archive: newest study first, undated ones last. */
 function rowKey(holder: OrganizationOid, record: StudyRecord): string {

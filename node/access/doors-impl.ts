@@ -1,0 +1,151 @@
+import type { AuditEntry } from '#protocol/audit-event.ts'
+import { authorizeLocal, authorizeQuarantine, authorizeSearch } from '#protocol/authorize.ts'
+import { codeOf } from '#protocol/errors.ts'
+import type { ErrorCode } from '#protocol/errors.ts'
+import type { Kid, OrganizationOid, StudyUid } from '#protocol/ids.ts'
+import type { StudyRecord } from '#protocol/study.ts'
+import type { Archive, Query, QueryResult, StudyReader } from '../archive/archive.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
+import type { Doors } from './doors.ts'
+import type { Federation, ReceivedGrant } from './federation.ts'
+import { createDoorAudit } from './door-audit.ts'
+import { createFetchedDecision } from './fetched.ts'
+import type { FetchedDecision } from './fetched.ts'
+import { searchDoor } from './search-door.ts'
+import type { SessionUser } from './session-user.ts'
+
+/** A study that another organization's index names. */
+export type RegionStudy = { holder: OrganizationOid; record: StudyRecord; attributes: DicomJson }
+
+export type DoorsDeps = {
+  archive: Pick<Archive, 'facts' | 'open' | 'search' | 'quarantine'>
+  audit: { append(entry: AuditEntry): Promise<unknown> }
+  federation: Pick<Federation, 'policy' | 'receivedGrants' | 'now' | 'status' | 'onChange'>
+  /** The replicated index (`node/replica`). */
+  replica: {
+    find(study: StudyUid): Promise<RegionStudy[]>
+    seriesOf(study: RegionStudy): DicomJson[]
+    search(
+      query: { match: Record<string, string[]>; study?: StudyUid; limit: number },
+      isVisible: (study: RegionStudy) => boolean,
+    ): Promise<RegionStudy[]>
+  }
+  /** Studies of other organizations (`node/exchange`). */
+  remote: {
+    open(request: {
+      user: SessionUser
+      study: StudyUid
+      holder: OrganizationOid
+    }): Promise<StudyReader>
+    closeStudy(id: StudyUid | OrganizationOid): unknown
+  }
+  self: { oid: OrganizationOid; name: string; kid: Kid }
+  clock: () => number
+}
+
+/** The doors of a node: facts, decision, audit record, and only then the study. */
+export function createDoors(deps: DoorsDeps): Doors & Disposable {
+  const { archive, federation, remote, self } = deps
+  const decide = createFetchedDecision({ self: self.oid, selfKid: self.kid, federation })
+  const audits = createDoorAudit(deps)
+  const stopClosing = closeWhatEnds(federation, (holder) => remote.closeStudy(holder))
+
+  const openStudy = async (user: SessionUser, study: StudyUid): Promise<StudyReader> => {
+    const held = await archive.facts(study)
+    if (held !== undefined) {
+      const now = deps.clock()
+      const facts = { now, self: self.oid, user, operation: 'view' as const, study: held }
+      const decision = authorizeLocal(facts)
+      if (!decision.ok) return await audits.deny(user, study, { code: decision.code })
+      await audits.opened(user, study, { holder: self.oid })
+      return await archive.open(decision.grant)
+    }
+    const found = await findGranted(deps, decide, { user, study })
+    if (!found.ok) return await audits.deny(user, study, found)
+    const { holder, grant } = found
+    let reader: StudyReader
+    try {
+      reader = await remote.open({ user, study, holder })
+    } catch (error) {
+      return await audits.fail(user, study, { holder, grant, code: codeOf(error) })
+    }
+    await audits.opened(user, study, { holder, grant })
+    return reader
+  }
+
+  const search = async (
+    user: SessionUser,
+    query: Query,
+    scope: 'own' | 'region',
+  ): Promise<QueryResult & { warnings: string[] }> => {
+    const decision = authorizeSearch(user, self.oid, deps.clock())
+    const isReader = !decision.ok && decision.code === 'role_missing' && scope === 'region'
+    if (!decision.ok && !isReader) return await audits.refuseQuery(user, decision.code)
+    const proof = decision.ok ? decision.grant : undefined
+    const result = await searchDoor({ ...deps, decide, openStudy }, { user, query, scope, proof })
+    await audits.queried(user, `${query.level} ${scope}`, result.matches.length)
+    return result
+  }
+
+  return {
+    openStudy,
+    search,
+    accessed: (user, reader, what) => audits.accessed(user, reader, what),
+    async quarantine(user) {
+      const decision = authorizeQuarantine(user, self.oid, deps.clock())
+      if (!decision.ok) return await audits.refuseQuery(user, decision.code)
+      const entries = await archive.quarantine(decision.grant)
+      await audits.queried(user, 'quarantine', entries.length)
+      return entries
+    },
+    [Symbol.dispose]: stopClosing,
+  }
+}
+
+type Found =
+  | { ok: true; holder: OrganizationOid; grant?: string }
+  | { ok: false; holder?: OrganizationOid; code: ErrorCode }
+
+/** Of those who hold the study, the first whose grant lets this user read it. */
+async function findGranted(
+  { replica }: DoorsDeps,
+  decide: FetchedDecision,
+  { user, study }: { user: SessionUser; study: StudyUid },
+): Promise<Found> {
+  let denied: Found = { ok: false, code: 'study_not_held' }
+  for (const candidate of await replica.find(study)) {
+    const { holder } = candidate
+    const decision = decide(user, candidate, 'view')
+    if (!decision.ok) {
+      denied = { ok: false, holder, code: decision.code }
+      continue
+    }
+    const { grant } = decision.grant
+    return { ok: true, holder, ...(grant !== undefined && { grant }) }
+  }
+  return denied
+}
+
+/** When a grant ends, what was opened under it closes; who has another grant opens it again. */
+function closeWhatEnds(
+  federation: Pick<Federation, 'receivedGrants' | 'onChange'>,
+  close: (holder: OrganizationOid) => void,
+): () => void {
+  const active = (): Map<string, OrganizationOid> =>
+    new Map(federation.receivedGrants().filter(isActive).map(holderByNumber))
+  let before = active()
+  return federation.onChange((change) => {
+    if (change !== 'grants') return
+    const now = active()
+    const ended = [...before].filter(([jti]) => !now.has(jti)).map(([, holder]) => holder)
+    for (const holder of new Set(ended)) close(holder)
+    before = now
+  })
+}
+
+const isActive = ({ active }: ReceivedGrant): boolean => active
+
+const holderByNumber = ({ facts }: ReceivedGrant): [string, OrganizationOid] => {
+  const { jti, holder } = facts.grant.claims
+  return [jti, holder.slice('oid:'.length) as OrganizationOid]
+}

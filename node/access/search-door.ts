@@ -1,0 +1,153 @@
+import type { VerifiedSearch } from '#protocol/authorize.ts'
+import { codeOf } from '#protocol/errors.ts'
+import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
+import type { Query, QueryResult, StudyReader } from '../archive/archive.ts'
+import { timeSearch } from '../archive/catalog-keys.ts'
+import { matchesQuery } from '../archive/matching.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
+import type { DoorsDeps, RegionStudy } from './doors-impl.ts'
+import type { FetchedDecision } from './fetched.ts'
+import type { SessionUser } from './session-user.ts'
+
+type Deps = Pick<DoorsDeps, 'archive' | 'replica' | 'federation' | 'self' | 'clock'> & {
+  decide: FetchedDecision
+  openStudy: (user: SessionUser, study: StudyUid) => Promise<StudyReader>
+}
+type Search = {
+  user: SessionUser
+  query: Query
+  scope: 'own' | 'region'
+  /** Absent for who may only read what others granted. */
+  proof: VerifiedSearch | undefined
+}
+type Answer = QueryResult & { warnings: string[] }
+
+const none: QueryResult = { matches: [], more: false }
+
+/** Lists: of the own archive, and with `region` of what grants let this user see in the replicated index. */
+export async function searchDoor(deps: Deps, search: Search): Promise<Answer> {
+  const { archive, self } = deps
+  const { query, scope, proof } = search
+  const own = (wanted: Query): Promise<QueryResult> =>
+    proof === undefined ? Promise.resolve(none) : archive.search(proof, wanted)
+  if (query.level !== 'study') {
+    const { study } = query
+    const isOwn = study === undefined || (await archive.facts(study)) !== undefined
+    if (!isOwn) return await searchWithin(deps, search, study)
+    return { ...(await own(query)), warnings: [] }
+  }
+  const named = ({ matches, more }: QueryResult): QueryResult => ({
+    matches: matches.map((row) => withHolder(row, { ...self, online: true })),
+    more,
+  })
+  if (scope === 'own') return { ...named(await own(query)), warnings: [] }
+  const end = query.offset + query.limit
+  const ours = named(await own({ ...query, offset: 0, limit: end }))
+  const theirs = await regionRows(deps, search, end + 1)
+  const seen = new Set(ours.matches.map(studyOf))
+  const merged = [...ours.matches, ...theirs.filter((row) => !seen.has(studyOf(row)))].sort(byTime)
+  return {
+    matches: merged.slice(query.offset, end),
+    more: ours.more || merged.length > end,
+    warnings: warningsOf(deps),
+  }
+}
+
+/** Rows of other organizations; a study that is here as well is shown as our own. */
+async function regionRows(
+  { replica, archive, federation, decide }: Deps,
+  { user, query }: Search,
+  limit: number,
+): Promise<DicomJson[]> {
+  const { match, study } = query
+  const isVisible = (one: RegionStudy): boolean => decide(user, one, 'search').ok
+  const wanted = { match, limit, ...(study !== undefined && { study }) }
+  const found = await replica.search(wanted, isVisible)
+  const holders = new Map(federation.status().holders.map((holder) => [holder.oid, holder]))
+  const rows: DicomJson[] = []
+  for (const { holder, record, attributes } of found) {
+    if ((await archive.facts(record.study)) !== undefined) continue
+    const known = holders.get(holder)
+    const named = { oid: holder, name: known?.name ?? holder, online: known?.reachable === true }
+    rows.push(withHolder(attributes, named))
+  }
+  return rows
+}
+
+/** Series or instances of another organization's study: asked of the holder, who decides. */
+async function searchWithin(deps: Deps, search: Search, study: StudyUid): Promise<Answer> {
+  const { user, query } = search
+  let rows: DicomJson[]
+  const warnings: string[] = []
+  try {
+    await using reader = await deps.openStudy(user, study)
+    const found =
+      query.level === 'series' ? await reader.series() : await reader.instances(query.series)
+    rows = found.map(({ attributes, series }) => ({
+      ...attributes,
+      '0020000D': { vr: 'UI', Value: [study] },
+      '0020000E': { vr: 'UI', Value: [series] },
+    }))
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'forbidden') return { ...none, warnings }
+    if (code !== 'holder_unreachable' || query.level !== 'series') throw error
+    const [known] = await visibleStudies(deps, user, study)
+    rows = known === undefined ? [] : deps.replica.seriesOf(known)
+    warnings.push('the holder is unreachable: series as its index describes them')
+  }
+  const matches = rows.filter((row) => matchesQuery(row, query.match))
+  const end = query.offset + query.limit
+  return { matches: matches.slice(query.offset, end), more: matches.length > end, warnings }
+}
+
+async function visibleStudies(
+  { replica, decide }: Deps,
+  user: SessionUser,
+  study: StudyUid,
+): Promise<RegionStudy[]> {
+  return (await replica.find(study)).filter((one) => decide(user, one, 'search').ok)
+}
+
+type Holder = { oid: OrganizationOid; name: string; online: boolean }
+
+/** Who has the study and whether it can be had now (PS3.18 Table 10.6.3-3: 00080054, 00080056). */
+function withHolder(row: DicomJson, { oid, name, online }: Holder): DicomJson {
+  return {
+    ...row,
+    '00080054': { vr: 'AE', Value: [oid] },
+    '00080056': { vr: 'CS', Value: [online ? 'ONLINE' : 'OFFLINE'] },
+    '00080080': { vr: 'LO', Value: [name] },
+  }
+}
+
+const textOf = (row: DicomJson, tag: string): string => {
+  const value = row[tag]?.Value?.[0]
+  return typeof value === 'string' ? value : ''
+}
+const studyOf = (row: DicomJson): string => textOf(row, '0020000D')
+const orderOf = (row: DicomJson): string =>
+  `${timeSearch(textOf(row, '00080020'), textOf(row, '00080030'))} ${studyOf(row)}`
+
+/** The order of the archive's own lists: newest first, then by UID. */
+function byTime(a: DicomJson, b: DicomJson): number {
+  const [first, second] = [orderOf(a), orderOf(b)]
+  return first < second ? -1 : first > second ? 1 : 0
+}
+
+/** Who could not be asked, and how old what is shown may be. ASCII: they travel in a header. */
+function warningsOf({ federation, clock }: Deps): string[] {
+  const { registry, holders } = federation.status()
+  const granting = new Set(
+    federation
+      .receivedGrants()
+      .filter(({ active }) => active)
+      .map(({ facts }) => facts.grant.claims.holder.slice('oid:'.length)),
+  )
+  const seconds = (ms: number): number => Math.round(ms / 1000)
+  const warnings = holders
+    .filter(({ oid, reachable }) => !reachable && granting.has(oid))
+    .map(({ oid, ageMs }) => `holder ${oid} unreachable, index age ${seconds(ageMs)} s`)
+  if (registry.reachable) return warnings
+  return [`registry unreachable for ${seconds(clock() - registry.since)} s`, ...warnings]
+}
