@@ -117,3 +117,11 @@ test('unforeseen failures tell nothing; an answer that breaks off is not passed 
   assert.equal(broken.status, 200)
   await assert.rejects(broken.arrayBuffer())
 })
+
+test('an error is not described by the headers of the answer that was begun', async () => {
+  const answer = await node.get('/dicom-web/late', node.as('radiologist'))
+  assert.equal(answer.status, 504)
+  assert.equal(await answer.text(), '{"error":{"code":"holder_unreachable"}}')
+  assert.equal(answer.headers.get('cache-control'), 'no-store')
+  assert.equal(answer.headers.get('etag'), null)
+})

@@ -127,3 +127,43 @@ test('a session ends by itself, and what the page polls does not prolong it', as
   assert.equal((await node.get('/api/region', { cookie })).status, 401)
   node.time.now = start
 })
+
+test('behind a proxy that speaks HTTPS: its host name, a secure cookie, strict transport', async () => {
+  await using node = await openTestNode({
+    cookieName: '__Host-cami',
+    secureCookie: true,
+    allowedHosts: ['cami.okb.example'],
+  })
+  const ask = (host: string) =>
+    node.raw({
+      method: 'POST',
+      path: '/api/session',
+      headers: { host, 'content-type': 'application/json' },
+      body: JSON.stringify({ login: 'radiologist.okb', password }),
+    })
+  const { status, headers, text } = await ask('CAMI.okb.example')
+  assert.equal(status, 200)
+  const { token } = JSON.parse(text) as { token: string }
+  assert.deepEqual(headers['set-cookie'], [
+    `__Host-cami=${token}; Path=/; HttpOnly; SameSite=Lax; Secure`,
+  ])
+  assert.equal(headers['strict-transport-security'], 'max-age=31536000')
+  assert.equal((await ask('cami.okb.example.evil.example')).status, 400)
+})
+
+test('a bearer token that is malformed or unknown is no session; scheme names are in any case', async () => {
+  const { authorization } = node.as('radiologist')
+  const ask = async (value: string) =>
+    (await node.get('/api/session', { authorization: value })).status
+  assert.equal(await ask(authorization), 200)
+  assert.equal(await ask(authorization.replace('Bearer', 'bearer')), 200)
+  for (const wrong of [
+    'Bearer',
+    'Bearer x',
+    `${authorization}x`,
+    'Basic YTpi',
+    `${authorization}, x`,
+  ]) {
+    assert.equal(await ask(wrong), 401, wrong)
+  }
+})

@@ -83,6 +83,11 @@ export function createErrors(log: Log): Middleware {
         ctx.res.destroy()
         return
       }
+      // What a handler said of the answer that it did not give.
+      for (const name of ['Content-Encoding', 'Content-Range', 'Content-Disposition', 'ETag']) {
+        ctx.remove(name)
+      }
+      ctx.set('Cache-Control', 'no-store')
       ctx.status = status
       ctx.body = errorBody(code)
       if (status === 401) ctx.set('WWW-Authenticate', 'Bearer')

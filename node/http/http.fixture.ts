@@ -60,7 +60,9 @@ export type TestNode = AsyncDisposable & {
 }
 export type RawAnswer = { status: number; headers: http.IncomingHttpHeaders; text: string }
 
-export async function openTestNode(): Promise<TestNode> {
+export async function openTestNode(
+  settings: Partial<AppDeps['config']['http']> = {},
+): Promise<TestNode> {
   await using opened = new AsyncDisposableStack()
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-http-'))
   opened.defer(() => rm(dir, { recursive: true, force: true }))
@@ -79,7 +81,12 @@ export async function openTestNode(): Promise<TestNode> {
   const studies = createStudies()
   const uploads: number[] = []
   const { federation, dicomweb } = { federation: testFederation, dicomweb: createDicomweb(uploads) }
-  const config = { organization, demo: true, devices: [], http: httpConfig(viewerDir) }
+  const config = {
+    organization,
+    demo: true,
+    devices: [],
+    http: { ...httpConfig(viewerDir), ...settings },
+  }
   const rest = { federation, dicomweb, log: silentLog, clock }
   const app = createApp({ config, sessions, accounts, audit, ...studies.deps, ...rest })
   const { url, port } = opened.use(await listen(app, { host: '127.0.0.1', port: 0 }))
@@ -190,6 +197,11 @@ function createDicomweb(uploads: number[]): Router {
   })
   router.get('/broken', (ctx) => {
     ctx.body = Readable.from(breaksOff())
+  })
+  router.get('/late', (ctx) => {
+    ctx.set({ 'Content-Encoding': 'gzip', ETag: '"x"', 'Cache-Control': 'private' })
+    ctx.length = 7
+    throw new ProtocolError('holder_unreachable', 'no way there')
   })
   router.get('/crash', () => {
     throw new Error('a path /var/lib/secret')
