@@ -9,7 +9,8 @@ import { streamLimits } from '#protocol/limits.ts'
 export function createReplayGuard({ now }: { now: () => number }): {
   isFirst(claims: Pick<Assertion, 'iss' | 'jti' | 'iat'>): boolean
 } {
-  const startedAt = now()
+  // Assertions carry whole seconds: those of the second of the start are taken.
+  const startedAt = Math.floor(now() / 1000)
   const seen = new Map<string, number>()
   return {
     isFirst({ iss, jti, iat }) {
@@ -19,7 +20,7 @@ export function createReplayGuard({ now }: { now: () => number }): {
         seen.delete(key)
       }
       const key = `${iss} ${jti}`
-      if (iat * 1000 < startedAt || seen.has(key) || seen.size >= streamLimits.replayEntriesMax)
+      if (iat < startedAt || seen.has(key) || seen.size >= streamLimits.replayEntriesMax)
         return false
       seen.set(key, at)
       return true
