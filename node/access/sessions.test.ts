@@ -210,6 +210,17 @@ test('a right password takes the failures back', async () => {
   }
 })
 
+test('confirming the password counts guesses as the sign-in does', async () => {
+  await using place = await open()
+  const { user } = await place.signIn()
+  assert.equal((await place.sessions.confirm(user, right.password)).login, right.login)
+  for (let n = 0; n < 5; n++) {
+    await assert.rejects(place.sessions.confirm(user, wrong.password), { code: 'forbidden' })
+  }
+  await assert.rejects(place.sessions.confirm(user, right.password), { code: 'rate_limited' })
+  await assert.rejects(place.signIn(), { code: 'rate_limited' })
+})
+
 test('every attempt is audited, without the password', async () => {
   await using place = await open()
   const { secret, user } = await place.signIn()

@@ -1,5 +1,5 @@
 import type { AuditEntry } from '#protocol/audit-event.ts'
-import { ProtocolError, type ErrorCode } from '#protocol/errors.ts'
+import { codeOf, ProtocolError, type ErrorCode } from '#protocol/errors.ts'
 import type { OrganizationOid, Sha256 } from '#protocol/ids.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import type { Records } from '../store/records.ts'
@@ -19,6 +19,8 @@ export type Sessions = {
   resume(secret: string, options?: { touch?: boolean }): Promise<SessionUser | undefined>
   signOut(secret: string): Promise<void>
   endAll(account: Account): Promise<void>
+  /** Asks for the password once more; guesses count as they do at the sign-in. Throws `forbidden`, `rate_limited`. */
+  confirm(user: SessionUser, password: string): Promise<Account>
   count(): number
 }
 
@@ -79,6 +81,14 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
       await record('logout', { ...actorOf(user), outcome: 'success' })
     },
     endAll: (account) => store.endAll(account.id),
+    async confirm({ login, address, workstation }, password) {
+      try {
+        return await authenticate({ login, password, address, workstation })
+      } catch (error) {
+        if (codeOf(error) !== 'unauthenticated') throw error
+        throw new ProtocolError('forbidden', 'a wrong password', { cause: error })
+      }
+    },
     count: () => store.count(),
   }
 }

@@ -38,6 +38,21 @@ test('every resource answers exactly the roles that may use it', async () => {
     ['GET', '/api/audit', row(401, 403, 200, 403, 200, 403)],
     ['GET', '/api/devices', row(401, 403, 200, 403, 403, 403)],
     ['GET', '/api/accounts/users', row(401, 403, 200, 403, 403, 403)],
+    ['POST', '/api/accounts/users', row(401, 403, 400, 403, 403, 403), { login: 'x' }],
+    ['POST', `/api/accounts/${grantId}/disable`, row(401, 403, 404, 403, 403, 403)],
+    ['POST', `/api/accounts/${grantId}/enable`, row(401, 403, 404, 403, 403, 403)],
+    [
+      'POST',
+      `/api/accounts/${grantId}/password`,
+      row(401, 403, 404, 403, 403, 403),
+      { password: 'a password of some length' },
+    ],
+    [
+      'POST',
+      '/api/session/password',
+      row(401, 403, 403, 403, 403, 403),
+      { current: 'wrong', password: 'a password of some length' },
+    ],
     ['GET', '/api/grants', row(401, 403, 200, 200, 403, 403)],
     ['POST', '/api/grants', row(401, 403, 200, 403, 403, 403), grant],
     ['DELETE', `/api/grants/${grantId}`, row(401, 403, 204, 403, 403, 403)],
@@ -203,4 +218,56 @@ test('the description names every resource, with its schemas and roles', async (
     ['study', 'user', 'event', 'outcome', 'after', 'limit'],
   )
   assert.match(JSON.stringify(answer.paths['/api/grants']?.['post']), /"grantee"/)
+})
+
+test('the administrator makes an account, gives a new password, and ends it; each is audited', async () => {
+  const admin = node.as('mo_admin')
+  const before = node.audit.count()
+  const login = 'novikova.okb'
+  const given = { login, password: 'нулевая медведица 7', name: 'Новикова', roles: ['radiologist'] }
+  const person = { ...given, position: 'врач-рентгенолог', department: 'КТ' }
+  const made = await node.post('/api/accounts/users', person, admin)
+  assert.equal(made.status, 200)
+  const { account } = (await made.json()) as { account: string }
+  assert.equal((await node.post('/api/accounts/users', person, admin)).status, 409)
+
+  const signIn = async (password: string) => {
+    const answer = await node.post('/api/session', { login, password })
+    const { token = '' } = (await answer.json()) as { token?: string }
+    const isIn = async () =>
+      (await node.get('/api/session', { authorization: `Bearer ${token}` })).status === 200
+    return { status: answer.status, token, isIn }
+  }
+  const first = await signIn(given.password)
+  assert.equal(await first.isIn(), true)
+  node.time.now += 1
+  const own = { authorization: `Bearer ${first.token}` }
+  const change = { current: given.password, password: 'первая медведица 77' }
+  assert.equal((await node.post('/api/session/password', change, own)).status, 204)
+  assert.equal(await first.isIn(), false)
+  assert.equal((await signIn(given.password)).status, 401)
+  const second = await signIn(change.password)
+  assert.equal(await second.isIn(), true)
+  node.time.now += 1
+  const password = 'вторая медведица 777'
+  const reset = await node.post(`/api/accounts/${account}/password`, { password }, admin)
+  assert.equal(reset.status, 204)
+  assert.equal(await second.isIn(), false)
+  const third = await signIn(password)
+  assert.equal((await node.post(`/api/accounts/${account}/disable`, undefined, admin)).status, 204)
+  assert.equal(await third.isIn(), false)
+  assert.equal((await signIn(password)).status, 401)
+  const events = await node.audit.list({ after: before, filter: { event: 'configuration' } })
+  assert.deepEqual(
+    events.map(({ detail }) => detail?.replace(account, 'it')),
+    [
+      'created account it as radiologist',
+      'new password for account it',
+      'new password for account it',
+      'disabled account it',
+    ],
+  )
+  const text = await (await node.get('/api/accounts/users', admin)).text()
+  assert.match(text, /novikova/)
+  assert.doesNotMatch(text, /argon2|passwordHash/)
 })

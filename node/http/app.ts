@@ -7,6 +7,7 @@ import type { Doors } from '../access/doors.ts'
 import type { Sessions } from '../access/sessions.ts'
 import type { NodeConfig } from '../config.ts'
 import type { Log } from '../log.ts'
+import { accountRoutes } from './api/accounts.ts'
 import { administrationRoutes } from './api/administration.ts'
 import { auditRoutes } from './api/audit.ts'
 import { grantRoutes, type Grants } from './api/grants.ts'
@@ -25,8 +26,8 @@ import { createViewerFiles } from './viewer-files.ts'
 
 export type AppDeps = {
   config: Pick<NodeConfig, 'organization' | 'http' | 'demo' | 'devices'>
-  sessions: Pick<Sessions, 'signIn' | 'signOut' | 'resume'>
-  accounts: Pick<Accounts, 'list' | 'userId'>
+  sessions: Pick<Sessions, 'signIn' | 'signOut' | 'resume' | 'endAll' | 'confirm'>
+  accounts: Accounts
   audit: Pick<AuditLog, 'append' | 'list'>
   doors: Pick<Doors, 'openStudy' | 'quarantine'>
   federation: Grants & { status(): RegionStatus }
@@ -77,6 +78,7 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
     ...auditRoutes(deps),
     ...grantRoutes(deps),
     ...administrationRoutes(deps),
+    ...accountRoutes(deps),
   ]
   const description: Route = defineOpenRoute({
     method: 'get',

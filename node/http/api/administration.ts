@@ -1,6 +1,4 @@
 import { z } from 'zod'
-import { UserId } from '#protocol/ids.ts'
-import type { Accounts } from '../../access/accounts.ts'
 import type { Doors } from '../../access/doors.ts'
 import type { QuarantineEntry } from '../../archive/archive.ts'
 import { Device, type NodeConfig } from '../../config.ts'
@@ -19,23 +17,12 @@ const QuarantineRow = z.strictObject({
   source: z.string(),
 })
 
-const UserRow = z.strictObject({
-  id: UserId,
-  login: z.string(),
-  name: z.string(),
-  position: z.string(),
-  department: z.string(),
-  roles: z.array(z.string()),
-  enabled: z.boolean(),
-})
-
 /** What the organization's administrator sees: no images. */
 export function administrationRoutes(deps: {
   doors: Pick<Doors, 'quarantine'>
-  accounts: Pick<Accounts, 'list' | 'userId'>
   config: Pick<NodeConfig, 'devices'>
 }): Route[] {
-  const { doors, accounts, config } = deps
+  const { doors, config } = deps
   return [
     defineRoute({
       method: 'get',
@@ -55,25 +42,6 @@ export function administrationRoutes(deps: {
       answer: z.strictObject({ devices: z.array(Device) }),
       async handle() {
         return { devices: config.devices }
-      },
-    }),
-    defineRoute({
-      method: 'get',
-      path: '/api/accounts/users',
-      summary: "People of this organization, with the ids that other organizations' grants name",
-      access: ['mo_admin'],
-      answer: z.strictObject({ users: z.array(UserRow) }),
-      async handle() {
-        const users = accounts.list().map((account) => ({
-          id: accounts.userId(account),
-          login: account.login,
-          name: account.name,
-          position: account.position,
-          department: account.department,
-          roles: [...account.roles],
-          enabled: account.enabled,
-        }))
-        return { users }
       },
     }),
   ]
