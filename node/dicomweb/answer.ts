@@ -38,6 +38,7 @@ export async function sendContent(
   { type, content, isRangeable }: Answer,
   release: () => Promise<void>,
 ): Promise<void> {
+  ctx.status = 200
   const range = isRangeable ? rangeOf(ctx, content) : { offset: 0, length: content.bytes }
   if (range === undefined || ctx.method === 'HEAD') {
     ctx.set('Content-Type', type)
@@ -62,7 +63,6 @@ export type Answer = {
 function rangeOf(ctx: Context, { bytes }: Content): ByteRange | undefined {
   const whole = { offset: 0, length: bytes }
   ctx.set('Accept-Ranges', 'bytes')
-  ctx.status = 200
   const header = ctx.get('Range')
   const condition = ctx.get('If-Range')
   if (header === '' || (condition !== '' && condition !== ctx.response.get('ETag'))) return whole

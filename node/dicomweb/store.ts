@@ -1,3 +1,4 @@
+import type { Role } from '#protocol/authorize.ts'
 import { codeOf, type ErrorCode, ProtocolError } from '#protocol/errors.ts'
 import { httpLimits, instanceLimits } from '#protocol/limits.ts'
 import type { Archive, Declared, IngestSink, Stored } from '../archive/archive.ts'
@@ -9,6 +10,15 @@ import { type IncomingPart, readParts } from './multipart-reader.ts'
 import { instancePath, studyPath, uidsOf } from './paths.ts'
 import { createStudyCheck } from './study-check.ts'
 
+/** Who brings instances to the node's own archive. */
+const storingRoles: ReadonlySet<Role> = new Set([
+  'radiographer',
+  'radiologist',
+  'diagnostician',
+  'dept_head',
+  'mo_admin',
+])
+
 export type StoreDeps = { archive: Pick<Archive, 'ingest'> }
 
 /** What became of one part. */
@@ -18,6 +28,9 @@ type Outcome =
 
 /** Takes instances in (PS3.18 §10.5). Each stands or falls alone; the answer has an item for every one. */
 export async function storeInstances(ctx: Context, deps: StoreDeps): Promise<void> {
+  if (!ctx.state.user.roles.some((role) => storingRoles.has(role))) {
+    throw new ProtocolError('role_missing', 'this role brings no instances')
+  }
   const study = ctx.params['study'] === undefined ? undefined : uidsOf(ctx.params).study
   const outcomes: Outcome[] = []
   for await (const part of partsOf(ctx)) {

@@ -1,0 +1,155 @@
+import Koa from 'koa'
+import { Router } from '@koa/router'
+import type { RouterMiddleware } from '@koa/router'
+import type { Role } from '#protocol/authorize.ts'
+import { ProtocolError } from '#protocol/errors.ts'
+import type { Archive, Declared, Origin } from '../archive/archive.ts'
+import {
+  holder,
+  openTestArchive,
+  searchProof,
+  send,
+  studyProof,
+  temporaryFolder,
+} from '../archive/archive.fixture.ts'
+import type { Doors } from '../access/doors.ts'
+import type { SessionUser } from '../access/session-user.ts'
+import { type Part10File, readPart10File } from '../dicom/part10.ts'
+import { createErrors } from '../http/errors.ts'
+import { listen } from '../http/listen.ts'
+import { silentLog } from '../log.ts'
+import type { State } from './answer.ts'
+import { createDicomweb } from './router.ts'
+
+export type Access = { study: string; detail: string; instances: number; bytes: number }
+
+const media: Origin = { kind: 'media', path: 'test' }
+
+/** A node's DICOMweb interface over a real archive and a real socket; doors open all but `forbidden`. */
+export async function openDicomweb() {
+  const stack = new AsyncDisposableStack()
+  const folder = stack.use(await temporaryFolder())
+  const archive = stack.use(await openTestArchive(folder.path))
+  const forbidden = new Set<string>()
+  const accesses: Access[] = []
+  const open = { readers: 0 }
+  const user = { roles: ['radiologist'] as Role[] }
+  const doors = createTestDoors({ archive, forbidden, accesses, open })
+  const app = new Koa<State>()
+  app.silent = true
+  app.use(createErrors(silentLog))
+  app.use(async (ctx, next) => {
+    ctx.state.user = { ...person, ...user }
+    await next()
+  })
+  const root = new Router<State>()
+  root.use(
+    '/dicom-web',
+    createDicomweb({ doors, archive }).routes() as unknown as RouterMiddleware<State>,
+  )
+  app.use(root.routes() as unknown as Koa.Middleware<State>)
+  const server = stack.use(
+    await listen({ handler: app.callback() }, { host: '127.0.0.1', port: 0 }),
+  )
+  return {
+    archive,
+    forbidden,
+    accesses,
+    open,
+    user,
+    url: `${server.url}/dicom-web`,
+    get: (path: string, headers: Record<string, string> = {}) =>
+      fetch(`${server.url}/dicom-web${path}`, { headers }),
+    async keep(bytes: Uint8Array): Promise<Part10File> {
+      const file = readPart10File(bytes)
+      const { sopClass, sopUid, transferSyntax } = file
+      await send(archive, file.dataSet, { sopClass, sopUid, transferSyntax }, { origin: media })
+      return file
+    },
+    keepDataSet: (bytes: Uint8Array, declared: Declared) =>
+      send(archive, bytes, declared, { origin: media }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+const person: SessionUser = {
+  uid: searchProof.user,
+  organization: holder,
+  roles: [],
+  enabled: true,
+  authTime: 0,
+  amr: ['pwd'],
+  login: 'reader',
+  name: 'Reader',
+  position: '',
+  department: '',
+  workstation: '',
+  address: '127.0.0.1',
+  session: '00',
+  expiresAt: Number.MAX_SAFE_INTEGER,
+}
+
+function createTestDoors(parts: {
+  archive: Archive
+  forbidden: Set<string>
+  accesses: Access[]
+  open: { readers: number }
+}): Pick<Doors, 'openStudy' | 'search' | 'accessed'> {
+  const { archive, forbidden, accesses, open } = parts
+  return {
+    async openStudy(_, study) {
+      const refused = new ProtocolError('forbidden', 'no')
+      if (forbidden.has(study) || (await archive.facts(study)) === undefined) throw refused
+      const reader = await archive.open(studyProof(study))
+      open.readers++
+      let isOpen = true
+      return {
+        ...reader,
+        async [Symbol.asyncDispose]() {
+          if (isOpen) open.readers--
+          isOpen = false
+          await reader[Symbol.asyncDispose]()
+        },
+      }
+    },
+    search: async (_, query, scope) => ({
+      ...(await archive.search(searchProof, query)),
+      warnings: scope === 'region' ? ['Больница "3" is out of reach'] : [],
+    }),
+    async accessed(_, reader, what) {
+      accesses.push({ study: reader.study, ...what })
+    },
+  }
+}
+
+export type ReceivedPart = { headers: Map<string, string>; body: Buffer }
+
+/** Takes a multipart body apart by its boundary lines alone, without trusting stated lengths. */
+export async function partsOf(response: Response): Promise<ReceivedPart[]> {
+  const type = response.headers.get('content-type') ?? ''
+  const boundary = /boundary="?([^";]+)"?/.exec(type)?.[1] ?? ''
+  const body = Buffer.from(await response.arrayBuffer()).toString('latin1')
+  const pieces = `\r\n${body}`.split(`\r\n--${boundary}`)
+  if (pieces.at(-1)?.trim() !== '--') throw new Error('the closing boundary is missing')
+  return pieces.slice(1, -1).map((piece) => {
+    const blank = piece.indexOf('\r\n\r\n')
+    const lines = piece.slice(2, blank).split('\r\n')
+    const headers = lines.map((line): [string, string] => {
+      const colon = line.indexOf(':')
+      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]
+    })
+    return { headers: new Map(headers), body: Buffer.from(piece.slice(blank + 4), 'latin1') }
+  })
+}
+
+/** A STOW-RS body. */
+export function multipartBody(parts: readonly Uint8Array[], boundary = 'edge'): Buffer {
+  return Buffer.concat([
+    ...parts.flatMap((part) => [
+      Buffer.from(`--${boundary}\r\nContent-Type: application/dicom\r\n\r\n`),
+      Buffer.from(part),
+      Buffer.from('\r\n'),
+    ]),
+    Buffer.from(`--${boundary}--\r\n`),
+  ])
+}

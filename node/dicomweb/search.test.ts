@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { sendSlice, type Slice } from '../archive/archive.fixture.ts'
+import { openDicomweb } from './dicomweb.fixture.ts'
+
+type Row = Record<string, { vr: string; Value?: unknown[] }>
+type Web = Awaited<ReturnType<typeof openDicomweb>>
+
+const slices: Slice[] = [
+  {
+    study: '1.1',
+    series: '1.1.1',
+    sop: '1.1.1.1',
+    name: 'Иванов^Пётр',
+    date: '20260101',
+    number: 1,
+  },
+  {
+    study: '1.1',
+    series: '1.1.1',
+    sop: '1.1.1.2',
+    name: 'Иванов^Пётр',
+    date: '20260101',
+    number: 2,
+  },
+  {
+    study: '1.1',
+    series: '1.1.2',
+    sop: '1.1.2.1',
+    name: 'Иванов^Пётр',
+    date: '20260101',
+    modality: 'SR',
+  },
+  {
+    study: '1.2',
+    series: '1.2.1',
+    sop: '1.2.1.1',
+    name: 'Сидорова^Анна',
+    date: '20260301',
+    modality: 'MR',
+    patientId: '7',
+    accession: 'A1',
+  },
+]
+
+async function open(): Promise<Web> {
+  const web = await openDicomweb()
+  for (const slice of slices) await sendSlice(web.archive, slice)
+  return web
+}
+
+async function rows(web: Web, path: string): Promise<Row[]> {
+  const response = await web.get(path)
+  assert.equal(response.status, 200, path)
+  return (await response.json()) as Row[]
+}
+const valuesAt = (found: Row[], tag: string) => found.map((row) => row[tag]?.Value?.[0])
+const studies = async (web: Web, query: string) =>
+  valuesAt(await rows(web, `/studies?${query}`), '0020000D')
+
+test('studies are found by keyword and by tag, with ranges, lists, wildcards and names', async () => {
+  await using web = await open()
+  for (const [query, expected] of [
+    ['', ['1.2', '1.1']],
+    ['PatientID=7', ['1.2']],
+    ['00100020=7', ['1.2']],
+    ['StudyDate=20260201-', ['1.2']],
+    ['StudyDate=20260101', ['1.1']],
+    ['StudyInstanceUID=1.1,1.2,1.3', ['1.2', '1.1']],
+    ['StudyInstanceUID=1.1%5C1.2', ['1.2', '1.1']],
+    ['PatientName=иванов*', ['1.1']],
+    ['PatientName=*', ['1.2', '1.1']],
+    ['AccessionNumber=A?', ['1.2']],
+    ['ModalitiesInStudy=SR', ['1.1']],
+    ['ModalitiesInStudy=SR,MR', ['1.2', '1.1']],
+    ['PatientID=nobody', []],
+  ] as const) {
+    assert.deepEqual(await studies(web, query), expected, query)
+  }
+})
+
+test('a row has the default attributes, those matched and those asked for', async () => {
+  await using web = await open()
+  const [row] = await rows(web, '/studies?PatientID=7')
+  assert.deepEqual(row?.['00081190']?.Value, ['/dicom-web/studies/1.2'])
+  assert.deepEqual(row?.['00080061'], { vr: 'CS', Value: ['MR'] })
+  assert.deepEqual(row?.['00201208'], { vr: 'IS', Value: [1] })
+  assert.deepEqual(row?.['00080005'], { vr: 'CS', Value: ['ISO_IR 192'] })
+  assert.equal(row?.['0008103E'], undefined)
+  const [one] = await rows(web, '/series?SeriesInstanceUID=1.2.1')
+  assert.deepEqual(one?.['0020000E']?.Value, ['1.2.1'])
+  assert.equal(one?.['00280103'], undefined)
+  for (const field of ['PatientName', '00100010', 'all', 'PatientID,PatientName']) {
+    const [full] = await rows(web, `/instances?SOPInstanceUID=1.2.1.1&includefield=${field}`)
+    assert.deepEqual(
+      full?.['00100010'],
+      { vr: 'PN', Value: [{ Alphabetic: 'Сидорова^Анна' }] },
+      field,
+    )
+  }
+})
+
+test('series and instances of one study are listed and matched', async () => {
+  await using web = await open()
+  const series = await rows(web, '/studies/1.1/series')
+  assert.deepEqual(valuesAt(series, '0020000E').toSorted(), ['1.1.1', '1.1.2'])
+  const [first] = await rows(web, '/studies/1.1/series?Modality=CT')
+  assert.deepEqual(first?.['00201209'], { vr: 'IS', Value: [2] })
+  assert.deepEqual(first?.['00081190']?.Value, ['/dicom-web/studies/1.1/series/1.1.1'])
+  assert.equal((await rows(web, '/studies/1.1/instances')).length, 3)
+  const [second] = await rows(web, '/studies/1.1/series/1.1.1/instances?InstanceNumber=2')
+  assert.deepEqual(second?.['00080018']?.Value, ['1.1.1.2'])
+  assert.deepEqual(second?.['00083002']?.Value, ['1.2.840.10008.1.2.1'])
+  assert.equal(web.open.readers, 0)
+})
+
+test('what may not be read is left out of searches, not refused', async () => {
+  await using web = await open()
+  web.forbidden.add('1.1')
+  for (const uid of ['1.1', '9.9']) {
+    assert.deepEqual(await rows(web, `/studies/${uid}/series`), [])
+    assert.deepEqual(await rows(web, `/studies/${uid}/instances`), [])
+  }
+})
+
+test('pages follow each other, and warnings say what was left out or not understood', async () => {
+  await using web = await open()
+  const warnings = async (path: string) => {
+    const response = await web.get(path)
+    assert.equal(response.status, 200, path)
+    await response.arrayBuffer()
+    return response.headers.get('warning') ?? ''
+  }
+  assert.deepEqual(await studies(web, 'limit=1'), ['1.2'])
+  assert.deepEqual(await studies(web, 'limit=1&offset=1'), ['1.1'])
+  assert.match(await warnings('/studies?limit=1'), /^299 cami "There are additional results/)
+  assert.equal(await warnings('/studies?limit=1&offset=1'), '')
+  assert.match(await warnings('/studies/1.1/instances?limit=2'), /additional results/)
+  assert.match(
+    await warnings('/studies?fuzzymatching=true'),
+    /fuzzymatching parameter is not supported/,
+  )
+  assert.equal(await warnings('/studies?fuzzymatching=false'), '')
+  assert.match(await warnings('/studies?TubeAngle=1'), /TubeAngle is not supported/)
+  assert.match(await warnings('/studies?scope=region'), /^299 cami "%D0%91.* '3' is out of reach"$/)
+})
+
+test('nonsense is refused', async () => {
+  await using web = await open()
+  for (const query of [
+    'NoSuchKeyword=1',
+    'limit=-1',
+    'limit=x',
+    'limit=1&limit=2',
+    'offset=1.5',
+    'fuzzymatching=maybe',
+    'scope=world',
+    'includefield=Nonsense',
+    'StudyDate=yesterday',
+    'StudyDate=2026-01-01-x',
+    'StudyInstanceUID=1.2.x',
+    `PatientName=${'a'.repeat(5000)}`,
+    Array.from({ length: 70 }, (_, at) => `0010${String(at + 1000)}=1`).join('&'),
+  ]) {
+    const response = await web.get(`/studies?${query}`)
+    assert.deepEqual(await response.json(), { error: { code: 'bad_request' } }, query)
+    assert.equal(response.status, 400)
+  }
+  for (const accept of ['text/html', 'multipart/related; type="application/dicom+xml"']) {
+    const response = await web.get('/studies', { accept })
+    await response.arrayBuffer()
+    assert.equal(response.status, 406)
+  }
+})

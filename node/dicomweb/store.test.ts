@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { dataSet } from '../archive/archive.fixture.ts'
+import { corpusFile, noCorpus } from '../dicom/data-set.fixture.ts'
+import { createPart10Header, readPart10File } from '../dicom/part10.ts'
+import { multipartBody, openDicomweb } from './dicomweb.fixture.ts'
+import { readParts } from './multipart-reader.ts'
+
+const sopClass = '1.2.840.10008.5.1.4.1.1.2'
+const transferSyntax = '1.2.840.10008.1.2.1'
+const multipart = 'multipart/related; type="application/dicom"; boundary=edge'
+
+const file = (sop: string, study = '1.1', patientId = '42', pixels = new Uint8Array(8)): Buffer =>
+  Buffer.concat([
+    createPart10Header({ sopClass, sopUid: sop, transferSyntax }),
+    dataSet({ study, series: `${study}.1`, sop, patientId, pixels }),
+  ])
+
+type Web = Awaited<ReturnType<typeof openDicomweb>>
+type Items = { Value?: Record<string, { Value?: unknown[] }>[] }
+
+async function post(
+  web: Web,
+  body: Uint8Array<ArrayBuffer>,
+  { path = '/studies', type = multipart } = {},
+) {
+  const response = await fetch(`${web.url}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': type },
+    body,
+  })
+  const text = await response.text()
+  const answer = JSON.parse(text) as {
+    '00081198'?: Items
+    '00081199'?: Items
+    error?: { code: string }
+  }
+  const items = (list: Items | undefined, tag: string) =>
+    (list?.Value ?? []).map((item) => item[tag]?.Value?.[0])
+  return {
+    status: response.status,
+    stored: items(answer['00081199'], '00081155'),
+    failed: items(answer['00081198'], '00081155'),
+    reasons: items(answer['00081198'], '00081197'),
+    answer,
+  }
+}
+const bodyOf = (...parts: Uint8Array[]) => new Uint8Array(multipartBody(parts))
+
+test('all stored is 200, some 202, none 409, with an item for each', async () => {
+  await using web = await openDicomweb()
+  const all = await post(web, bodyOf(file('1.1.1.1'), file('1.1.1.2')))
+  assert.equal(all.status, 200)
+  assert.deepEqual(all.stored, ['1.1.1.1', '1.1.1.2'])
+  assert.deepEqual(all.failed, [])
+  const again = await post(web, bodyOf(file('1.1.1.1')))
+  assert.equal(again.status, 200)
+  const cut = file('1.1.1.4').subarray(0, -4)
+  const some = await post(web, bodyOf(cut, file('1.1.1.3'), Buffer.from('no file at all'), cut))
+  assert.equal(some.status, 202)
+  assert.deepEqual(some.stored, ['1.1.1.3'])
+  assert.deepEqual(some.failed, ['1.1.1.4', undefined, '1.1.1.4'])
+  assert.deepEqual(some.reasons, [0xc000, 0xc000, 0xc000])
+  const none = await post(web, bodyOf(cut))
+  assert.equal(none.status, 409)
+  assert.equal((await web.archive.counts()).instances, 3)
+})
+
+test('other bytes under a known UID are a failure, and so is another UID than declared', async () => {
+  await using web = await openDicomweb()
+  await post(web, bodyOf(file('1.1.1.1')))
+  const other = file('1.1.1.1', '1.1', '42', Buffer.from('other  ?'))
+  const lying = Buffer.concat([
+    createPart10Header({ sopClass, sopUid: '1.1.1.9', transferSyntax }),
+    dataSet({ study: '1.1', series: '1.1.1', sop: '1.1.1.8' }),
+  ])
+  const { status, reasons } = await post(web, bodyOf(other, lying))
+  assert.equal(status, 409)
+  assert.deepEqual(reasons, [0x0111, 0xa900])
+})
+
+test('a study takes only its own instances', async () => {
+  await using web = await openDicomweb()
+  const body = bodyOf(file('1.1.1.1', '1.1'), file('1.2.1.1', '1.2'))
+  const { status, stored, failed, reasons } = await post(web, body, { path: '/studies/1.1' })
+  assert.equal(status, 202)
+  assert.deepEqual([stored, failed, reasons], [['1.1.1.1'], ['1.2.1.1'], [0xa900]])
+  assert.equal((await web.archive.counts()).instances, 1)
+})
+
+test('one file may come without parts', async () => {
+  await using web = await openDicomweb()
+  const { status, stored } = await post(web, new Uint8Array(file('1.1.1.1')), {
+    type: 'application/dicom',
+  })
+  assert.deepEqual([status, stored], [200, ['1.1.1.1']])
+})
+
+test('bodies that are no instances are refused as a whole', async () => {
+  await using web = await openDicomweb()
+  for (const [body, type, expected] of [
+    [bodyOf(file('1.1.1.1')), 'application/json', 'unsupported'],
+    [
+      bodyOf(file('1.1.1.1')),
+      'multipart/related; type="application/dicom+json"; boundary=edge',
+      'unsupported',
+    ],
+    [bodyOf(file('1.1.1.1')), 'multipart/related; type="application/dicom"', 'bad_request'],
+    [bodyOf(), multipart, 'bad_request'],
+    [new Uint8Array(0), multipart, 'bad_request'],
+    [bodyOf(file('1.1.1.1')).subarray(0, -20), multipart, 'bad_request'],
+  ] as const) {
+    const { answer } = await post(web, new Uint8Array(body), { type })
+    assert.equal(answer.error?.code, expected, type)
+  }
+  web.user.roles = ['clinician']
+  const { status } = await post(web, bodyOf(file('1.1.1.1')))
+  assert.equal(status, 403)
+})
+
+test('what was stored comes back byte for byte', { skip: noCorpus }, async () => {
+  await using web = await openDicomweb()
+  const files = [
+    'transfer-syntaxes/ct-one-image-all-syntaxes/CTImage_deflated.dcm',
+    'modalities/US/pydicom_examples_ybr_color_30frames.dcm',
+    'transfer-syntaxes/small/pydicom_MR_small_bigendian.dcm',
+    'malformed/pydicom-data/OT-PAL-8-face.dcm',
+  ].map((path) => corpusFile(path))
+  const { status, stored } = await post(web, bodyOf(...files))
+  assert.equal(status, 200)
+  for (const [index, original] of files.entries()) {
+    const [row] = (await (
+      await web.get(`/instances?SOPInstanceUID=${String(stored[index])}`)
+    ).json()) as {
+      '00081190': { Value: string[] }
+    }[]
+    const path = row?.['00081190'].Value[0]?.slice('/dicom-web'.length) ?? ''
+    const response = await web.get(path, { accept: 'application/dicom' })
+    const returned = readPart10File(new Uint8Array(await response.arrayBuffer()))
+    const sent = readPart10File(original)
+    assert.ok(Buffer.from(returned.dataSet).equals(sent.dataSet))
+    assert.equal(returned.transferSyntax, sent.transferSyntax)
+  }
+})
+
+test('parts are the same however the body is cut', async () => {
+  const parts = [
+    Buffer.from('\r\n--edg\r\n-'),
+    Buffer.alloc(0),
+    Buffer.from('--edge--'),
+    Buffer.alloc(3000, 13),
+  ]
+  const body = multipartBody(parts)
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 90 })), async (cuts) => {
+      const read: Buffer[] = []
+      for await (const part of readParts(cutUp(body, cuts), 'edge')) {
+        assert.equal(part.headers.get('content-type'), 'application/dicom')
+        const chunks: Buffer[] = []
+        for await (const chunk of part.body) chunks.push(Buffer.from(chunk))
+        read.push(Buffer.concat(chunks))
+      }
+      assert.deepEqual(read, parts)
+    }),
+    { numRuns: 200, seed: 5 },
+  )
+})
+
+async function* cutUp(body: Buffer, cuts: readonly number[]) {
+  let at = 0
+  for (const cut of cuts) {
+    yield body.subarray(at, at + cut)
+    at += cut
+  }
+  yield body.subarray(at)
+}
