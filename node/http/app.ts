@@ -28,7 +28,7 @@ export type AppDeps = {
   config: Pick<NodeConfig, 'organization' | 'http' | 'demo' | 'devices'>
   sessions: Pick<Sessions, 'signIn' | 'signOut' | 'resume' | 'endAll' | 'confirm'>
   accounts: Accounts
-  audit: Pick<AuditLog, 'append' | 'list'>
+  audit: Pick<AuditLog, 'append' | 'count' | 'list'>
   doors: Pick<Doors, 'openStudy' | 'quarantine'>
   federation: Grants & { status(): RegionStatus }
   transfers: Transfers

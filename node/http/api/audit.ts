@@ -19,7 +19,11 @@ const Query = z.strictObject({
     .default(httpLimits.resultsDefault),
 })
 
-export function auditRoutes({ audit }: { audit: Pick<AuditLog, 'append' | 'list'> }): Route[] {
+export function auditRoutes({
+  audit,
+}: {
+  audit: Pick<AuditLog, 'append' | 'count' | 'list'>
+}): Route[] {
   return [
     defineRoute({
       method: 'get',
@@ -27,7 +31,8 @@ export function auditRoutes({ audit }: { audit: Pick<AuditLog, 'append' | 'list'
       summary: 'Who read what, and who was refused; oldest first, after a number',
       access: ['mo_admin', 'security_auditor'],
       query: Query,
-      answer: z.strictObject({ events: z.array(AuditEvent) }),
+      // With the newest number a page can begin at the end.
+      answer: z.strictObject({ events: z.array(AuditEvent), newest: z.int() }),
       async handle({ query: { after, limit, ...filter }, user }) {
         // Reading the audit is a use of it too (PS3.15 A.5.3.2).
         await audit.append({
@@ -41,7 +46,7 @@ export function auditRoutes({ audit }: { audit: Pick<AuditLog, 'append' | 'list'
           ...(filter.study === undefined ? {} : { study: filter.study }),
           detail: 'audit log',
         })
-        return { events: await audit.list({ after, limit, filter }) }
+        return { events: await audit.list({ after, limit, filter }), newest: audit.count() }
       },
     }),
   ]
