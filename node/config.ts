@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
-import { OrganizationOid, PublicJwk, type PrivateJwk } from '#protocol/ids.ts'
+import { Kid, OrganizationOid, PublicJwk, type PrivateJwk } from '#protocol/ids.ts'
 import { checkPublicKey } from '#protocol/keys.ts'
 
 const port = z.int().min(0).max(65_535)
@@ -31,7 +31,7 @@ export const NodeConfig = z.strictObject({
   credentialFile: z.string().min(1),
   /** The trust list, signed by the authority whose fingerprint is pinned here. */
   trustListFile: z.string().min(1),
-  authority: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+  authority: Kid,
   http: z.strictObject({
     host: z.string(),
     port,

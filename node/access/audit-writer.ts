@@ -53,9 +53,9 @@ export async function openAuditWriter(dir: string, options: Options): Promise<Au
   opened.defer(() => queue.idle())
   const owned = opened.move()
   return {
-    append: queue.append,
-    durable: tail.durable,
-    promised: tail.head,
+    append: (entry) => queue.append(entry),
+    durable: () => tail.durable(),
+    promised: () => tail.head(),
     damage: start.damage,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
