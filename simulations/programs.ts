@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { NodeConfig, readConfig } from '../node/config.ts'
 import { silentLog } from '../node/log.ts'
-import { createNode } from '../node/node.ts'
+import { createNode, type NodeDeps } from '../node/node.ts'
 import { RegistryConfig } from '../registry/config.ts'
 import { createRegistry } from '../registry/registry.ts'
 
@@ -65,22 +65,32 @@ export async function startInProcess({ main, config }: Launch): Promise<Program>
     clock: () => Date.now(),
     random: (count: number) => new Uint8Array(randomBytes(count)),
   }
-  const program = main.startsWith('registry/')
-    ? await createRegistry(await readConfig(config, RegistryConfig), deps)
-    : await createNode(await readConfig(config, NodeConfig), deps)
   const ended = Promise.withResolvers<string>()
+  const { program, ready } = main.startsWith('registry/')
+    ? await runRegistry(await readConfig(config, RegistryConfig), deps)
+    : await runNode(await readConfig(config, NodeConfig), deps, ended.resolve)
   const stop = async () => {
     await program[Symbol.asyncDispose]()
     ended.resolve('0')
   }
-  program.failed.catch((error: unknown) => ended.resolve(String(error)))
   return {
     pid: process.pid,
-    ready: { ready: true, ...program.ready },
+    ready: { ready: true, ...ready },
     ended: ended.promise,
     kill: stop,
     [Symbol.asyncDispose]: stop,
   }
+}
+
+async function runRegistry(config: RegistryConfig, deps: NodeDeps) {
+  const program = await createRegistry(config, deps)
+  return { program, ready: { http: program.url, peerId: program.peerId } }
+}
+
+async function runNode(config: NodeConfig, deps: NodeDeps, failed: (reason: string) => void) {
+  const program = await createNode(config, deps)
+  program.failed.catch((error: unknown) => failed(String(error)))
+  return { program, ready: program.ready }
 }
 
 async function readyLine(

@@ -1,0 +1,241 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { VerifiedGrant } from '#protocol/authorize.ts'
+import { ProtocolError } from '#protocol/errors.ts'
+import { createSigner } from '#protocol/jws.ts'
+import { createHost } from '#protocol/transport/host.ts'
+import type { Host } from '#protocol/transport/transport.ts'
+import { createAccounts } from './access/accounts.ts'
+import { createAssertions, type AssertionRequest } from './access/assertions.ts'
+import { openAuditLog } from './access/audit-log.ts'
+import { createDoors } from './access/doors-impl.ts'
+import type { Doors } from './access/doors.ts'
+import { openFederation } from './access/federation.ts'
+import { createFetchedDecision, type FetchedDecision } from './access/fetched.ts'
+import { createPeerGate } from './access/peer-gate.ts'
+import { createPeers } from './access/peers.ts'
+import { createRegistryLink, type RegistryLink } from './access/registry-link.ts'
+import { seedAccounts } from './access/seed.ts'
+import { createSessions } from './access/sessions.ts'
+import { openArchive } from './archive/level-archive.ts'
+import { readPrivateKey, type NodeConfig } from './config.ts'
+import { createDicomweb } from './dicomweb/router.ts'
+import { createScp } from './dimse/scp.ts'
+import { createHolder } from './exchange/holder.ts'
+import { createRemoteStudies } from './exchange/remote-studies.ts'
+import { createAdmin } from './http/admin.ts'
+import { createApp } from './http/app.ts'
+import { listen } from './http/listen.ts'
+import { createRequestCounter } from './http/metrics.ts'
+import { createCollector } from './http/node-metrics.ts'
+import type { Log } from './log.ts'
+import { createFollower } from './replica/follower.ts'
+import { openPublisher } from './replica/publisher.ts'
+import { openReplica, type Replica } from './replica/replica.ts'
+import { openRecords } from './store/records.ts'
+
+export type NodeDeps = {
+  log: Log
+  clock: () => number
+  random: (bytes: number) => Uint8Array
+}
+
+/** A running node: one organization's PACS Proxy. */
+export type Node = AsyncDisposable & {
+  readonly ready: { http: string; peerId: string }
+  /** Rejects when something broke after which the program must not go on, such as a disk that no longer writes. */
+  readonly failed: Promise<never>
+}
+
+/**
+ * The whole node, and the only place where its parts meet: who we are; what we keep; what we know of others, give them
+ * and take from them; the doors to all of it; and who comes in through them.
+ */
+export async function createNode(config: NodeConfig, deps: NodeDeps): Promise<Node> {
+  await using stack = new AsyncDisposableStack()
+  const context: Context = { config, deps, stack, identity: await readIdentity(config) }
+  const kept = await openKept(context)
+  const region = await joinRegion(context, kept)
+  const doors = stack.use(
+    createDoors({
+      ...kept,
+      ...region,
+      self: { ...config.organization, kid: context.identity.signer.kid },
+      clock: deps.clock,
+    }),
+  )
+  const http = await openEntrances(context, { ...kept, ...region, doors })
+  await kept.audit.append(lifecycle(config, 'application-start'))
+  stack.defer(async () => {
+    await kept.audit.append(lifecycle(config, 'application-stop'))
+  })
+  const owned = stack.move()
+  return {
+    ready: { http, peerId: region.host.peerId },
+    failed: kept.archive.failed.then((error) => Promise.reject(error)),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+type Context = {
+  config: NodeConfig
+  deps: NodeDeps
+  /** Everything that is opened, closed in the reverse order. */
+  stack: AsyncDisposableStack
+  identity: Awaited<ReturnType<typeof readIdentity>>
+}
+
+async function readIdentity(config: NodeConfig) {
+  const key = await readPrivateKey(config.keyFile)
+  return {
+    key,
+    signer: await createSigner(key),
+    credential: await readToken(config.credentialFile),
+    trustList: await readToken(config.trustListFile),
+  }
+}
+
+type Kept = Awaited<ReturnType<typeof openKept>>
+
+/** What is on this node's own disk: images, people, the audit. */
+async function openKept({ config, deps, stack }: Context) {
+  const { clock, random, log } = deps
+  const organization = config.organization.oid
+  const records = stack.use(await openRecords(path.join(config.dataDir, 'records')))
+  const audit = stack.use(await openAuditLog(path.join(config.dataDir, 'audit'), { clock }))
+  const archive = stack.use(
+    await openArchive({
+      dir: path.join(config.dataDir, 'archive'),
+      holder: organization,
+      log,
+      clock,
+      random,
+      ...(config.storage !== undefined && { freeSpace: config.storage }),
+    }),
+  )
+  const accounts = await createAccounts({ records, organization, clock, random })
+  if (config.accountsFile !== undefined) await seedAccounts(config.accountsFile, accounts)
+  const sessions = await createSessions({ records, accounts, organization, audit, clock, random })
+  return { records, audit, archive, accounts, sessions }
+}
+
+type Region = Awaited<ReturnType<typeof joinRegion>>
+
+/** The other organizations: who they are, what we show them, what we may read of theirs. */
+async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept) {
+  const { log, clock, random } = deps
+  const { signer, key } = identity
+  const { archive, audit } = kept
+  const self = config.organization.oid
+  const federation = await openFederation({
+    ...identity,
+    ...deps,
+    self: config.organization,
+    authority: config.authority,
+    records: kept.records,
+    dir: path.join(config.dataDir, 'federation'),
+    audit,
+  })
+  const replica = stack.use(await openReplica({ dir: path.join(config.dataDir, 'replica'), log }))
+  const { rows } = replica
+  const publisher = stack.use(await openPublisher({ archive, rows, signer, self, clock, log }))
+  const follower = createFollower({
+    ...{ replica, self, log },
+    keyOf: federation.keyOf,
+    visibility: federation.visibility,
+    onGap: () => link?.refollow(),
+  })
+  const gate = createPeerGate({ federation, archive, audit, self, log })
+  const holder = createHolder({ archive, gate, signer, self, clock, log })
+  // The host calls the link, and the link dials through the host.
+  let link: RegistryLink | undefined
+  let host: Host | undefined
+  const peers = createPeers({ federation, host: () => host })
+  host = stack.use(
+    await createHost({
+      ...peers.greeting,
+      ...{ key, clock },
+      listen: config.peer.listen,
+      handlers: { ...peers.greeting.handlers, ...holder.handlers },
+      onFetch: holder.onFetch,
+      onEvent: (peer, event, params) => link?.onEvent(peer, event, params),
+      onDisconnect: (peer) => link?.onDisconnect(peer),
+    }),
+  )
+  const { registry } = config.peer
+  link = stack.use(
+    createRegistryLink({ host, registry, federation, publisher, follower, random, log }),
+  )
+  const decide = createFetchedDecision({ self, selfKid: signer.kid, federation })
+  const decideFetched = createDecider(replica, decide)
+  const remote = stack.use(
+    await createRemoteStudies({
+      ...{ clock, log },
+      dir: config.dataDir,
+      connect: peers.connect,
+      holderKey: (oid) => federation.member(oid)?.jwk,
+      assert: createAssertions({ self, signer, decide: decideFetched, clock, random }),
+    }),
+  )
+  return { federation, replica, remote, host }
+}
+
+/** Each assertion is decided anew: a grant may have ended while a study was read. */
+function createDecider(replica: Replica, decide: FetchedDecision) {
+  return async ({ user, study, holder }: AssertionRequest): Promise<VerifiedGrant> => {
+    const held = (await replica.find(study)).find((candidate) => candidate.holder === holder)
+    if (held === undefined) throw new ProtocolError('study_not_held', 'nobody holds this study')
+    const decision = decide(user, held, 'view')
+    if (!decision.ok) throw new ProtocolError(decision.code, 'the study may not be read')
+    return decision.grant
+  }
+}
+
+/** Where modalities, people and monitoring come in; gives the address for people. */
+async function openEntrances(
+  { config, deps, stack }: Context,
+  parts: Kept & Region & { doors: Doors },
+): Promise<string> {
+  const { archive, audit, doors } = parts
+  const scp = stack.use(
+    await createScp({
+      ...config.dimse,
+      ...deps,
+      organization: config.organization.oid,
+      devices: config.devices,
+      archive,
+      audit: audit.append,
+    }),
+  )
+  const counter = createRequestCounter()
+  const dicomweb = createDicomweb({ doors, archive })
+  const app = createApp({ ...parts, ...deps, config, transfers: parts.remote, dicomweb, counter })
+  const http = stack.use(await listen(app, config.http))
+  if (config.admin !== undefined) {
+    const collect = createCollector({ ...parts, associations: scp.connections, counter })
+    stack.use(await listen(createAdmin({ collect, log: deps.log }), config.admin))
+  }
+  return http.url
+}
+
+async function readToken(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim()
+  } catch (cause) {
+    const advice = `cannot read ${file}: ask the operator for it, or check the path`
+    throw new ProtocolError('configuration_invalid', advice, { cause })
+  }
+}
+
+function lifecycle(config: NodeConfig, event: 'application-start' | 'application-stop') {
+  const { oid } = config.organization
+  return {
+    event,
+    outcome: 'success',
+    organization: oid,
+    user: '',
+    role: '',
+    source: '',
+    holder: oid,
+  } as const
+}
