@@ -1,6 +1,5 @@
 import { abortReason, abortSource } from './pdu.ts'
 import { PduError } from './pdu-guard.ts'
-import { verification } from './syntaxes.ts'
 
 /** Command Field values (PS3.7 §E.1). A response is its request with the highest bit set. */
 export const commandField = {
@@ -108,16 +107,6 @@ export function storeRequest(messageId: number, sopClass: string, sopUid: string
     [element.priority, us(mediumPriority)],
     [element.dataSetType, us(someDataSet)],
     [element.affectedSopUid, uid(sopUid)],
-  ])
-}
-
-/** The C-ECHO request (PS3.7 §9.3.5.1). */
-export function echoRequest(messageId: number): Buffer {
-  return written([
-    [element.affectedSopClass, uid(verification)],
-    [element.commandField, us(commandField.echoRequest)],
-    [element.messageId, us(messageId)],
-    [element.dataSetType, us(noDataSet)],
   ])
 }
 

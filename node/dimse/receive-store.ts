@@ -34,26 +34,30 @@ export async function receiveStore(deps: {
   declared: Declared
   origin: Origin
   onStored: (stored: Stored) => void
+  /** Every wait for the archive goes through here: it has an end, and does not count against the sender. */
+  during: <T>(work: Promise<T>) => Promise<T>
 }): Promise<Reception> {
-  const { archive, declared, origin, onStored } = deps
+  const { archive, declared, origin, onStored, during } = deps
   const count = createCounter(instanceLimits.instanceBytes)
+  const opening = archive.ingest(declared, origin)
   let sink: IngestSink
   try {
-    sink = await archive.ingest(declared, origin)
+    sink = await during(opening)
   } catch (error) {
+    opening.then(async (late) => late.abort()).catch(() => undefined)
     return discardData(outcomeOfError(error), instanceLimits.instanceBytes)
   }
   let failure: unknown
   const fail = async (error: unknown) => {
     failure = error ?? new ProtocolError('internal', 'the archive failed')
-    await sink.abort()
+    await during(sink.abort())
   }
   return {
     take(data) {
       count(data.length)
       if (data.length === 0 || failure !== undefined) return undefined
       try {
-        return sink.write(data) ? undefined : sink.drain().catch(fail)
+        return sink.write(data) ? undefined : during(sink.drain()).catch(fail)
       } catch (error) {
         return fail(error)
       }
@@ -61,7 +65,7 @@ export async function receiveStore(deps: {
     async finish() {
       if (failure !== undefined) return outcomeOfError(failure)
       try {
-        const stored = await sink.finish()
+        const stored = await during(sink.finish())
         onStored(stored)
         return outcomeOfStored(stored)
       } catch (error) {
@@ -69,7 +73,7 @@ export async function receiveStore(deps: {
       }
     },
     async abort() {
-      if (failure === undefined) await sink.abort()
+      if (failure === undefined) await during(sink.abort())
     },
   }
 }

@@ -2,8 +2,8 @@ import { ProtocolError } from '#protocol/errors.ts'
 import { instanceLimits } from '#protocol/limits.ts'
 import type { Archive, Origin, Stored } from '../archive/archive.ts'
 import type { Alerts } from './alerts.ts'
-import { commandField, echoRequest, response, type Command } from './command-set.ts'
-import type { Accepted, Acceptor } from './dcmjs-dimse.ts'
+import { commandField, response, type Command } from './command-set.ts'
+import type { Accepted, Context } from './dcmjs-dimse.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { DimseLimits, Link } from './link.ts'
 import type { MessagesDeps } from './messages.ts'
@@ -25,7 +25,6 @@ export type Services = Pick<MessagesDeps, 'perform' | 'complete'> & {
 export type ServicesDeps = {
   accepted: Accepted
   origin: DimseOrigin
-  acceptor: Pick<Acceptor, 'echo'>
   link: Pick<Link, 'send' | 'drained'>
   deadlines: Pick<Deadlines, 'during'>
   archive: Pick<Archive, 'ingest'>
@@ -48,19 +47,14 @@ export function createServices(deps: ServicesDeps): Services {
     deps.alerts.raise({ callingAe, address, outcome: 'denied', code: 'instance_conflict', detail })
   }
 
-  const store = (sopUid: string, context: { abstractSyntax: string; transferSyntax: string }) =>
-    deadlines.during(
-      receiveStore({
-        archive: deps.archive,
-        declared: {
-          sopClass: context.abstractSyntax,
-          sopUid,
-          transferSyntax: context.transferSyntax,
-        },
-        origin,
-        onStored,
-      }),
-    )
+  const during = async <T>(work: Promise<T>): Promise<T> =>
+    deadlines.during(within(work, limits.storeTimeoutMs))
+
+  const store = async (sopUid: string, context: Context): Promise<Reception> => {
+    const { abstractSyntax: sopClass, transferSyntax } = context
+    const declared = { sopClass, sopUid, transferSyntax }
+    return receiveStore({ archive: deps.archive, declared, origin, onStored, during })
+  }
 
   return {
     async perform(contextId, command): Promise<Reception | undefined> {
@@ -76,7 +70,7 @@ export function createServices(deps: ServicesDeps): Services {
       if (context === undefined) throw aborted('presentation context was not accepted')
       if (field === commandField.echoRequest && context.abstractSyntax === verification) {
         if (hasDataSet) throw aborted('C-ECHO with a data set')
-        deps.acceptor.echo(commandPdu(contextId, echoRequest(command.messageId)))
+        answer(contextId, command, { status: status.success, comment: '' })
         return undefined
       }
       if (field === commandField.storeRequest && hasDataSet) {
@@ -90,9 +84,8 @@ export function createServices(deps: ServicesDeps): Services {
       return undefined
     },
     complete(context, command, reception) {
-      answering = deadlines
-        .during(within(reception.finish(), limits.storeTimeoutMs))
-        .catch(outcomeOfError)
+      answering = reception
+        .finish()
         .then((outcome) => answer(context, command, outcome))
         .finally(() => (answering = undefined))
     },

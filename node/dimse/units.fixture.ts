@@ -1,5 +1,5 @@
 import { canonicalRequest, type AssociateRequest } from './associate-request.ts'
-import { storeRequest } from './command-set.ts'
+import { commandField, storeRequest } from './command-set.ts'
 import { commandPdu, control, dataHeader } from './pdu.ts'
 import type { PduEvent } from './pdu-guard.ts'
 import { createPduGuard } from './pdu-guard.ts'
@@ -49,6 +49,24 @@ export function storeMessage(messageId: number, sopUid: string, ...pieces: Buffe
     ),
   ])
 }
+
+/** A command without a data set: Command Field, Message ID, Command Data Set Type. */
+export function bareCommand(field: number, messageId: number): Buffer {
+  const bytes = Buffer.alloc(30)
+  for (const [index, [element, value]] of [
+    [0x0100, field],
+    [0x0110, messageId],
+    [0x0800, 0x0101],
+  ].entries()) {
+    bytes.writeUInt16LE(element ?? 0, index * 10 + 2)
+    bytes.writeUInt32LE(2, index * 10 + 4)
+    bytes.writeUInt16LE(value ?? 0, index * 10 + 8)
+  }
+  return bytes
+}
+
+export const echoRequest = (messageId: number): Buffer =>
+  bareCommand(commandField.echoRequest, messageId)
 
 /** All units in `bytes`, as the guard sees them. */
 export function unitsOf(bytes: Buffer): PduEvent[] {

@@ -5,6 +5,8 @@ export async function within<T>(work: Promise<T>, timeoutMs: number): Promise<T>
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new ProtocolError('timeout', 'waited too long')), timeoutMs)
+    // What is waited for keeps the process alive, or nothing does.
+    timer.unref()
   })
   try {
     return await Promise.race([work, timeout])
