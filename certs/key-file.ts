@@ -4,7 +4,7 @@ import path from 'node:path'
 import { canonicalJson } from '#protocol/canonical-json.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { PrivateJwk, PublicJwk } from '#protocol/ids.ts'
-import { checkPrivateKey, checkPublicKey } from '#protocol/keys.ts'
+import { checkPrivateKey, checkPublicKey, publicJwk } from '#protocol/keys.ts'
 import { tokenLimits } from '#protocol/limits.ts'
 
 /** Key files: JWK as JSON, one line. A private key is readable by its owner alone, from the moment it exists. */
@@ -20,9 +20,15 @@ export async function writeKeyFile(file: string, key: PrivateJwk): Promise<void>
   await writeNewFile(file, `${canonicalJson(key)}\n`, 0o600)
 }
 
-export async function writePublicKeyFile(file: string, key: PublicJwk): Promise<void> {
-  checkPublicKey(key)
-  await writeNewFile(file, `${canonicalJson(key)}\n`, 0o644)
+/** The key, and beside it in `FILE.pub` what others may have: both or none. */
+export async function writeKeyFiles(file: string, key: PrivateJwk): Promise<void> {
+  await writeKeyFile(file, key)
+  try {
+    await writeNewFile(`${file}.pub`, `${canonicalJson(publicJwk(key))}\n`, 0o644)
+  } catch (error) {
+    await unlink(file)
+    throw error
+  }
 }
 
 /** Makes a file that was not there, on disk when it resolves. A file that is there is never written to. */
@@ -58,13 +64,16 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 export async function readKeyFile(file: string): Promise<PrivateJwk> {
-  const text = await readSmallFile(file, tokenLimits.keyFileBytes, true)
+  const { text, mode } = await readFile(file, tokenLimits.keyFileBytes)
   const key = PrivateJwk.safeParse(jsonOf(text))
   if (!key.success) {
     throw invalid(
       `${file} is not a private key: it must be a JSON object of kty, crv, x and d as "certs node-key" writes it`,
       key.error,
     )
+  }
+  if ((mode & 0o077) !== 0) {
+    throw invalid(`${file} can be read by others: run "chmod 600 ${file}"`)
   }
   return checked(file, key.data, checkPrivateKey)
 }
@@ -82,6 +91,13 @@ export async function readPublicKeyFile(file: string): Promise<PublicJwk> {
     )
   }
   return checked(file, key.data, checkPublicKey)
+}
+
+/** The public half of whichever of the two a file holds. */
+export async function readEitherKeyFile(file: string): Promise<PublicJwk> {
+  const value = jsonOf(await readSmallFile(file, tokenLimits.keyFileBytes))
+  const isPrivate = PrivateJwk.safeParse(value).success
+  return isPrivate ? publicJwk(await readKeyFile(file)) : readPublicKeyFile(file)
 }
 
 function checked<K>(file: string, key: K, check: (key: K) => void): K {
@@ -102,12 +118,12 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** Reads a file of a known greatest size; `secret`: only if nobody but its owner can read it. */
-export async function readSmallFile(
-  file: string,
-  bytesMax: number,
-  secret = false,
-): Promise<string> {
+/** Reads a file of a known greatest size. */
+export async function readSmallFile(file: string, bytesMax: number): Promise<string> {
+  return (await readFile(file, bytesMax)).text
+}
+
+async function readFile(file: string, bytesMax: number): Promise<{ text: string; mode: number }> {
   let handle
   try {
     // Without O_NONBLOCK a named pipe would wait for its writer for ever.
@@ -119,10 +135,7 @@ export async function readSmallFile(
     const stat = await handle.stat()
     if (!stat.isFile()) throw invalid(`${file} is not a file`)
     if (stat.size > bytesMax) throw invalid(`${file} is too large for what it should hold`)
-    if (secret && (stat.mode & 0o077) !== 0) {
-      throw invalid(`${file} can be read by others: run "chmod 600 ${file}"`)
-    }
-    return await handle.readFile('utf8')
+    return { text: await handle.readFile('utf8'), mode: stat.mode }
   } finally {
     await handle.close()
   }

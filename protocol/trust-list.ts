@@ -58,8 +58,11 @@ export async function verifyTrustList(
   for (const { jwk } of [claims.authority, claims.registry, ...claims.issuers]) checkPublicKey(jwk)
   const kids = await Promise.all(claims.issuers.map(({ jwk }) => thumbprint(jwk)))
   const isNamedRight = claims.issuers.every(({ kid }, at) => kid === kids[at])
-  if (!isNamedRight || new Set(kids).size !== kids.length || kids.includes(authority)) {
+  if (!isNamedRight || new Set(kids).size !== kids.length) {
     throw new ProtocolError('token_malformed', 'issuing keys are not named by their thumbprints')
+  }
+  if (kids.includes(authority)) {
+    throw new ProtocolError('token_malformed', 'the authority signs trust lists and nothing else')
   }
   return verified
 }

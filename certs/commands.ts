@@ -1,0 +1,238 @@
+import { z } from 'zod'
+import { credentialKind, verifyCredential } from '#protocol/credential.ts'
+import { ProtocolError } from '#protocol/errors.ts'
+import { Kid, OrganizationOid } from '#protocol/ids.ts'
+import type { PublicJwk } from '#protocol/ids.ts'
+import { createSigner, decodeToken } from '#protocol/jws.ts'
+import { peerIdOf, publicJwk, thumbprint } from '#protocol/keys.ts'
+import { tokenLimits } from '#protocol/limits.ts'
+import { trustListKind, verifyTrustList } from '#protocol/trust-list.ts'
+import type { TrustList } from '#protocol/trust-list.ts'
+import { readArguments } from './arguments.ts'
+import type { Arguments } from './arguments.ts'
+import { createKey } from './authority.ts'
+import { fingerprintDigits } from './fingerprint.ts'
+import { inspect, issueCredential, signTrustList } from './issue.ts'
+import {
+  readEitherKeyFile,
+  readKeyFile,
+  readPublicKeyFile,
+  readSmallFile,
+  writeKeyFiles,
+  writeNewFile,
+} from './key-file.ts'
+import { usage } from './usage.ts'
+
+export type Io = {
+  out(text: string): void
+  err(text: string): void
+  clock(): number
+  random(bytes: number): Uint8Array
+}
+
+type Command = {
+  names: readonly string[]
+  files: number
+  run(given: Arguments, io: Io): Promise<void>
+}
+
+const commands: Record<string, Command> = {
+  root: { names: ['out'], files: 0, run: makeKey },
+  'issuing-key': { names: ['out'], files: 0, run: makeKey },
+  'node-key': { names: ['out'], files: 0, run: makeKey },
+  'trust-list': {
+    names: [
+      'root',
+      'issuer',
+      'registry',
+      'out',
+      'previous',
+      'days',
+      'second-factor',
+      'stale-after-hours',
+    ],
+    files: 0,
+    run: makeTrustList,
+  },
+  credential: {
+    names: ['issuer', 'oid', 'name', 'key', 'out', 'days', 'form1-no', 'form1-date'],
+    files: 0,
+    run: makeCredential,
+  },
+  inspect: { names: ['authority', 'trust-list'], files: 1, run: showToken },
+  fingerprint: { names: [], files: 1, run: showFingerprint },
+}
+
+/** Exit codes: 0 done, 2 wrong usage or a file that cannot be used, with one sentence on stderr. */
+export async function run(argv: string[], io: Io): Promise<number> {
+  const [name, ...rest] = argv
+  if (name === '--help' || name === '-h' || name === 'help') {
+    io.out(usage)
+    return 0
+  }
+  if (name === undefined) {
+    io.err(usage)
+    return 2
+  }
+  try {
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+    if (command === undefined) {
+      throw invalid(`${name} is not a command: run certs without one for the list`)
+    }
+    const given = readArguments(name, rest, command.names)
+    if (given.files.length !== command.files) {
+      throw invalid(
+        `${name}: ${command.files === 0 ? 'takes no file by position' : 'name one file'}`,
+      )
+    }
+    await command.run(given, io)
+    return 0
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+    io.err(`certs: ${error.message.replaceAll(/\s+/g, ' ')}\n`)
+    return 2
+  }
+}
+
+const invalid = (message: string, cause?: unknown): ProtocolError =>
+  new ProtocolError('configuration_invalid', message, { cause })
+
+const day = 24 * 60 * 60
+const daysMax = {
+  trustList: tokenLimits.trustListLifetimeSeconds / day,
+  credential: tokenLimits.credentialLifetimeSeconds / day,
+}
+
+async function makeKey(given: Arguments, io: Io): Promise<void> {
+  const file = given.text('out')
+  const key = createKey(io.random(32))
+  await writeKeyFiles(file, key)
+  io.out(await describeKey(key))
+}
+
+async function describeKey(key: PublicJwk): Promise<string> {
+  const kid = await thumbprint(key)
+  return [
+    `thumbprint  ${kid}\n`,
+    `digits      ${fingerprintDigits(kid)}\n`,
+    `peer id     ${peerIdOf(key)}\n`,
+  ].join('')
+}
+
+async function makeTrustList(given: Arguments, io: Io): Promise<void> {
+  const root = await createSigner(await readKeyFile(given.text('root')))
+  const issuers = await Promise.all(given.list('issuer').map(readPublicKeyFile))
+  const registry = await readPublicKeyFile(given.text('registry'))
+  if (issuers.some(({ x }) => x === registry.x)) {
+    throw invalid('trust-list: --registry is an issuing key, too: make a key for each purpose')
+  }
+  const out = given.text('out')
+  const factor = given.optional('second-factor') ?? 'required'
+  if (factor !== 'required' && factor !== 'optional') {
+    throw invalid(`trust-list: --second-factor ${factor} is neither required nor optional`)
+  }
+  const token = await signTrustList({
+    root,
+    issuers,
+    registry,
+    policy: {
+      secondFactor: factor,
+      staleAfterHours: given.integer('stale-after-hours', 24, 72),
+      transparency: 'off',
+    },
+    now: io.clock(),
+    days: given.integer('days', 365, daysMax.trustList),
+    ...(await following(given.optional('previous'), root.kid)),
+  })
+  await writeNewFile(out, `${token}\n`, 0o644)
+  io.out(`authority   ${root.kid}\n`)
+}
+
+/** Number and link of the list after `file`; an ended one may be followed, too. */
+async function following(file: string | undefined, authority: Kid) {
+  if (file === undefined) return { ver: 1 }
+  const token = await readToken(file)
+  return named(file, async () => {
+    const { claims } = decodeToken(token, trustListKind)
+    const { digest } = await verifyTrustList(token, { authority, now: claims.iat * 1000 })
+    return { ver: claims.ver + 1, prev: digest }
+  })
+}
+
+/** A refusal says which file it is about. */
+async function named<T>(file: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause
+    throw invalid(`${file} is refused (${cause.code}): ${cause.message}`, cause)
+  }
+}
+
+async function makeCredential(given: Arguments, io: Io): Promise<void> {
+  const issuer = await createSigner(await readKeyFile(given.text('issuer')))
+  const jwk = await readPublicKeyFile(given.text('key'))
+  const out = given.text('out')
+  const no = given.optional('form1-no')
+  const date = given.optional('form1-date')
+  if ((no === undefined) !== (date === undefined)) {
+    throw invalid('credential: --form1-no and --form1-date belong together: give both or none')
+  }
+  const token = await issueCredential({
+    issuer,
+    oid: given.value('oid', OrganizationOid, 'an organization OID of the ФРМО register'),
+    name: given.text('name'),
+    jwk,
+    now: io.clock(),
+    days: given.integer('days', 365, daysMax.credential),
+    random: (bytes) => io.random(bytes),
+    ...(no === undefined || date === undefined
+      ? {}
+      : { form1: { no, date: given.value('form1-date', z.iso.date(), 'a date') } }),
+  })
+  await writeNewFile(out, `${token}\n`, 0o644)
+  io.out(await describeKey(jwk))
+}
+
+async function showToken(given: Arguments, io: Io): Promise<void> {
+  const [file = ''] = given.files
+  const token = await readToken(file)
+  const { typ, kid, digest, claims } = await named(file, () => inspect(token))
+  const trust = await trustOf(given, io.clock())
+  const signature = await named(file, () => judge(token, typ, trust))
+  io.out(`${JSON.stringify({ typ, kid, digest, signature, claims }, null, 2)}\n`)
+}
+
+type Trust = { now: number; authority: Kid; trust?: TrustList }
+
+async function trustOf(given: Arguments, now: number): Promise<Trust | undefined> {
+  if (given.optional('authority') === undefined) return undefined
+  const authority = given.value('authority', Kid, 'a key thumbprint of 43 letters')
+  const file = given.optional('trust-list')
+  if (file === undefined) return { now, authority }
+  const token = await readToken(file)
+  const { claims } = await named(file, () => verifyTrustList(token, { authority, now }))
+  return { now, authority, trust: claims }
+}
+
+/** A trust list is judged by the authority's thumbprint, a credential by a trust list as well. */
+async function judge(token: string, typ: string, known: Trust | undefined): Promise<string> {
+  if (known !== undefined && typ === trustListKind.typ) {
+    await verifyTrustList(token, known)
+    return 'valid now'
+  }
+  if (known?.trust !== undefined && typ === credentialKind.typ) {
+    await verifyCredential(token, { trust: known.trust, now: known.now })
+    return 'valid now'
+  }
+  return 'not checked'
+}
+
+async function showFingerprint(given: Arguments, io: Io): Promise<void> {
+  const [file = ''] = given.files
+  io.out(await describeKey(await readEitherKeyFile(file)))
+}
+
+async function readToken(file: string): Promise<string> {
+  return (await readSmallFile(file, tokenLimits.epochBytes + 2)).trim()
+}

@@ -1,0 +1,40 @@
+export const usage = `Makes the keys and signed statements of a CAMI federation.
+
+Usage: npm run certs -- COMMAND
+
+  root         --out FILE                     the authority's key, kept offline
+  issuing-key  --out FILE                     the registry's key for credentials, grants, epochs
+  node-key     --out FILE                     identity of a node, or of the registry, on the network
+  trust-list   --root FILE --issuer FILE.pub [--issuer FILE.pub] --registry FILE.pub --out FILE
+               [--previous FILE] [--days 365] [--second-factor required|optional]
+               [--stale-after-hours 24]
+  credential   --issuer FILE --oid OID --name NAME --key FILE.pub --out FILE
+               [--days 365] [--form1-no NUMBER --form1-date YYYY-MM-DD]
+  inspect      FILE [--authority THUMBPRINT] [--trust-list FILE]
+  fingerprint  FILE
+
+A command that makes a key writes FILE, which only its owner can read, and FILE.pub for the others.
+No file is ever overwritten.
+
+Examples:
+
+  # Operator, on a machine without network; the thumbprint goes into every configuration.
+  npm run certs -- root --out root.jwk
+
+  # Registry.
+  npm run certs -- issuing-key --out issuing.jwk
+  npm run certs -- node-key --out registry.jwk
+
+  # Operator again, with the two .pub files of the registry.
+  npm run certs -- trust-list --root root.jwk --issuer issuing.jwk.pub \\
+      --registry registry.jwk.pub --out trust-list.jwt
+
+  # Hospital; the digits are compared with those on form 1.
+  npm run certs -- node-key --out node.jwk
+  npm run certs -- fingerprint node.jwk.pub
+
+  # Registry, after form 1 was approved.
+  npm run certs -- credential --issuer issuing.jwk --oid 1.2.643.5.1.13.13.12.2.42.1001 \\
+      --name "ГАУЗ «Районная больница»" --key node.jwk.pub --out credential.jwt
+  npm run certs -- inspect credential.jwt --trust-list trust-list.jwt --authority THUMBPRINT
+`
