@@ -1,9 +1,10 @@
-import { ProtocolError, codeOf } from '#protocol/errors.ts'
+import { codeOf } from '#protocol/errors.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { Log } from '../log.ts'
 import { isTrusted, openCatalog, removeCatalog } from './catalog.ts'
 import type { Catalog } from './catalog.ts'
 import { changeOf } from './filing.ts'
+import { checkLevelFolder } from './leveldb-check.ts'
 import { CatalogMismatch } from './log-start.ts'
 import type { ValueLog } from './value-log.ts'
 
@@ -12,7 +13,11 @@ type StartParts = { folder: string; valueLog: Pick<ValueLog, 'replay'>; log: Log
 /** Opens the catalog and brings it up to the log; one that cannot be trusted is made again from the log. */
 export async function startCatalog(parts: StartParts): Promise<Catalog> {
   const { folder, log } = parts
-  if (!(await isTrusted(folder))) await removeCatalog(folder)
+  const problem = (await isTrusted(folder)) ? await checkLevelFolder(folder) : 'rows were altered'
+  if (problem !== undefined) {
+    log.error({ problem }, 'the catalog is damaged; it is made again from the value log')
+    await removeCatalog(folder)
+  }
   try {
     return await openAndReplay(parts)
   } catch (error) {
@@ -23,17 +28,17 @@ export async function startCatalog(parts: StartParts): Promise<Catalog> {
   }
 }
 
+/** The lock of the archive is held, so a catalog that does not open is damaged. */
 function isCatalogFault(error: unknown): boolean {
   if (error instanceof CatalogMismatch || codeOf(error) === 'storage_corrupt') return true
-  return levelCode(error) === 'LEVEL_DATABASE_NOT_OPEN' || levelCode(error) === 'LEVEL_CORRUPTION'
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' && code.startsWith('LEVEL_')
 }
-
-const levelCode = (error: unknown): unknown =>
-  error instanceof Error && 'code' in error ? error.code : undefined
 
 async function openAndReplay({ folder, valueLog, log }: StartParts): Promise<Catalog> {
   await using stack = new AsyncDisposableStack()
-  const catalog = stack.use(await openUnlessLocked(folder, log))
+  const catalog = stack.use(await openCatalog(folder, log))
+  await checkCounts(catalog)
   let count = 0
   let pending: Promise<void>[] = []
   for await (const record of valueLog.replay(catalog.positions())) {
@@ -42,7 +47,7 @@ async function openAndReplay({ folder, valueLog, log }: StartParts): Promise<Cat
     count += pending.length
     await Promise.all(pending)
     pending = []
-    if (count % 10_240 === 0) log.info({ records: count }, 'reading the value log')
+    if (count % progressRecords === 0) log.info({ records: count }, 'reading the value log')
   }
   await Promise.all(pending)
   count += pending.length
@@ -51,14 +56,18 @@ async function openAndReplay({ folder, valueLog, log }: StartParts): Promise<Cat
   return catalog
 }
 
-/** A catalog that another process has open is no damage. */
-async function openUnlessLocked(folder: string, log: Log): Promise<Catalog> {
-  try {
-    return await openCatalog(folder, log)
-  } catch (error) {
-    const cause = error instanceof Error ? error.cause : undefined
-    if (levelCode(cause) !== 'LEVEL_LOCKED') throw error
-    const message = 'the archive is open in another process: stop that one first'
-    throw new ProtocolError('configuration_invalid', message, { cause: error })
+const progressRecords = 40 * storageLimits.catalogBatchMax
+
+/** Studies that are there against those that were counted: rows that vanished are noticed. */
+async function checkCounts(catalog: Catalog): Promise<void> {
+  const { studies, instances, bytes } = catalog.ledger()
+  const found = { studies: 0, instances: 0, bytes: 0 }
+  for await (const study of catalog.allStudies()) {
+    found.studies++
+    found.instances += study.instances
+    found.bytes += study.bytes
+  }
+  if (found.studies !== studies || found.instances !== instances || found.bytes !== bytes) {
+    throw new CatalogMismatch('rows of the catalog are missing')
   }
 }

@@ -39,6 +39,7 @@ export type Catalog = AsyncDisposable & {
   study(study: string): StudyRow | undefined
   sop(sop: string): SopRow | undefined
   studies(uids: readonly string[]): Promise<StudyRow[]>
+  allStudies(): AsyncIterable<StudyRow>
   seriesOf(study: string): Promise<SeriesRow[]>
   series(study: StudyUid, series: SeriesUid): SeriesRow | undefined
   instance(sop: string): InstanceRow | undefined
@@ -174,6 +175,9 @@ function createReads(store: CatalogStore) {
 /** Rows that are read in order. */
 function createLists(store: CatalogStore) {
   return {
+    async *allStudies(): AsyncGenerator<StudyRow> {
+      for await (const [, row] of store.entries(keys.rangeOf('s'))) yield jsonOf(row) as StudyRow
+    },
     async changes(after: number, limit: number) {
       const found: { position: number; study: StudyUid }[] = []
       const { lt } = keys.rangeOf('h')

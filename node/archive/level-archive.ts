@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ProtocolError } from '#protocol/errors.ts'
 import type { VerifiedSearch } from '#protocol/authorize.ts'
@@ -7,6 +8,7 @@ import { readHeader } from '../dicom/header.ts'
 import { createWalker } from '../dicom/walker.ts'
 import type { Log } from '../log.ts'
 import type { Archive, ArchiveEvent, QuarantineEntry } from './archive.ts'
+import { lockArchive } from './archive-lock.ts'
 import { startCatalog } from './archive-start.ts'
 import { createBuffers } from './buffers.ts'
 import type { QuarantineRow } from './catalog-rows.ts'
@@ -47,6 +49,8 @@ export type ArchiveOptions = {
 export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const { dir, log, clock, random } = options
   await using stack = new AsyncDisposableStack()
+  await mkdir(dir, { recursive: true })
+  stack.use(await lockArchive(join(dir, 'lock')))
   const disk = options.disk ?? (await openDisk(join(dir, 'log')))
   const valueLog = stack.use(
     openValueLog({

@@ -36,6 +36,7 @@ export function createLogAppender(parts: AppenderParts): LogAppender {
   const settling = new Set<Promise<void>>()
   let current: SegmentWriter | undefined
   let pumping: Promise<void> | undefined
+  let sealing: Promise<void> | undefined
 
   /** Writes go on while earlier ones are being synced. */
   async function pump(): Promise<void> {
@@ -44,12 +45,15 @@ export function createLogAppender(parts: AppenderParts): LogAppender {
     for (let group = takeGroup(queue); group.length > 0; group = takeGroup(queue)) {
       try {
         failure.check()
+        // The next segment names the seal of the one before it.
+        await sealing
         current ??= await pool.take()
         const writer = current
         const appended = await writeGroup(parts, writer, group)
         const isLast = writer.end() >= parts.segmentBytes
-        if (isLast) current = undefined
         const task = settle(parts, writer, { waiting: group, appended, isLast })
+        sealing = isLast ? task : undefined
+        if (isLast) current = undefined
         settling.add(task)
         void task.finally(() => settling.delete(task))
       } catch (error) {

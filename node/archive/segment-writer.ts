@@ -88,7 +88,12 @@ export function createSegmentWriter(state: SegmentState): SegmentWriter {
       },
       async end(payload, followers) {
         const trailer = encodeTrailer(head, payload, chain)
-        const ended = at + pieceLengthBytes + trailerBytes
+        // The head, when nothing was written before.
+        const begun = pending
+        const ended =
+          begun.reduce((sum, { byteLength }) => sum + byteLength, at) +
+          pieceLengthBytes +
+          trailerBytes
         const own = {
           location: {
             segment: number,
@@ -102,7 +107,7 @@ export function createSegmentWriter(state: SegmentState): SegmentWriter {
         }
         const rest = { records: followers, salt, number, offset: ended, chain: own.chain }
         const layout = layRecords(rest)
-        await writeAll(file, [lengthOf(0), trailer, ...layout.buffers], at)
+        await writeAll(file, [...begun, lengthOf(0), trailer, ...layout.buffers], at)
         end = layout.end
         chain = layout.chain
         return report([own, ...layout.placed])
