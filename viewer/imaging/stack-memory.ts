@@ -12,6 +12,8 @@ export type StackMemory = {
   take: (stack: Stack) => StackSession | undefined
   /** Whether a stack fits without another having to go. */
   hasRoomFor: (stack: Stack) => boolean
+  /** Lets go of what is too much, now that another stack may be on the screen. */
+  trim: () => void
   [Symbol.dispose]: () => void
 }
 
@@ -58,6 +60,9 @@ export function createStackMemory(deps: StackMemoryDeps): StackMemory {
         isFull.value = true
         return undefined
       }
+    },
+    trim: () => {
+      if (usedBytes() > deps.limitBytes) makeRoom(0)
     },
     hasRoomFor: (stack) => usedBytes() + stackBytes(stack) <= deps.limitBytes,
     [Symbol.dispose]() {

@@ -189,6 +189,7 @@ function createBackground({ abort, active, memory, series, stacks, deps }: Backg
   }
 
   function arrange(): void {
+    memory.trim()
     const busy = isBusy()
     for (const one of memory.open.value.values()) one.loader.pause(busy && one !== shown())
     void thumbnails.draw(stacks)

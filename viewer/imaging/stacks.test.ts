@@ -1,0 +1,133 @@
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import * as fc from 'fast-check'
+import { axial, imageOf, sliceAt, stackOf } from './stack.fixture.ts'
+import { contentOf } from './stacks.ts'
+
+const numbers = (stack: ReturnType<typeof stackOf>) => stack.slices.map(({ instance }) => instance)
+
+test('slices lie in the order of their places, in whatever order they come', () => {
+  fc.assert(
+    fc.property(fc.shuffledSubarray([1, 2, 3, 4, 5, 6, 7], { minLength: 2 }), (order) => {
+      const stack = stackOf(...order.map((instance) => sliceAt(instance, instance * 2.5)))
+      assert.deepEqual(
+        numbers(stack),
+        order.toSorted((one, other) => one - other),
+      )
+    }),
+  )
+})
+
+test('a stack numbered from feet to head is read in that direction', () => {
+  const stack = stackOf(sliceAt(1, 10), sliceAt(3, 0), sliceAt(2, 5))
+  assert.deepEqual(numbers(stack), [1, 2, 3])
+  assert.deepEqual(
+    stack.slices.map(({ location }) => location),
+    [10, 5, 0],
+  )
+})
+
+test('places rule over wrong instance numbers', () => {
+  const stack = stackOf(sliceAt(1, 0), sliceAt(9, 2), sliceAt(3, 4), sliceAt(10, 6))
+  assert.deepEqual(numbers(stack), [1, 9, 3, 10])
+})
+
+test('slices in one place are a series in time, by number', () => {
+  const stack = stackOf(sliceAt(2, 0), sliceAt(1, 0), sliceAt(3, 0))
+  assert.deepEqual(numbers(stack), [1, 2, 3])
+  assert.equal(stack.gaps, undefined)
+})
+
+test('an uneven step is noticed, rounding is not', () => {
+  const even = stackOf(sliceAt(1, 0), sliceAt(2, 1.25), sliceAt(3, 2.499999))
+  assert.deepEqual(even.gaps?.isEven, true)
+  const missing = stackOf(sliceAt(1, 0), sliceAt(2, 1.25), sliceAt(3, 3.75), sliceAt(4, 5))
+  assert.deepEqual(missing.gaps?.isEven, false)
+})
+
+test('sizes and directions that differ are stacks of their own', () => {
+  const sagittal = sliceAt(4, 0, { '00200037': { Value: [0, 1, 0, 0, 0, -1] } })
+  const larger = sliceAt(5, 0, { '00280010': { Value: [4] } })
+  const { stacks } = contentOf('1.9', [sliceAt(1, 0), sliceAt(2, 1), sagittal, larger])
+  assert.deepEqual(
+    stacks.map(({ slices }) => slices.length),
+    [2, 1, 1],
+  )
+})
+
+test('objects without an image are named and not shown', () => {
+  const report = {
+    '00080016': { Value: ['1.2.840.10008.5.1.4.1.1.88.33'] },
+    '00080018': { Value: ['1.2.7'] },
+  }
+  const { stacks, others } = contentOf('1.9', [report, imageOf()])
+  assert.equal(stacks.length, 1)
+  assert.deepEqual(others, [{ key: '1.9/1.2.7', series: '1.9', kind: 'report', title: '' }])
+})
+
+test('frames of one instance are a run with a rate', () => {
+  const stack = stackOf(imageOf({ '00280008': { Value: ['5'] }, '00181063': { Value: ['40'] } }))
+  assert.equal(stack.isCine, true)
+  assert.equal(stack.frameRate, 25)
+  assert.deepEqual(
+    stack.slices.map(({ frame }) => frame),
+    [1, 2, 3, 4, 5],
+  )
+})
+
+test('two runs in one series are two stacks', () => {
+  const run = (sop: string) => imageOf({ '00080018': { Value: [sop] }, '00280008': { Value: [2] } })
+  assert.equal(contentOf('1.9', [run('1.2.1'), run('1.2.2')]).stacks.length, 2)
+})
+
+test('an enhanced image takes places, rescale and windows from its frames', () => {
+  const frame = (z: number, slope: number) => ({
+    '00209113': { Value: [{ '00200032': { Value: [0, 0, z] } }] },
+    '00289145': { Value: [{ '00281053': { Value: [slope] }, '00281052': { Value: [-5] } }] },
+    '00289132': { Value: [{ '00281050': { Value: [40] }, '00281051': { Value: [80] } }] },
+  })
+  const stack = stackOf(
+    imageOf({
+      '00280008': { Value: [3] },
+      '52009229': {
+        Value: [
+          {
+            '00209116': { Value: [{ '00200037': { Value: axial } }] },
+            '00289110': { Value: [{ '00280030': { Value: [0.5, 0.25] } }] },
+          },
+        ],
+      },
+      '52009230': { Value: [frame(0, 1), frame(-2, 2), frame(-4, 3)] },
+    }),
+  )
+  assert.deepEqual(
+    stack.slices.map(({ location, modality }) => [location, modality.rescale.slope]),
+    [
+      [0, 1],
+      [-2, 2],
+      [-4, 3],
+    ],
+  )
+  assert.deepEqual(stack.spacing, { row: 0.5, column: 0.25 })
+  assert.deepEqual(stack.slices[0]?.windows, [{ center: 40, width: 80, name: '' }])
+  assert.equal(stack.gaps?.spacing, 2)
+})
+
+test('an image with nothing but its size is still a stack', () => {
+  const stack = stackOf(imageOf())
+  assert.equal(stack.slices.length, 1)
+  assert.equal(stack.spacing, undefined)
+  assert.equal(stack.orientation, undefined)
+  assert.equal(stack.unit, 'HU')
+})
+
+test('a projection is known by its side and view', () => {
+  const stack = stackOf(
+    imageOf({
+      '00080060': { Value: ['MG'] },
+      '00200062': { Value: ['L'] },
+      '00185101': { Value: ['MLO'] },
+    }),
+  )
+  assert.equal(stack.description, 'L MLO')
+})
