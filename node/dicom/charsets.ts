@@ -78,3 +78,19 @@ function isUtf8(bytes: Uint8Array): boolean {
     return false
   }
 }
+
+/** Text that means the same in every character set. Escape sequences are ASCII bytes too, and mean that it is not. */
+export function isAscii(bytes: Uint8Array): boolean {
+  for (const byte of bytes) if (byte >= 0x80 || byte === 0x1b) return false
+  return true
+}
+
+/** Most values are short, and for those a loop costs less than a call out of the engine. */
+export function asciiText(bytes: Uint8Array): string {
+  if (bytes.length > 64) {
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  }
+  let text = ''
+  for (const byte of bytes) text += String.fromCharCode(byte)
+  return text
+}

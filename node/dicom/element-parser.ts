@@ -50,6 +50,7 @@ type Level = {
   encoding: Encoding
 }
 
+const nothing = new Uint8Array(0)
 const undefinedLength = 0xffff_ffff
 const itemGroup = 0xfffe
 const item = 0xfffee000
@@ -91,12 +92,14 @@ export function createElementParser(encoding: Encoding, events: ParserEvents): E
     fragments: 0,
     header: 0,
   }
-  let carry: Uint8Array = new Uint8Array(0)
+  let carry: Uint8Array = nothing
   return {
     write(chunk) {
       if (parser.stopped) return
       const data = carry.length === 0 ? chunk : joined(carry, chunk)
-      carry = data.slice(parse(parser, data))
+      const rest = data.subarray(parse(parser, data))
+      // A copy: the caller may use its buffer again.
+      carry = rest.length === 0 ? nothing : new Uint8Array(rest)
     },
     end() {
       if (parser.stopped) return
@@ -249,8 +252,8 @@ function beginValue(parser: Parser, element: Element): void {
   const wish = parser.events.element(element)
   if (wish === 'stop') parser.stopped = true
   else if (wish === 'skip') parser.skipping = length
-  else if (length === 0) parser.events.value(element, new Uint8Array(0))
-  else parser.collecting = { element, bytes: new Uint8Array(length), filled: 0 }
+  else if (length === 0) parser.events.value(element, nothing)
+  else parser.collecting = { element, bytes: Buffer.allocUnsafe(length), filled: 0 }
 }
 
 function beginSequence(parser: Parser, element: Element): void {

@@ -1,5 +1,5 @@
 import type { DicomJsonElement } from './dicom-json.ts'
-import type { TextCoding } from './charsets.ts'
+import { asciiText, isAscii, type TextCoding } from './charsets.ts'
 import type { Element } from './element-parser.ts'
 import { kindOf } from './value-representation.ts'
 import { binaryValues, textValues } from './values.ts'
@@ -14,7 +14,10 @@ export type RawElement = { element: Element; bytes: Uint8Array }
 export function elementJson({ element, bytes }: RawElement, coding: TextCoding): DicomJsonElement {
   const { vr } = element
   if (bytes.length === 0) return { vr }
-  if (kindOf(vr) === 'text') return withValues(vr, textValues(coding(bytes, vr), vr))
+  if (kindOf(vr) === 'text') {
+    const text = isAscii(bytes) ? asciiText(bytes) : coding(bytes, vr)
+    return withValues(vr, textValues(text, vr))
+  }
   const values = binaryValues(bytes, vr, element.encoding.bigEndian)
   if (values !== undefined) return withValues(vr, values)
   return { vr, InlineBinary: inlineBinary(bytes, vr, element.encoding.bigEndian) }

@@ -1,4 +1,4 @@
-import { textCoding } from './charsets.ts'
+import { asciiText, isAscii, textCoding } from './charsets.ts'
 import type { RandomAccess } from './data-set.ts'
 import type { DicomJson, DicomJsonElement } from './dicom-json.ts'
 import { isSignDependent, tagText } from './dictionary.ts'
@@ -66,7 +66,7 @@ function createHeaderBuilder() {
     } else if (isLocalizedText(element.vr) && !isAscii(bytes)) {
       defer(raw)
     } else {
-      const json = elementJson(raw, asciiCoding)
+      const json = elementJson(raw, asciiText)
       if (element.tag === pixelRepresentation) isSigned = json.Value?.[0] === 1
       tree.place(raw.element, json)
     }
@@ -150,8 +150,3 @@ const signed = (element: Element): Element =>
   element.vr === 'US' && !element.encoding.explicit && isSignDependent(element.tag)
     ? { ...element, vr: 'SS' }
     : element
-
-/** Escape sequences are ASCII bytes too, and mean that the text is not. */
-const isAscii = (bytes: Uint8Array): boolean => bytes.every((byte) => byte < 0x80 && byte !== 0x1b)
-
-const asciiCoding = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')

@@ -184,7 +184,8 @@ function createBitReader() {
     feed(chunk: Uint8Array) {
       const rest = data.subarray(at)
       fed += chunk.length
-      data = rest.length === 0 ? chunk.slice() : Buffer.concat([rest, chunk])
+      // A copy: the caller may use its buffer again.
+      data = Buffer.concat([rest, chunk])
       at = 0
     },
     fed: () => fed,

@@ -5,36 +5,57 @@ import { kindOf, numberBytes } from './value-representation.ts'
 /** Text values split as their representation says (PS3.5 §6.2, §6.4), in the DICOM JSON model (PS3.18 §F.2). */
 export function textValues(text: string, vr: string): DicomJsonValue[] {
   if (vr === 'LT' || vr === 'ST' || vr === 'UT' || vr === 'UR') {
-    const whole = text.replace(/[ \0]+$/, '')
+    const whole = trimEnd(text)
     return whole === '' ? [] : [whole]
+  }
+  if (!text.includes('\\')) {
+    const value = textValue(trimmed(text, vr), vr)
+    return value === null ? [] : [value]
   }
   const values = text.split('\\').map((value) => textValue(trimmed(value, vr), vr))
   return values.every((value) => value === null) ? [] : values
 }
 
 const trimmed = (value: string, vr: string): string =>
-  vr === 'PN' || vr === 'UC'
-    ? value.replace(/[ \0]+$/, '')
-    : value.replaceAll(/^[ \0]+|[ \0]+$/g, '')
+  vr === 'PN' || vr === 'UC' ? trimEnd(value) : trimEnd(trimStart(value))
+
+const isPadding = (char: string): boolean => char === ' ' || char === '\0'
+
+function trimEnd(value: string): string {
+  let end = value.length
+  while (end > 0 && isPadding(value.charAt(end - 1))) end--
+  return value.slice(0, end)
+}
+
+function trimStart(value: string): string {
+  let start = 0
+  while (start < value.length && isPadding(value.charAt(start))) start++
+  return value.slice(start)
+}
+
+const integer = /^[+-]?\d+$/
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
 
 function textValue(value: string, vr: string): DicomJsonValue {
   if (value === '') return null
   if (vr === 'PN') return personName(value)
   if (vr !== 'IS' && vr !== 'DS') return value
-  const isNumber = vr === 'IS' ? /^[+-]?\d+$/ : /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
+  const isNumber = vr === 'IS' ? integer : decimal
   const number = Number(value)
   // What is no number stays as it came; a JSON number would be an invention.
   return isNumber.test(value) && Number.isFinite(number) ? number : value
 }
 
+const emptyComponents = /[\^ ]+$/
 const groups = ['Alphabetic', 'Ideographic', 'Phonetic'] as const
 
 /** Component groups (PS3.18 §F.2.2); empty ones are left out. */
 function personName(value: string): PersonName | null {
   const name: PersonName = {}
+  // Delimiters of absent components may be left out (PS3.5 §6.2.1).
   value.split('=', 3).forEach((group, index) => {
     const key = groups[index]
-    const text = group.trimEnd()
+    const text = group.replace(emptyComponents, '')
     if (key !== undefined && text !== '') name[key] = text
   })
   return Object.keys(name).length === 0 ? null : name

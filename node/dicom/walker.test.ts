@@ -27,18 +27,25 @@ const implicitLittle = '1.2.840.10008.1.2'
 const deflated = '1.2.840.10008.1.2.1.99'
 const jpegLossless = '1.2.840.10008.1.2.4.70'
 
+/** Walks pieces out of one buffer that is used again and again, as a socket's is. */
 function walk(
   data: Uint8Array,
   transferSyntax = explicitLittle,
   cuts: readonly number[] = [],
 ): Walk {
   const walker = createWalker(transferSyntax)
+  const buffer = Buffer.alloc(data.length)
+  const write = (piece: Uint8Array) => {
+    buffer.set(piece)
+    walker.write(buffer.subarray(0, piece.length))
+    buffer.fill(0xff, 0, piece.length)
+  }
   let at = 0
   for (const cut of cuts) {
-    walker.write(data.subarray(at, at + cut))
+    write(data.subarray(at, at + cut))
     at += cut
   }
-  walker.write(data.subarray(at))
+  write(data.subarray(at))
   return walker.end()
 }
 
@@ -212,10 +219,9 @@ test('however a data set is cut into chunks, the walk is the same', { skip: noCo
 })
 
 test('mutated data sets end in an error of the instance or in a walk, within bounded time', () => {
-  const implicit = (data: Buffer) => data
   const seeds = [
     { data: image(), transferSyntax: explicitLittle },
-    { data: implicit(image()), transferSyntax: implicitLittle },
+    { data: image(), transferSyntax: implicitLittle },
     { data: deflateRawSync(image()), transferSyntax: deflated },
     {
       data: Buffer.concat([

@@ -1,6 +1,6 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { instanceLimits } from '#protocol/limits.ts'
-import { textCoding } from './charsets.ts'
+import { isAscii, type TextCoding, textCoding } from './charsets.ts'
 import type { PixelFacts, Walk, Walker } from './data-set.ts'
 import type { DicomJson } from './dicom-json.ts'
 import { tagText } from './dictionary.ts'
@@ -79,15 +79,25 @@ export function createWalker(transferSyntax: string): Walker {
 }
 
 function indexAttributes(collected: Map<number, RawElement>): DicomJson {
-  const raw = [...collected.values()]
-  const declared = collected.get(specificCharacterSet)
-  const terms = declared === undefined ? [] : charsetTerms(declared.bytes)
-  const samples = raw.filter(({ element }) => isLocalizedText(element.vr)).map(({ bytes }) => bytes)
-  const coding = textCoding(terms, samples)
-  const entries = raw
-    .toSorted((one, other) => one.element.tag - other.element.tag)
-    .map((one) => [tagText(one.element.tag), elementJson(one, coding)] as const)
-  return Object.fromEntries(entries)
+  const coding = lazyCoding(collected)
+  const attributes: DicomJson = {}
+  for (const [tag, raw] of collected) attributes[tagText(tag)] = elementJson(raw, coding)
+  return attributes
+}
+
+/** Most data sets hold ASCII only, and then nobody asks in which character set that is. */
+function lazyCoding(collected: Map<number, RawElement>): TextCoding {
+  let coding: TextCoding | undefined
+  return (bytes, vr) => {
+    if (coding === undefined) {
+      const declared = collected.get(specificCharacterSet)
+      const samples = [...collected.values()]
+        .filter(({ element, bytes }) => isLocalizedText(element.vr) && !isAscii(bytes))
+        .map(({ bytes }) => bytes)
+      coding = textCoding(declared === undefined ? [] : charsetTerms(declared.bytes), samples)
+    }
+    return coding(bytes, vr)
+  }
 }
 
 /** The terms of (0008,0005). */

@@ -103,7 +103,7 @@ test('a row has the default attributes, those matched and those asked for', asyn
 test('series and instances of one study are listed and matched', async () => {
   await using web = await open()
   const series = await rows(web, '/studies/1.1/series')
-  assert.deepEqual(valuesAt(series, '0020000E').toSorted(), ['1.1.1', '1.1.2'])
+  assert.deepEqual(new Set(valuesAt(series, '0020000E')), new Set(['1.1.1', '1.1.2']))
   const [first] = await rows(web, '/studies/1.1/series?Modality=CT')
   assert.deepEqual(first?.['00201209'], { vr: 'IS', Value: [2] })
   assert.deepEqual(first?.['00081190']?.Value, ['/dicom-web/studies/1.1/series/1.1.1'])
