@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fetch, openTestArchive, searchProof, temporaryFolder } from './archive.fixture.ts'
+import type { Archive } from './archive.ts'
+import { textOf } from './attribute-levels.ts'
+import { createRandom } from './simulated-disk.fixture.ts'
+import { digestOf } from './payload.ts'
+
+const child = join(import.meta.dirname, 'intake-child.fixture.ts')
+
+/** Kills a process that stores, again and again; checks after each kill that everything acknowledged is there. */
+export async function killRepeatedly(
+  kills: number,
+  seed: number,
+): Promise<{ acknowledged: number }> {
+  const random = createRandom(seed)
+  await using folder = await temporaryFolder()
+  const acknowledged = new Map<string, string>()
+  const entries = new Set<string>()
+  for (let kill = 0; kill < kills; kill++) {
+    const text = await runAndKill(folder.path, kill * 100_000, 20 + random() * 300)
+    for (const line of text.split('\n').slice(0, -1)) {
+      const [sop = '', sha256 = ''] = line.split(' ')
+      if (sop === 'entry') entries.add(line)
+      else acknowledged.set(sop, sha256)
+    }
+    const opening = performance.now()
+    await using archive = await openTestArchive(folder.path, { segmentBytes: 3_000_000 })
+    assert.ok(performance.now() - opening < 5000, 'the archive opens within five seconds')
+    await check(archive, acknowledged, entries)
+  }
+  return { acknowledged: acknowledged.size }
+}
+
+async function runAndKill(dir: string, first: number, afterMs: number): Promise<string> {
+  const process_ = spawn(process.execPath, [child, dir, String(first)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let text = ''
+  process_.stdout.setEncoding('utf8').on('data', (part: string) => (text += part))
+  const closed = once(process_, 'close')
+  await once(process_.stdout, 'data')
+  await pause(afterMs)
+  process_.kill('SIGKILL')
+  await closed
+  return text
+}
+
+async function check(
+  archive: Archive,
+  acknowledged: ReadonlyMap<string, string>,
+  entries: ReadonlySet<string>,
+): Promise<void> {
+  const found = new Map<string, string>()
+  for (let offset = 0, more = true; more; offset += 1000) {
+    const query = { level: 'instance', match: {}, limit: 1000, offset } as const
+    const page = await archive.search(searchProof, query)
+    for (const match of page.matches) {
+      found.set(textOf(match, '00080018'), textOf(match, '0020000D'))
+    }
+    more = page.more
+  }
+  assert.equal((await archive.counts()).instances, found.size)
+  for (const [sop, sha256] of acknowledged) {
+    const study = found.get(sop)
+    assert.ok(study !== undefined, `${sop} was acknowledged and is not there`)
+    assert.equal(digestOf(await fetch(archive, study, sop)), sha256)
+  }
+  const left = new Set<string>()
+  for await (const entry of archive.replay('index-entry')) left.add(Buffer.from(entry).toString())
+  for (const entry of entries) assert.ok(left.has(entry), `${entry} was appended and is not there`)
+}
