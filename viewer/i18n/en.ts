@@ -7,7 +7,6 @@ export const en: Dictionary = {
   languageLabel: 'Language',
 
   signIn: 'Sign in',
-  signInTitle: 'Sign in',
   login: 'Login',
   password: 'Password',
   showPassword: 'Show password',
@@ -61,7 +60,6 @@ export const en: Dictionary = {
   columnModality: 'Mod.',
   columnHolder: 'Organization',
   columnCount: 'Images',
-  columnLink: 'Link',
   linkUp: 'reachable',
   linkDown: 'out of reach',
   linkOwn: 'here',
@@ -115,7 +113,6 @@ export const en: Dictionary = {
   missingSlices: 'Uneven step: slices may be missing',
   uncalibrated: 'Not calibrated',
   lossyOriginal: 'The original is lossy compressed',
-  preview: 'PREVIEW — not for diagnosis',
   sliceLoading: 'Loading slice {n}…',
   sliceFailed: 'Slice {n} did not load',
   sliceUnsupported: 'Slice {n}: this compression cannot be shown',
@@ -126,7 +123,6 @@ export const en: Dictionary = {
   loadComplete: 'The series is complete',
   transferTitle: 'Receiving',
   transferValue: '{done} of {total} · {bytes} of {totalBytes}',
-  transferDone: 'The whole study has arrived',
   transferWaiting: 'waiting for the link',
   outOfMemory:
     'The series does not fit into the memory of this browser. Close other tabs and open it again.',

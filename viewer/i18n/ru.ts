@@ -6,7 +6,6 @@ export const ru = {
   languageLabel: 'Язык',
 
   signIn: 'Войти',
-  signInTitle: 'Вход в систему',
   login: 'Логин',
   password: 'Пароль',
   showPassword: 'Показать пароль',
@@ -62,7 +61,6 @@ export const ru = {
   columnModality: 'Мод.',
   columnHolder: 'МО',
   columnCount: 'Снимков',
-  columnLink: 'Связь',
   linkUp: 'на связи',
   linkDown: 'нет связи',
   linkOwn: 'здесь',
@@ -116,7 +114,6 @@ export const ru = {
   missingSlices: 'Шаг неравный: возможен пропуск срезов',
   uncalibrated: 'Без калибровки',
   lossyOriginal: 'Исходный снимок сжат с потерями',
-  preview: 'ПРЕДПРОСМОТР — не для диагностики',
   sliceLoading: 'Загружаем срез {n}…',
   sliceFailed: 'Срез {n} не загрузился',
   sliceUnsupported: 'Срез {n}: такой способ сжатия программа не умеет показывать',
@@ -127,7 +124,6 @@ export const ru = {
   loadComplete: 'Серия загружена полностью',
   transferTitle: 'Получаем',
   transferValue: '{done} из {total} · {bytes} из {totalBytes}',
-  transferDone: 'Исследование получено целиком',
   transferWaiting: 'ждём связи',
   outOfMemory:
     'Серия не помещается в память браузера. Закройте другие вкладки и откройте её снова.',

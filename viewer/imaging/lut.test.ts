@@ -95,7 +95,7 @@ test('tables are read from words, bytes and numbers, signed starts included', ()
   for (const data of [words, bytes, { Value: [1, 2, 3] }]) {
     const [table] = tablesOf(sequence({ '00283006': data }), '00283010', true)
     assert.equal(table?.first, -1)
-    assert.deepEqual([...Array.from(table?.values ?? [])], [1, 2, 3])
+    assert.deepEqual(Array.from(table?.values ?? []), [1, 2, 3])
   }
   assert.deepEqual(tablesOf(sequence({}), '00283010', true), [])
   assert.equal(tableValues({ '00283006': { InlineBinary: 'AQ==' } }, '00283006', 3), undefined)

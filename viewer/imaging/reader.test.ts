@@ -25,7 +25,7 @@ function setUp(stack: Stack) {
   const settle = () => new Promise((resolve) => setImmediate(resolve))
   return {
     reader: createReader(session),
-    async arrive() {
+    arrive: async () => {
       await settle()
       for (const run of waiting.splice(0)) run()
       await settle()

@@ -28,16 +28,16 @@ function setUp(count: number, isPermanent: (error: unknown) => boolean = () => f
     loader,
     asked,
     timers,
-    async arrive(index: number, bytes = 1000, tookMs = 1) {
+    arrive: async (index: number, bytes = 1000, tookMs = 1) => {
       now += tookMs
       open.get(index)?.resolve(bytes)
       await settle()
     },
-    async fail(index: number, reason = 'broken') {
+    fail: async (index: number, reason = 'broken') => {
       open.get(index)?.reject(new Error(reason))
       await settle()
     },
-    async runTimers() {
+    runTimers: async () => {
       for (const { run } of timers.splice(0)) run()
       await settle()
     },
@@ -69,7 +69,10 @@ test('everything arrives once, and the progress says so', async () => {
   const { loader, asked, arrive } = setUp(5)
   loader.focus(0)
   for (let index = 0; index < asked.length; index++) await arrive(asked[index] ?? 0)
-  assert.deepEqual(asked.toSorted(), [0, 1, 2, 3, 4])
+  assert.deepEqual(
+    asked.toSorted((one, other) => one - other),
+    [0, 1, 2, 3, 4],
+  )
   assert.deepEqual(loader.progress, { loaded: 5, failed: 0, total: 5, bytes: 5000 })
 })
 

@@ -29,7 +29,10 @@ export type AppState = {
 
 const languageKey = 'cami-language'
 
-export function createAppState(decoders: DecoderPool, storage: Storage): AppState {
+export function createAppState(
+  decoders: DecoderPool,
+  storage: Pick<Storage, 'getItem' | 'setItem'>,
+): AppState {
   const language = signal<Language>(storage.getItem(languageKey) === 'en' ? 'en' : 'ru')
   language.subscribe((value) => storage.setItem(languageKey, value))
   let lastLogin: string | undefined

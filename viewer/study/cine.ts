@@ -4,14 +4,18 @@ import type { Reader } from '../imaging/reader.ts'
 /** Runs frames at their rate while the reader plays. Time that a slow frame took is not caught up. */
 export type Ticker = (run: (now: number) => void) => () => void
 
-export function runCine(reader: Reader, everyFrame: Ticker): () => void {
+/** What a run needs of a reader. */
+export type Cine = Pick<Reader, 'isPlaying' | 'frameRate' | 'advance'>
+
+export function runCine(reader: Cine, everyFrame: Ticker): () => void {
   return effect(() => {
     if (!reader.isPlaying.value) return undefined
     let due: number | undefined
     return everyFrame((now) => {
       const step = 1000 / reader.frameRate.peek()
       due ??= now + step
-      if (now < due) return
+      // Screens are not punctual to the microsecond.
+      if (now < due - 1) return
       // Counted from when it was due: counted from now, 30 pictures a second on a 60 Hz screen would become 20.
       due = now - due > step ? now + step : due + step
       reader.advance()
