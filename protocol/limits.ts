@@ -92,6 +92,8 @@ export const exchangeLimits = {
   /** Wrong bytes from a holder for one instance, before it is left alone for a while. */
   strikesMax: 3,
   banMs: 10 * minute,
+  /** A reader leans on a background stream that is bringing what she waits for, unless it stands still this long. */
+  leanMs: 3 * second,
   /** An unused bulk stream is closed, well before the other side resets it. */
   streamLingerMs: 5 * second,
   /** An opened study that nobody reads is let go. */

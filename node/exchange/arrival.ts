@@ -31,8 +31,8 @@ export type ArrivalDeps = {
  */
 export type Arrival = {
   readonly instance: ManifestInstance
-  /** Whose background stream brings it; an interactive reader takes it away. */
-  claim: { release(): void } | undefined
+  /** Whose background stream brings it. */
+  claim: Claim | undefined
   /** Interactive readers that wait for it. */
   demands: number
   isDone: () => boolean
@@ -41,6 +41,8 @@ export type Arrival = {
   failure: () => ProtocolError | undefined
   /** Counts an answer that brought nothing. */
   strike: (what: string) => void
+  /** Something that its readers should look at has changed. */
+  announce: () => void
   /** The next change of any kind. */
   changed: () => Promise<void>
   /** `first`: nothing may be asked for before they are known; `later`: ask beside the bytes. */
@@ -56,6 +58,16 @@ export type Arrival = {
   bytes: () => number
   /** Lets the file go; what it holds is found again by the next arrival of the instance. */
   close: () => Promise<void>
+}
+
+/** The right to bring an instance in the background. */
+export type Claim = {
+  /** The user in whose name it is brought: her readers may lean on it, others take it over. */
+  readonly owner: object
+  /** Brings it before all else; false when it has not been begun. */
+  hurry(): boolean
+  /** Gives it up to somebody who waits for it. */
+  release(): void
 }
 
 export function createArrival({ instance, file, copies, limits, clock }: ArrivalDeps): Arrival {
@@ -90,6 +102,7 @@ export function createArrival({ instance, file, copies, limits, clock }: Arrival
     isProven: (index) => map.get(index) === 'proven',
     failure: health.failure,
     strike: health.strike,
+    announce: news.announce,
     changed: news.changed,
     async needsDigests() {
       if (store.hasDigests() || map.count === 1) return 'no'

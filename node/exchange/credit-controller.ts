@@ -23,6 +23,8 @@ export type CreditMember = {
   /** Credit to grant now; 0 when it is not worth a frame. */
   top(): number
   received(bytes: number): void
+  /** Granted, but not yet here. */
+  outstanding(): number
   /** After a pause in which nothing was wanted: the waiting time of unused credit says nothing about the link. */
   resume(): void
   leave(): void
@@ -58,6 +60,7 @@ export function createCreditController(options: CreditOptions): CreditController
           gauge.sample(now() - first.time, bytes)
         }
       },
+      outstanding: () => granted - received,
       resume() {
         marks = granted > received ? [{ at: received + 1, time: now() }] : []
       },

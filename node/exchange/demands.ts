@@ -1,7 +1,7 @@
 import type { SeriesUid, Sha256 } from '#protocol/ids.ts'
 import type { ManifestInstance } from '#protocol/manifest.ts'
 import type { ByteRange } from '../archive/archive.ts'
-import type { Arrival } from './arrival.ts'
+import type { Arrival, Claim } from './arrival.ts'
 import type { Arrivals } from './arrivals.ts'
 import { createInstanceJob, createMetadataJob } from './jobs.ts'
 import type { Job } from './jobs.ts'
@@ -13,14 +13,17 @@ import type { SeriesMetadata } from './series-metadata.ts'
 export type Digests = (instance: ManifestInstance) => Promise<Sha256[]>
 
 const metadataRank = 1
-const rankMax = 1_000_000
 
-/** Ranks count up, so that jobs are served one after another; that an early one comes late after a million is no harm. */
-function createRanks() {
-  let last = metadataRank
+const hurriedRanks = { first: 10, last: 999 }
+const jobRanks = { first: 1000, last: 1_000_000 }
+
+/** Ranks count up, so that jobs are served one after another; that an early one comes late after a round is no harm. */
+function createRanks({ first, last }: { first: number; last: number }) {
+  let next = first
   return (): number => {
-    last = last >= rankMax ? metadataRank + 1 : last + 1
-    return last
+    const rank = next
+    next = rank >= last ? first : rank + 1
+    return rank
   }
 }
 
@@ -30,18 +33,24 @@ export type PullerDeps = {
   digests: Digests
   /** Takes a job off the background stream. */
   drop: (job: Job) => void
+  /** Brings a job of the background stream before its others; false when it is not under way there. */
+  hurry: (job: Job, rank: number) => boolean
   onChange: () => void
 }
 
 /** Background work: one instance after another, in the manifest's order, that nobody else brings. */
-export function createPuller({ remote, arrivals, digests, drop, onChange }: PullerDeps) {
-  const rank = createRanks()
+export function createPuller({ remote, arrivals, digests, drop, hurry, onChange }: PullerDeps) {
+  const rank = createRanks(jobRanks)
+  const hurriedRank = createRanks(hurriedRanks)
   return (): Job | undefined => {
     const instance = remote.nextMissing()
     if (instance === undefined) return undefined
     const arrival = arrivals.of(instance)
-    const claim = {
-      release(): void {
+    const claim: Claim = {
+      // Each session has asker and digests of its own.
+      owner: digests,
+      hurry: () => hurry(job, hurriedRank()),
+      release() {
         arrival.claim = undefined
         drop(job)
       },
@@ -55,6 +64,7 @@ export function createPuller({ remote, arrivals, digests, drop, onChange }: Pull
         if (arrival.claim === claim) arrival.claim = undefined
         if (arrival.isDone()) void arrivals.release(instance.sha256)
         else remote.rewind()
+        arrival.announce()
         onChange()
       },
     })
@@ -64,6 +74,8 @@ export function createPuller({ remote, arrivals, digests, drop, onChange }: Pull
 }
 
 export type DemandsDeps = {
+  /** How long a reader leans on a background stream that brings nothing. */
+  leanMs: number
   lane: Lane
   remote: RemoteStudy
   arrivals: Arrivals
@@ -72,53 +84,83 @@ export type DemandsDeps = {
   onReleased: () => void
 }
 
-/** What readers wait for now. The same stretch is brought once, however many wait. */
-export function createDemands({ lane, remote, arrivals, digests, onReleased }: DemandsDeps) {
-  type Demand = { job: Job; readers: number }
-  const demands = new Map<string, Demand>()
-  const rank = createRanks()
+/** A reader's wish for a stretch of an instance, until it is let go. */
+export type Demand = Disposable & {
+  /** Sees to it that somebody brings it; called again whenever the arrival has changed. */
+  ensure(): void
+}
 
-  const start = (key: string, arrival: Arrival, range: ByteRange, readers: number): Demand => {
+/** What readers wait for now. The same stretch is brought once, however many wait. */
+export function createDemands(deps: DemandsDeps) {
+  const { lane, remote, arrivals, digests, onReleased, leanMs } = deps
+  const jobs = new Map<string, { job: Job; readers: number }>()
+  const rank = createRanks(jobRanks)
+
+  const start = (key: string, arrival: Arrival, range: ByteRange) => {
     const job = createInstanceJob({
       arrival,
       range,
       rank: rank(),
       digests: () => digests(arrival.instance),
-      ended(error) {
-        const one = demands.get(key)
-        if (one?.job !== job) return
-        demands.delete(key)
-        const isWorthTrying = error !== undefined && error.code !== 'aborted'
-        if (isWorthTrying && arrival.failure() === undefined)
-          start(key, arrival, range, one.readers)
+      ended() {
+        if (jobs.get(key)?.job === job) jobs.delete(key)
+        arrival.announce()
       },
     })
-    const demand = { job, readers }
-    demands.set(key, demand)
+    const one = { job, readers: 0 }
+    jobs.set(key, one)
     lane.add(job)
-    return demand
+    return one
   }
-  return (arrival: Arrival, range: ByteRange): Disposable => {
+  const leave = (key: string, one: { job: Job; readers: number }): void => {
+    one.readers -= 1
+    if (one.readers > 0 || jobs.get(key) !== one) return
+    jobs.delete(key)
+    lane.remove(one.job)
+  }
+  return (arrival: Arrival, range: ByteRange): Demand => {
     const key = `${arrival.instance.sha256} ${range.offset} ${range.length}`
+    const isWhole = range.length === arrival.instance.bytes
+    const lean = createLean(arrival, leanMs)
+    let carrier: Claim | undefined
+    let own: { job: Job; readers: number } | undefined
     arrival.demands += 1
-    arrival.claim?.release()
-    const known = demands.get(key)
-    if (known === undefined) start(key, arrival, range, 1)
-    else known.readers += 1
     return {
+      ensure(): void {
+        if (carrier !== undefined && arrival.claim === carrier && lean.holds()) return
+        if (own !== undefined && jobs.get(key) === own) return
+        if (arrival.isDone() || arrival.failure() !== undefined) return
+        // What is under way in this reader's own name is hurried; nothing is asked for twice.
+        const { claim } = arrival
+        const mayLean = isWhole && lean.holds() && claim?.owner === digests
+        carrier = mayLean && claim.hurry() ? claim : undefined
+        if (carrier !== undefined) return
+        claim?.release()
+        own = jobs.get(key) ?? start(key, arrival, range)
+        own.readers += 1
+      },
       [Symbol.dispose](): void {
         arrival.demands -= 1
-        const one = demands.get(key)
-        if (one !== undefined) one.readers -= 1
-        if (one?.readers === 0) {
-          demands.delete(key)
-          lane.remove(one.job)
-        }
+        if (own !== undefined) leave(key, own)
         if (arrival.isDone()) return void arrivals.release(arrival.instance.sha256)
         remote.rewind()
         onReleased()
       },
     }
+  }
+}
+
+/** Whether an arrival moves well enough to be left to whoever brings it. */
+function createLean(arrival: Arrival, ms: number) {
+  let bytes = arrival.bytes()
+  let movedAt = performance.now()
+  return {
+    holds(): boolean {
+      const now = arrival.bytes()
+      if (now !== bytes) movedAt = performance.now()
+      bytes = now
+      return performance.now() - movedAt < ms
+    },
   }
 }
 

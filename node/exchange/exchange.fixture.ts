@@ -74,7 +74,7 @@ export function createFixtureStudy(instances: FixtureInstance[]) {
     bytes: one.bytes.byteLength,
     sha256: digestOf(one.bytes),
     chunksRoot: rootOf(chunksOf(one.bytes)),
-    headerBytes: 100,
+    headerBytes: Math.min(100, one.bytes.byteLength),
     receivedAt: 1,
     attributes: {
       '00080018': { vr: 'UI', Value: [one.sop] },
@@ -246,9 +246,12 @@ export const testLimits: Partial<RemoteLimits> = {
   reconnectDelayMs: 50,
   reconnectDelayMsMax: 200,
   streamLingerMs: 200,
+  leanMs: 200,
   progressIntervalMs: 5,
   bulkIdleTimeoutMs: 5000,
 }
+
+let assertions = 0
 
 export type Grantee = AsyncDisposable & {
   remote: RemoteStudies
@@ -280,7 +283,6 @@ export async function startGrantee(
     if (target.node === undefined) throw new ProtocolError('holder_unreachable', 'it is away')
     return await host.connect(target.node.host.peerId, target.node.host.addresses())
   }
-  let assertions = 0
   const remote = await createRemoteStudies({
     dir,
     connect,

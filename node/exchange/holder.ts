@@ -103,7 +103,7 @@ async function serveAdmitted(
 ): Promise<void> {
   const reader = await archive.open(admission.grant)
   const cut = new AbortController()
-  const revoked = Promise.withResolvers<never>()
+  const over = Promise.withResolvers<never>()
   const recheck = (): Promise<void> => admission.recheck()
   let checking = false
   const watch = setInterval(() => {
@@ -112,7 +112,7 @@ async function serveAdmitted(
     recheck()
       .catch((error: unknown) => {
         cut.abort(error)
-        revoked.reject(error)
+        over.reject(error)
       })
       .finally(() => {
         checking = false
@@ -120,10 +120,11 @@ async function serveAdmitted(
   }, limits.recheckIntervalMs)
   const signal = AbortSignal.any([stream.signal, cut.signal])
   const serving = serveFetch({ stream, reader, recheck, tally, limits, signal })
-  // A slice that waits for credit must not delay the cut; the reader is let go when the slice has been.
+  stream.signal.addEventListener('abort', () => over.reject(stream.signal.reason), { once: true })
+  // A slice that waits for credit must not delay the cut; the archive's reader is let go when the slice has been.
   void serving.catch(() => undefined).finally(() => reader[Symbol.asyncDispose]())
   try {
-    await Promise.race([serving, revoked.promise])
+    await Promise.race([serving, over.promise])
   } finally {
     clearInterval(watch)
   }

@@ -11,7 +11,7 @@ export type Part = { sop: SopUid; offset: number; length: number } | { metadata:
 
 /** One thing to bring over: an instance, a stretch of one, or the metadata of a series. */
 export type Job = {
-  /** Smaller is served first; jobs of a lane have different ones, so that one thing at a time is half done. */
+  /** May change while it is under way. Smaller is served first; jobs of a lane have different ones, so that one thing at a time is half done. */
   rank: number
   /** What to ask for next; nothing when all is here. Throws what only another stream can mend. */
   next(): Promise<Part | undefined>

@@ -3,12 +3,15 @@ import type { ErrorCode } from '#protocol/errors.ts'
 import type { ReaderStream } from '#protocol/transport/transport.ts'
 import type { CreditController } from './credit-controller.ts'
 import type { Job } from './jobs.ts'
+import { createPurse } from './purse.ts'
 import { createVoyage } from './voyage.ts'
 import type { Voyage } from './voyage.ts'
 
 export type LaneDeps = {
   openStream(signal: AbortSignal): Promise<ReaderStream>
   credit: CreditController
+  /** For what somebody waits for. */
+  urgentCredit: CreditController
   /** Jobs beside those that were added: background work. */
   pull?: () => Job | undefined
   /** The holder refused the reader, not just now. */
@@ -33,6 +36,8 @@ export type Lane = AsyncDisposable & {
   add(job: Job): void
   /** The job is not wanted any more. */
   remove(job: Job): void
+  /** Brings a job that is under way before all others; false when it is not under way. */
+  hurry(job: Job, rank: number): boolean
   /** Looks for work: there may be some to pull. */
   poke(): void
   state(): LaneState
@@ -44,7 +49,7 @@ export const isRefusal = (error: unknown): error is ProtocolError =>
   error instanceof ProtocolError && refusals.has(error.code)
 
 export function createLane(deps: LaneDeps): Lane {
-  const { limits } = deps
+  const { limits, credit, urgentCredit } = deps
   const stop = new AbortController()
   const backlog = createBacklog(deps.pull)
   let state: LaneState = 'idle'
@@ -52,14 +57,15 @@ export function createLane(deps: LaneDeps): Lane {
   let running: Promise<void> | undefined
 
   const become = (next: LaneState): void => {
-    if (state === next) return
+    const isNews = state !== next
     state = next
-    deps.onState()
+    if (isNews) deps.onState()
   }
   /** One stream, until there is nothing left to do. */
   const sail = async (onMoved: () => void): Promise<void> => {
     const stream = await deps.openStream(stop.signal)
-    current = createVoyage({ ...limits, ...backlog, stream, member: deps.credit.join(), onMoved })
+    const purse = createPurse(credit, urgentCredit)
+    current = createVoyage({ ...limits, ...backlog, stream, purse, onMoved })
     try {
       await current.ended
     } finally {
@@ -89,13 +95,13 @@ export function createLane(deps: LaneDeps): Lane {
     current?.fill()
     running ??= run().finally(() => {
       running = undefined
-      if (stop.signal.aborted) return
-      become('idle')
+      if (!stop.signal.aborted) become('idle')
       if (backlog.isWaiting()) poke()
     })
   }
   return {
     poke,
+    hurry: (job, rank) => current?.hurry(job, rank) ?? false,
     state: () => state,
     add(job) {
       backlog.add(job)

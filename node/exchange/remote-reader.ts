@@ -5,6 +5,7 @@ import type { ByteRange, InstanceEntry, StudyReader } from '../archive/archive.t
 import type { Arrival } from './arrival.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { Copies } from './copies.ts'
+import type { Demand } from './demands.ts'
 import type { RemoteStudy } from './remote-study.ts'
 import type { InstanceMetadata } from './series-metadata.ts'
 import type { Session } from './session.ts'
@@ -143,14 +144,14 @@ async function* readInstance(
   if (!(await isHere(copies, instance.sha256))) {
     const arrival = arrivals.of(instance)
     const isSmall = instance.bytes <= deps.wholeBytes
-    using _ = session.demand(arrival, isSmall ? { offset: 0, length: instance.bytes } : range)
+    using demand = session.demand(arrival, isSmall ? { offset: 0, length: instance.bytes } : range)
     while (position < end) {
       const index = Math.floor(position / chunkBytes)
       const isLast = (index + 1) * chunkBytes >= instance.bytes
       // The end of a whole read is held back until the instance's own digest is proven.
       const isWhole = range.offset === 0 && end === instance.bytes
       const mayRead = (): boolean => arrival.isProven(index) && !(isLast && isWhole)
-      await waitFor(deps, arrival, { holds: mayRead, signal })
+      await waitFor(deps, arrival, { demand, holds: mayRead, signal })
       const chunk = arrival.isDone() ? undefined : await arrival.read(index)
       if (chunk === undefined) break
       const start = index * chunkBytes
@@ -179,7 +180,11 @@ async function isHere(copies: Copies, sha256: Sha256): Promise<boolean> {
 async function waitFor(
   { session, stallMs }: ReaderDeps,
   arrival: Arrival,
-  { holds, signal }: { holds: () => boolean; signal: AbortSignal | undefined },
+  {
+    demand,
+    holds,
+    signal,
+  }: { demand: Demand; holds: () => boolean; signal: AbortSignal | undefined },
 ): Promise<void> {
   const since = performance.now()
   while (!holds() && !arrival.isDone()) {
@@ -187,16 +192,20 @@ async function waitFor(
     session.ended.throwIfAborted()
     const failure = arrival.failure()
     if (failure !== undefined) throw failure
+    demand.ensure()
     if (performance.now() - Math.max(since, session.lastMoved()) > stallMs) {
       throw new ProtocolError('holder_unreachable', 'nothing comes from the holder')
     }
     await nextNews(
       arrival,
       [session.ended, ...(signal === undefined ? [] : [signal])],
-      stallMs / 10,
+      Math.min(pollMs, stallMs / 10),
     )
   }
 }
+
+/** How often a waiting reader looks around even when nothing happens. */
+const pollMs = 1000
 
 async function nextNews(
   arrival: Arrival,

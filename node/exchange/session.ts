@@ -6,7 +6,7 @@ import type { Arrival } from './arrival.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { CreditController } from './credit-controller.ts'
 import { createDemands, createMetadataFetcher, createPuller } from './demands.ts'
-import type { Digests } from './demands.ts'
+import type { Demand, Digests } from './demands.ts'
 import type { Job } from './jobs.ts'
 import { createLane, isRefusal } from './lane.ts'
 import type { Lane, LaneLimits, LaneState } from './lane.ts'
@@ -24,6 +24,7 @@ export type Peer = {
 export type SessionLimits = LaneLimits & {
   askIntervalMs: number
   backgroundWantsMax: number
+  leanMs: number
   metadataBytes: number
   metadataInflatedBytes: number
 }
@@ -51,7 +52,7 @@ export type Session = AsyncDisposable & {
   fail: (error: ProtocolError) => void
   readonly ended: AbortSignal
   /** Brings a stretch of an instance before anything else, until it is let go. */
-  demand(arrival: Arrival, range: ByteRange): Disposable
+  demand(arrival: Arrival, range: ByteRange): Demand
   metadata(series: SeriesUid): Promise<SeriesMetadata>
   /** `performance.now()` when bytes last came. */
   lastMoved(): number
@@ -60,7 +61,7 @@ export type Session = AsyncDisposable & {
 }
 
 export function createSession(deps: SessionDeps): Session {
-  const { remote, peer, arrivals, clock, limits, onChange } = deps
+  const { remote, peer, clock, limits, onChange } = deps
   const ended = new AbortController()
   const asker: Asker = { connect: () => peer.connect(ended.signal), assert: deps.assert }
   let askedAt = -Infinity
@@ -79,7 +80,8 @@ export function createSession(deps: SessionDeps): Session {
   }
   const digests: Digests = (instance) => remote.client.digests(asker, instance)
   const drop = (job: Job): void => background.remove(job)
-  const pull = createPuller({ remote, arrivals, digests, drop, onChange })
+  const hurry = (job: Job, rank: number): boolean => background.hurry(job, rank)
+  const pull = createPuller({ ...deps, digests, drop, hurry })
   const interactive = openLane(deps, 'interactive', { onRefused: fail, onMoved })
   const background = openLane(deps, 'background', { onRefused: fail, onMoved, pull })
   const dispose = async (): Promise<void> => {
@@ -113,7 +115,7 @@ export function createSession(deps: SessionDeps): Session {
       await asking
       ended.signal.throwIfAborted()
     },
-    demand: createDemands({ lane: interactive, remote, arrivals, digests, onReleased }),
+    demand: createDemands({ ...deps, ...limits, lane: interactive, digests, onReleased }),
     metadata: createMetadataFetcher({ lane: interactive, remote, limits }),
     async [Symbol.asyncDispose]() {
       fail(new ProtocolError('aborted', 'the reading has ended'))
@@ -142,6 +144,7 @@ function openLane(
       return await connection.openFetch({ assertion, study, priority }, { signal })
     },
     credit: peer[priority],
+    urgentCredit: peer.interactive,
     onState: onChange,
     limits: {
       ...limits,

@@ -1,12 +1,12 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import type { ReaderFrame, ReaderStream } from '#protocol/transport/transport.ts'
-import type { CreditMember } from './credit-controller.ts'
 import { isOwnFault } from './jobs.ts'
-import type { Job } from './jobs.ts'
+import type { Job, Part } from './jobs.ts'
+import type { Purse } from './purse.ts'
 
 export type VoyageDeps = {
   stream: ReaderStream
-  member: CreditMember
+  purse: Purse
   wantsMax: number
   streamLingerMs: number
   take(): Job | undefined
@@ -20,13 +20,15 @@ export type Voyage = {
   /** Takes on work if there is room. */
   fill(): void
   drop(job: Job): void
+  /** Serves a job that it has taken on before all others, as fast as the link allows; false when it has not. */
+  hurry(job: Job, rank: number): boolean
   close(): Promise<void>
   /** Resolves when there was nothing left to do, throws when it was cut. */
   ended: Promise<void>
 }
 
 export function createVoyage(deps: VoyageDeps): Voyage {
-  const { stream, member } = deps
+  const { stream, purse } = deps
   const wants = createWants()
   let isClosing = false
   let fault: unknown
@@ -38,25 +40,24 @@ export function createVoyage(deps: VoyageDeps): Voyage {
   }
   const end = (job: Job, error?: ProtocolError): void => {
     wants.remove(job)
+    purse.settle(job)
     job.ended(error)
     fill()
   }
   const ask = async (job: Job): Promise<void> => {
     wants.prepare(job)
-    try {
-      const part = await job.next()
-      if (!wants.isPreparing(job) || isClosing) return
-      if (part === undefined) return end(job)
-      if (wants.underWay() === 0) member.resume()
-      stream.want({ ...part, want: wants.begin(job), rank: job.rank })
-      grant(deps)
-    } catch (error) {
-      if (!wants.isPreparing(job)) return
-      if (isOwnFault(error)) return end(job, error)
-      // Another stream may mend it; this one ends with the reason.
-      fault ??= error
-      await close()
+    const next = await settled(job.next())
+    if (!wants.isPreparing(job) || isClosing) return
+    if ('part' in next) {
+      if (next.part === undefined) return end(job)
+      if (wants.underWay() === 0) purse.resume()
+      stream.want({ ...wants.begin(job, next.part), rank: job.rank })
+      return grant(deps)
     }
+    if (isOwnFault(next.error)) return end(job, next.error)
+    // Another stream may mend it; this one ends with the reason.
+    fault ??= next.error
+    await close()
   }
   const fill = (): void => {
     clearTimeout(linger)
@@ -74,7 +75,7 @@ export function createVoyage(deps: VoyageDeps): Voyage {
     } finally {
       isClosing = true
       clearTimeout(linger)
-      member.leave()
+      purse.leave()
       for (const job of wants.clear().reverse()) deps.giveBack(job)
       await stream.close()
     }
@@ -89,13 +90,34 @@ export function createVoyage(deps: VoyageDeps): Voyage {
     drop(job) {
       const number = wants.remove(job)
       if (number !== undefined) stream.cancel(number)
+      purse.settle(job)
       fill()
     },
+    hurry: (job, rank) =>
+      !isClosing && wants.has(job) && hurryOn(deps, wants.asked(job), job, rank),
   }
 }
 
-function grant({ stream, member }: VoyageDeps): void {
-  const bytes = member.top()
+function hurryOn(deps: VoyageDeps, asked: Asked | undefined, job: Job, rank: number): true {
+  job.rank = rank
+  deps.purse.hurry(job)
+  if (asked !== undefined) deps.stream.want({ ...asked, rank })
+  grant(deps)
+  return true
+}
+
+async function settled(
+  next: Promise<Part | undefined>,
+): Promise<{ part: Part | undefined } | { error: unknown }> {
+  try {
+    return { part: await next }
+  } catch (error) {
+    return { error }
+  }
+}
+
+function grant({ stream, purse }: VoyageDeps): void {
+  const bytes = purse.top()
   if (bytes > 0) stream.credit(bytes)
 }
 
@@ -116,7 +138,7 @@ async function hear(deps: VoyageDeps, frame: ReaderFrame, { wants, end, ask }: H
       deps.stream.cancel(frame.want)
       end(job, asProtocolError(error))
     })
-    deps.member.received(frame.bytes.byteLength)
+    deps.purse.received(frame.bytes.byteLength)
     grant(deps)
   } else if (job !== undefined && frame.type === 'error') {
     end(job, new ProtocolError(frame.error.code, 'the holder cannot send it'))
@@ -127,10 +149,13 @@ async function hear(deps: VoyageDeps, frame: ReaderFrame, { wants, end, ask }: H
   }
 }
 
+type Asked = Part & { want: number }
+
 /** Jobs of a stream: those that look for what to ask for, and those that are under way. */
 function createWants() {
   const byNumber = new Map<number, Job>()
   const numbers = new Map<Job, number | undefined>()
+  const parts = new Map<Job, Asked>()
   let last = 0
   return {
     size: (): number => numbers.size,
@@ -138,15 +163,21 @@ function createWants() {
     get: (number: number | undefined) => (number === undefined ? undefined : byNumber.get(number)),
     prepare: (job: Job): void => void numbers.set(job, undefined),
     isPreparing: (job: Job): boolean => numbers.has(job) && numbers.get(job) === undefined,
-    begin(job: Job): number {
+    has: (job: Job): boolean => numbers.has(job),
+    begin(job: Job, part: Part): Asked {
       last += 1
       numbers.set(job, last)
       byNumber.set(last, job)
-      return last
+      const asked = { ...part, want: last }
+      parts.set(job, asked)
+      return asked
     },
+    /** What was asked for in this job's name, to ask for it with another rank. */
+    asked: (job: Job) => parts.get(job),
     remove(job: Job): number | undefined {
       const number = numbers.get(job)
       numbers.delete(job)
+      parts.delete(job)
       if (number !== undefined) byNumber.delete(number)
       return number
     },
