@@ -290,7 +290,7 @@ test('a data set that drips is aborted, one that waits for us is not', async () 
 })
 
 test('a peer that never reads its answers is paused, then ended', async () => {
-  const limits = { idleTimeoutMs: 300, sweepIntervalMs: 20, closeTimeoutMs: 100 }
+  const limits = { idleTimeoutMs: 1000, sweepIntervalMs: 20, closeTimeoutMs: 100 }
   await using scp = await startScp({ ...createMemoryIngest(), limits })
   using good = await openGoodSender(scp.port)
   using deaf = await openGoodSender(scp.port)

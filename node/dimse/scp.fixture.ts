@@ -117,6 +117,7 @@ export async function hasDcmtk(): Promise<boolean> {
 export async function connectRaw(port: number, localAddress?: string): Promise<Raw> {
   const socket = connect({
     port,
+    noDelay: true,
     host: '127.0.0.1',
     ...(localAddress === undefined ? {} : { localAddress }),
   })

@@ -31,6 +31,20 @@ export type StoreScu = AsyncDisposable & {
   ): AsyncGenerator<StoreResult, void, void>
 }
 
+const pairOf = ({ sopClass, transferSyntax }: StoreItem): Pair => ({
+  abstractSyntax: sopClass,
+  transferSyntax,
+})
+
+function distinct(pairs: Iterable<Pair>, countMax: number): Pair[] {
+  const found = new Map<string, Pair>()
+  for (const pair of pairs) {
+    found.set(pairKey(pair), pair)
+    if (found.size === countMax) break
+  }
+  return [...found.values()]
+}
+
 const notAccepted = {
   status: status.sopClassNotSupported,
   comment: 'the peer does not accept this SOP class in this transfer syntax',
@@ -39,24 +53,26 @@ const notAccepted = {
 /** A sender (C-STORE SCU). It keeps one association and opens another when an item needs a context it has not. */
 export function createStoreScu(options: StoreScuOptions): StoreScu {
   const limits: DimseLimits = { ...dimseLimits, ...options.limits }
-  /** Pairs to propose, the most recently needed last. */
-  const pairs = new Map<string, Pair>()
+  /** Pairs that were needed, the most recent last. */
+  const needed = new Map<string, Pair>()
   let association: ScuAssociation | undefined
 
-  const remember = ({ sopClass, transferSyntax }: StoreItem): Pair => {
-    const pair = { abstractSyntax: sopClass, transferSyntax }
-    const key = pairKey(pair)
-    pairs.delete(key)
-    pairs.set(key, pair)
-    const [oldest] = pairs.keys()
-    if (pairs.size > limits.contextsMax && oldest !== undefined) pairs.delete(oldest)
-    return pair
+  const remember = (pair: Pair) => {
+    needed.delete(pairKey(pair))
+    needed.set(pairKey(pair), pair)
+    const [oldest] = needed.keys()
+    if (needed.size > limits.contextsMax && oldest !== undefined) needed.delete(oldest)
   }
 
-  const associationFor = async (pair: Pair): Promise<ScuAssociation> => {
+  const associationFor = async (
+    pair: Pair,
+    ahead: readonly StoreItem[],
+  ): Promise<ScuAssociation> => {
     if (association?.isOpen === true && association.proposes(pair)) return association
     await close()
-    association = await openAssociation({ ...options, limits, pairs: [...pairs.values()] })
+    const recent = [...needed.values()].reverse()
+    const pairs = distinct([pair, ...ahead.map(pairOf), ...recent], limits.contextsMax)
+    association = await openAssociation({ ...options, limits, pairs })
     return association
   }
 
@@ -69,11 +85,13 @@ export function createStoreScu(options: StoreScuOptions): StoreScu {
   return {
     async *store(items) {
       // A list shows beforehand what it needs: one association serves it all.
-      if (Array.isArray(items)) for (const item of items as StoreItem[]) remember(item)
+      const list: readonly StoreItem[] = Array.isArray(items) ? items : []
+      let index = 0
       for await (const item of items) {
-        const pair = remember(item)
+        const pair = pairOf(item)
+        remember(pair)
         const { sopUid } = item
-        const current = await associationFor(pair)
+        const current = await associationFor(pair, list.slice(++index))
         const context = current.contextFor(pair)
         yield context === undefined
           ? { ...notAccepted, sopUid }

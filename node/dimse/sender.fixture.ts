@@ -23,13 +23,19 @@ export async function openSender(
   { request = requestPdu(), localAddress }: { request?: Buffer; localAddress?: string } = {},
 ): Promise<Sender> {
   const raw = await connectRaw(port, localAddress)
-  const events = () => [...createPduGuard(() => 1 << 20).feed(raw.received())]
-  const answers = () =>
-    events().flatMap((event) => (event.kind === 'fragment' ? [readCommand(event.data)] : []))
+  const answers: Command[] = []
+  const units: string[] = []
+  const guard = createPduGuard(() => 1 << 20)
+  raw.socket.on('data', (chunk: Buffer) => {
+    for (const event of guard.feed(chunk)) {
+      if (event.kind === 'fragment') answers.push(readCommand(event.data))
+      else units.push(nameOf(event))
+    }
+  })
   let messageId = 0
   const exchange = async (message: (id: number) => Buffer): Promise<Command> => {
     const id = ++messageId
-    const find = () => answers().find((answer) => answer.messageIdRespondedTo === id)
+    const find = () => answers.find((answer) => answer.messageIdRespondedTo === id)
     raw.socket.write(message(id))
     await until(() => find() !== undefined || raw.socket.destroyed)
     return find() ?? assert.fail('the association was lost')
@@ -37,13 +43,8 @@ export async function openSender(
   const sender: Sender = {
     ...raw,
     send: (bytes) => void raw.socket.write(bytes),
-    answers,
-    units: () =>
-      events().flatMap((event) => {
-        if (event.kind === 'fragment') return []
-        const detail = event.type === pduType.abort ? ` ${event.bytes[8]} ${event.bytes[9]}` : ''
-        return [`${event.type}${detail}`]
-      }),
+    answers: () => answers,
+    units: () => units,
     store: async (sopUid, ...pieces) => exchange((id) => storeMessage(id, sopUid, ...pieces)),
     echo: async () => exchange((id) => commandPdu(3, echoRequest(id))),
     [Symbol.dispose]: () => void raw.socket.destroy(),
@@ -53,6 +54,10 @@ export async function openSender(
     await until(() => sender.units().length > 0 || raw.socket.destroyed)
   }
   return sender
+}
+
+function nameOf({ type, bytes }: { type: number; bytes: Buffer }): string {
+  return type === pduType.abort ? `${type} ${bytes[8]} ${bytes[9]}` : `${type}`
 }
 
 /** The association was accepted. */
