@@ -1,6 +1,7 @@
 import { render } from 'preact'
 import { App } from './app.tsx'
 import { createDecoderPool } from './imaging/decoder-pool.ts'
+import { watchActivity } from './parts/activity.ts'
 import { createAppState } from './parts/app-state.ts'
 
 const workers = Math.max(1, Math.min(4, (navigator.hardwareConcurrency || 2) - 1))
@@ -12,5 +13,7 @@ const decoders = createDecoderPool(
     }),
   workers,
 )
+const idleMs = watchActivity(globalThis, () => performance.now())
 const root = document.getElementById('app')
-if (root !== null) render(<App state={createAppState(decoders, localStorage)} />, root)
+if (root !== null)
+  render(<App state={createAppState({ decoders, storage: localStorage, idleMs })} />, root)

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { preact } from '@preact/preset-vite'
 import { defineConfig } from 'vite'
+import { compress } from './build/compress.ts'
 import { dwvWorkers } from './build/dwv-workers.ts'
 import { sourceArchive } from './build/source-archive.ts'
 import { createThirdParty } from './build/third-party.ts'
@@ -12,7 +13,7 @@ const node = process.env['CAMI_NODE'] ?? 'http://127.0.0.1:8410'
 
 export default defineConfig({
   root: import.meta.dirname,
-  plugins: [preact(), dwvWorkers(), thirdParty.main, sourceArchive(root)],
+  plugins: [preact(), dwvWorkers(), thirdParty.main, sourceArchive(root), compress()],
   // dwv stays outside so that the worker fix applies in development; its CommonJS dependencies must then be named.
   optimizeDeps: {
     exclude: ['dwv'],

@@ -149,8 +149,12 @@ export async function loadStudy(uid: string, signal?: AbortSignal): Promise<Stud
   return rows.map(studyOf).find((study) => study.uid === uid)
 }
 
+/** As many series as a node gives at once; a study has far fewer. */
+const seriesMax = 1000
+
 export async function loadSeries(study: string, signal?: AbortSignal): Promise<SeriesSummary[]> {
-  const rows = rowsOf(await requestJson(`/dicom-web/studies/${study}/series`, { signal }))
+  const path = `/dicom-web/studies/${study}/series?limit=${seriesMax}`
+  const rows = rowsOf(await requestJson(path, { signal }))
   const series = rows.map((row) => ({
     uid: textOf(row, '0020000E') ?? '',
     number: textOf(row, '00200011') ?? '',

@@ -18,4 +18,5 @@ test('it is complete when every instance is here', () => {
   assert.equal(isComplete({ state: 'fetching', ...counts }), false)
   assert.equal(isComplete({ state: 'x', ...counts, instances: { done: 2, total: 2 } }), true)
   assert.equal(isComplete({ state: 'x', ...counts, instances: { done: 0, total: 0 } }), false)
+  assert.equal(isComplete({ state: 'complete', ...counts }), true)
 })

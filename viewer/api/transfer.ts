@@ -70,5 +70,5 @@ export function followTransfer(
   signal.addEventListener('abort', stop, { once: true })
 }
 
-export const isComplete = ({ instances }: Transfer): boolean =>
-  instances.total > 0 && instances.done >= instances.total
+export const isComplete = ({ state, instances }: Transfer): boolean =>
+  state === 'complete' || (instances.total > 0 && instances.done >= instances.total)

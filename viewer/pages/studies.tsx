@@ -7,6 +7,7 @@ import { Filters } from '../list/filters.tsx'
 import { RegionNotice } from '../list/region-notice.tsx'
 import { createStudyList, pageSize, type StudyList } from '../list/study-list.ts'
 import { StudyTable } from '../list/study-table.tsx'
+import { presenceMs } from '../parts/activity.ts'
 import { useApp, useTranslation } from '../parts/app-context.ts'
 import { errorText } from '../parts/app-state.ts'
 import { Icon } from '../parts/icons.tsx'
@@ -51,7 +52,7 @@ export function StudiesPage() {
 
 /** Asks when the filter changes, after a pause in typing, and again now and then while the page is seen. */
 function useQuestion(list: StudyList, filter: ListFilter): void {
-  const { searchText, listAddress } = useApp()
+  const { searchText, listAddress, idleMs } = useApp()
   const address = addressOf(filter)
   const text = searchText.value
   const asked = useRef<string>(text)
@@ -70,7 +71,7 @@ function useQuestion(list: StudyList, filter: ListFilter): void {
   }, [address, text])
   useEffect(() => {
     const timer = setInterval(() => {
-      if (!document.hidden) list.refresh()
+      if (!document.hidden && idleMs() < presenceMs) list.refresh()
     }, refreshMs)
     return () => clearInterval(timer)
   }, [])

@@ -4,6 +4,7 @@ import { useLocation, useRoute } from 'preact-iso'
 import { loadStudy, type Study } from '../api/studies.ts'
 import { followTransfer, type Transfer } from '../api/transfer.ts'
 import { holderOf, type HolderState } from '../list/holder.ts'
+import { presenceMs } from '../parts/activity.ts'
 import { useApp, useTranslation } from '../parts/app-context.ts'
 import { AboutButton } from '../parts/about-dialog.tsx'
 import { type AppState, errorText } from '../parts/app-state.ts'
@@ -13,7 +14,7 @@ import { HelpDialog } from '../study/help-dialog.tsx'
 import { commandOf, isForControl } from '../study/keys.ts'
 import { LoadProgress } from '../study/load-progress.tsx'
 import { ObjectPanel } from '../study/object-panel.tsx'
-import { openStudy } from '../study/open-study.ts'
+import { isPermanent, openStudy } from '../study/open-study.ts'
 import { PatientBar } from '../study/patient-bar.tsx'
 import { Rail } from '../study/rail.tsx'
 import { createStudyView, type StudyView } from '../study/study-view.ts'
@@ -46,13 +47,16 @@ function OpenStudy({ uid }: { uid: string }) {
       .then(() => (isStarted.value = true))
       .catch((error: unknown) => (failure.value = error))
   }
+  const restart = () => {
+    if (failure.value !== undefined && !isPermanent(failure.value)) start()
+  }
   useEffect(() => {
     state.lastStudy.value = uid
     start()
     return () => view.session[Symbol.dispose]()
   }, [])
   useStudyRow(uid, study, state)
-  useRetry(view, () => failure.value !== undefined && start())
+  useRetry(view, { isAway: () => state.idleMs() > presenceMs, restart })
   useKeys(view)
 
   const holder = holderOfStudy(study.value, state)
@@ -68,7 +72,13 @@ function OpenStudy({ uid }: { uid: string }) {
       <div class="study-body">
         {view.isRailOpen.value && <Rail view={view} />}
         <main class="stage-area">
-          <Content view={view} isStarted={isStarted.value} failure={failure.value} retry={start} />
+          <Content
+            view={view}
+            isStarted={isStarted.value}
+            isKnown={study.value !== undefined}
+            failure={failure.value}
+            retry={start}
+          />
         </main>
       </div>
       {view.isHelpOpen.value && <HelpDialog onClose={() => (view.isHelpOpen.value = false)} />}
@@ -97,10 +107,13 @@ function useTransfer(uid: string, transfer: Signal<Transfer | undefined>, isFore
 }
 
 /** A link that comes back is noticed without anybody pressing anything. */
-function useRetry(view: StudyView, restart: () => void): void {
+function useRetry(
+  view: StudyView,
+  { isAway, restart }: { isAway: () => boolean; restart: () => void },
+): void {
   useEffect(() => {
     const timer = setInterval(() => {
-      if (document.hidden) return
+      if (document.hidden || isAway()) return
       restart()
       view.session.retry('passing')
     }, retryMs)
@@ -133,12 +146,14 @@ function holderOfStudy(study: Study | undefined, { session, region }: AppState) 
 type ContentProps = {
   view: StudyView
   isStarted: boolean
+  /** The study is in the list. */
+  isKnown: boolean
   failure: unknown
   retry: () => void
 }
 
 /** The image, or what stands in its place. */
-function Content({ view, isStarted, failure, retry }: ContentProps) {
+function Content({ view, isStarted, isKnown, failure, retry }: ContentProps) {
   const translation = useTranslation()
   const { t } = translation
   const { active, other, outOfMemory, series } = view.session
@@ -159,7 +174,17 @@ function Content({ view, isStarted, failure, retry }: ContentProps) {
     return <Viewport key={reader.session.stack.key} view={view} reader={reader} />
   }
   if (isStarted && series.value.length === 0) {
-    return <Message icon="inbox" title={t('studyEmpty')} text={t('studyEmptyText')} />
+    // A study that may not be read is left out of searches, so it has no series for this reader.
+    return isKnown ? (
+      <Message
+        icon="inbox"
+        title={t('studyEmpty')}
+        text={t('studyEmptyText')}
+        action={{ label: t('retry'), run: retry }}
+      />
+    ) : (
+      <Message icon="lock" title={t('studyUnavailable')} text={t('studyForbidden')} />
+    )
   }
   const [broken] = series.value.filter((entry) => entry.failure !== undefined)
   if (isStarted && broken !== undefined) {

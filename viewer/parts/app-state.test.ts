@@ -21,7 +21,7 @@ function setUp(stored: Record<string, string> = {}) {
     decode: () => new Promise<never>(() => undefined),
     [Symbol.dispose]: () => undefined,
   }
-  return { state: createAppState(decoders, storage), items }
+  return { state: createAppState({ decoders, storage, idleMs: () => 0 }), items }
 }
 
 test('Russian comes first, another language is remembered', () => {

@@ -21,6 +21,8 @@ export type AppState = {
   /** The list with the filters that she left it with. */
   listAddress: Signal<string>
   decoders: DecoderPool
+  /** How long nobody has touched anything. Asking the node on our own must not keep a forgotten session alive. */
+  idleMs: () => number
   /** A request failed: signs out when the session is over. Says whether that was the reason. */
   failed: (error: unknown) => boolean
   signedIn: (session: Session | undefined) => void
@@ -29,10 +31,13 @@ export type AppState = {
 
 const languageKey = 'cami-language'
 
-export function createAppState(
-  decoders: DecoderPool,
-  storage: Pick<Storage, 'getItem' | 'setItem'>,
-): AppState {
+export type AppStateDeps = {
+  decoders: DecoderPool
+  storage: Pick<Storage, 'getItem' | 'setItem'>
+  idleMs: () => number
+}
+
+export function createAppState({ decoders, storage, idleMs }: AppStateDeps): AppState {
   const language = signal<Language>(storage.getItem(languageKey) === 'en' ? 'en' : 'ru')
   language.subscribe((value) => storage.setItem(languageKey, value))
   let lastLogin: string | undefined
@@ -51,6 +56,7 @@ export function createAppState(
     lastStudy: signal(''),
     listAddress: signal('/'),
     decoders,
+    idleMs,
     failed(error) {
       if (!(error instanceof ApiError) || error.status !== 401) return false
       if (typeof state.session.value === 'object') state.notice.value = 'sessionOver'
