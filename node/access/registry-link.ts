@@ -31,6 +31,7 @@ type Deps = {
   follower: {
     follow(connection: Connection): Promise<void>
     onItems(items: readonly IndexItem[]): void
+    isHalted(): boolean
   }
   random: (bytes: number) => Uint8Array
   log: Log
@@ -73,6 +74,7 @@ export function createRegistryLink(deps: Deps): RegistryLink {
   const unsubscribe = federation.onChange((change) => {
     // Other grants show other entries; who has been switched off is not talked to any more.
     if (change === 'grants') refollow()
+    if (change === 'directory' && follower.isHalted()) refollow()
     if (change !== 'registry') dropStrangers(deps)
   })
   const running = run(deps, state, stop.signal)

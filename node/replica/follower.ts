@@ -17,6 +17,8 @@ export type Follower = {
   /** Asks the registry for everything after what is here; items that come before its answer are of an older asking. */
   follow(connection: Pick<Connection, 'request'>): Promise<void>
   onItems(items: readonly IndexItem[]): void
+  /** Some log stands still; with a newer directory (a key may have been unknown) asking again may help. */
+  isHalted(): boolean
   /** Resolves when everything that has come is taken in. */
   settled(): Promise<void>
 }
@@ -55,8 +57,7 @@ export function createFollower(deps: Deps): Follower {
       if (result.code === undefined) continue
       halted.set(holder, result.code)
       log.error({ holder, code: result.code }, 'an index log does not continue as it must')
-      // A key may be unknown only because the directory that names it is still on its way.
-      if (result.code === 'log_gap' || result.code === 'token_unknown_key') ask()
+      if (result.code === 'log_gap') ask()
     }
   }
   return {
@@ -90,6 +91,7 @@ export function createFollower(deps: Deps): Follower {
           waiting -= 1
         })
     },
+    isHalted: () => halted.size > 0,
     settled: () => work,
   }
 }

@@ -1,0 +1,250 @@
+import { describe, test } from 'node:test'
+import assert from 'node:assert/strict'
+import type { IndexEntry, IndexHead } from '#protocol/index-log.ts'
+import { emptyHead, indexEntryKind, verifyIndexEntry } from '#protocol/index-log.ts'
+import { ProtocolError } from '#protocol/errors.ts'
+import { decodeToken, tokenDigest } from '#protocol/jws.ts'
+import { silentLog } from '../log.ts'
+import { openPublisher } from './publisher.ts'
+import {
+  createFederation,
+  createFolder,
+  createRecords,
+  record,
+  uid,
+  until,
+} from './replica.fixture.ts'
+import type { Replica } from './replica.ts'
+
+const federation = await createFederation()
+const { holder } = federation
+
+const start = (replica: Replica, records: ReturnType<typeof createRecords>, entryIntervalMs = 50) =>
+  openPublisher({
+    archive: records.archive,
+    rows: replica.rows,
+    signer: holder.signer,
+    self: holder.oid,
+    clock: Date.now,
+    log: silentLog,
+    entryIntervalMs,
+  })
+
+/** A registry that keeps what it is given, and breaks when told. */
+function createRegistry() {
+  const taken: string[] = []
+  const world = { head: undefined as IndexHead | undefined, failures: 0, requests: 0 }
+  const request = async (method: string, params: { entries: string[] }): Promise<unknown> => {
+    world.requests += 1
+    if (method === 'index.head') {
+      const last = taken.at(-1)
+      return (
+        world.head ??
+        (last === undefined ? emptyHead : { seq: taken.length, digest: await tokenDigest(last) })
+      )
+    }
+    if (world.failures > 0) {
+      world.failures -= 1
+      throw new ProtocolError('stream_closed', 'the link broke')
+    }
+    taken.push(...params.entries)
+    return { seq: taken.length }
+  }
+  return { taken, world, connection: { request: request as never } }
+}
+
+async function entriesOf(tokens: readonly string[]): Promise<IndexEntry[]> {
+  let head = emptyHead
+  const entries: IndexEntry[] = []
+  for (const token of tokens) {
+    const keyOf = (kid: string) => (kid === holder.kid ? holder.jwk : undefined)
+    const accepted = await verifyIndexEntry(token, { org: holder.oid, head, keyOf })
+    head = accepted.head
+    entries.push(accepted.entry)
+  }
+  return entries
+}
+
+describe('the index of a node', () => {
+  test('is one chain of entries, each in the value log before the registry gets it', async () => {
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    const records = createRecords()
+    await using publisher = await start(replica, records)
+    const registry = createRegistry()
+    const pushing = publisher.push(registry.connection)
+    records.put(record(1))
+    records.put(record(2))
+    await until(() => registry.taken.length === 2, 'both entries come')
+    const logged = records.appended.map((bytes) => Buffer.from(bytes).toString('utf8'))
+    assert.deepEqual(registry.taken, logged)
+    const entries = await entriesOf(registry.taken)
+    assert.deepEqual(
+      entries.map((entry) => entry.record.study),
+      [uid(1), uid(2)],
+    )
+    assert.deepEqual(publisher.head(), { seq: 2, digest: await tokenDigest(logged[1] ?? '') })
+    await publisher[Symbol.asyncDispose]()
+    await pushing
+  })
+
+  test('has few entries of a study that grows, one when it is complete, and none that says nothing new', async () => {
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    const records = createRecords()
+    await using publisher = await start(replica, records, 300)
+    const began = Date.now()
+    for (let count = 1; count <= 20; count++) {
+      records.put(record(1, { instances: count, state: 'open' }))
+      await publisher.settled()
+    }
+    assert.ok(Date.now() - began < 300)
+    assert.equal(publisher.head().seq, 1)
+    await until(() => publisher.head().seq === 2, 'the interval passes')
+    records.complete(record(1, { instances: 20, state: 'complete' }))
+    await until(() => publisher.head().seq === 3, 'completion')
+    records.complete(record(1, { instances: 20, state: 'complete' }))
+    await publisher.settled()
+    const entries = await entriesOf(records.appended.map((bytes) => Buffer.from(bytes).toString()))
+    assert.deepEqual(
+      entries.map(
+        (entry) => entry.kind === 'study' && [entry.record.instances, entry.record.state],
+      ),
+      [
+        [1, 'open'],
+        [20, 'open'],
+        [20, 'complete'],
+      ],
+    )
+  })
+
+  test('says when a study is gone, and says nothing of one that was never published', async () => {
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    const records = createRecords()
+    await using publisher = await start(replica, records)
+    records.put(record(1))
+    await until(() => publisher.head().seq === 1, 'the study')
+    records.remove(uid(2))
+    records.remove(uid(1))
+    await until(() => publisher.head().seq === 2, 'the removal')
+    const last = decodeToken(Buffer.from(records.appended[1] ?? []).toString(), indexEntryKind)
+    assert.deepEqual([last.claims.kind, last.claims.record.study], ['study-removed', uid(1)])
+  })
+
+  test('describes a study of very many series by as many as fit', async () => {
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    const records = createRecords()
+    await using publisher = await start(replica, records)
+    const [series] = record(1).series
+    assert.ok(series)
+    const many = Array.from({ length: 500 }, () => ({ ...series, description: 'ж'.repeat(200) }))
+    records.put(record(1, { series: many, instances: 1500 }))
+    await until(() => publisher.head().seq === 1, 'an entry')
+    const { claims } = decodeToken(
+      Buffer.from(records.appended[0] ?? []).toString(),
+      indexEntryKind,
+    )
+    assert.ok(claims.kind === 'study' && claims.record.series.length > 10)
+    assert.equal(claims.record.instances, 1500)
+  })
+})
+
+describe('after a restart', () => {
+  test('the chain goes on where it was, changes made meanwhile are published, nothing twice', async () => {
+    await using folder = await createFolder()
+    const records = createRecords()
+    const registry = createRegistry()
+    {
+      await using replica = await folder.open()
+      await using publisher = await start(replica, records)
+      records.put(record(1))
+      await until(() => publisher.head().seq === 1, 'the first')
+    }
+    records.put(record(2))
+    await using replica = await folder.open()
+    await using publisher = await start(replica, records)
+    void publisher.push(registry.connection)
+    await until(() => registry.taken.length === 2, 'both')
+    await publisher.settled()
+    assert.equal((await entriesOf(registry.taken)).length, 2)
+  })
+
+  test('a lost replica is made again from the value log; an entry whose writing failed is not sent', async () => {
+    const records = createRecords()
+    {
+      await using folder = await createFolder()
+      await using replica = await folder.open()
+      await using publisher = await start(replica, records)
+      records.put(record(1))
+      await until(() => publisher.head().seq === 1, 'the first')
+      records.put(record(2))
+      await until(() => publisher.head().seq === 2, 'the second')
+    }
+    // The second one's writing is taken to have been reported as failed: another entry stands in its place.
+    const [one = '', two = ''] = records.appended.map((bytes) => Buffer.from(bytes).toString())
+    const instead = await holder.signer.sign('cami-index+jwt', {
+      ...decodeToken(two, indexEntryKind).claims,
+      iat: 1_700_000_000,
+    })
+    records.appended.push(Buffer.from(instead))
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    await using publisher = await start(replica, records)
+    assert.deepEqual(publisher.head(), { seq: 2, digest: await tokenDigest(instead) })
+    const registry = createRegistry()
+    void publisher.push(registry.connection)
+    await until(() => registry.taken.length >= 2, 'the log')
+    assert.deepEqual(registry.taken.slice(0, 2), [one, instead])
+  })
+
+  test('a full disk stops entries, not the node; they come when there is room', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] })
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    const records = createRecords()
+    await using publisher = await start(replica, records)
+    records.disk.isFull = true
+    records.put(record(1))
+    await publisher.settled()
+    assert.equal(publisher.head().seq, 0)
+    records.disk.isFull = false
+    records.put(record(2))
+    await publisher.settled()
+    assert.equal(publisher.head().seq, 1)
+  })
+})
+
+describe('the push', () => {
+  test('repeats after a broken link from where the registry stands', async () => {
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    const records = createRecords()
+    await using publisher = await start(replica, records)
+    for (let number = 1; number <= 150; number++) records.put(record(number))
+    await until(() => publisher.head().seq === 150, 'all entries')
+    const registry = createRegistry()
+    registry.world.failures = 1
+    await publisher.push(registry.connection)
+    assert.equal(registry.taken.length, 0)
+    void publisher.push(registry.connection)
+    await until(() => registry.taken.length === 150, 'the log')
+    assert.equal((await entriesOf(registry.taken)).length, 150)
+  })
+
+  test('stops when the registry has what is not ours, or more than we have', async () => {
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    const records = createRecords()
+    await using publisher = await start(replica, records)
+    records.put(record(1))
+    await until(() => publisher.head().seq === 1, 'an entry')
+    for (const seq of [1, 2]) {
+      const registry = createRegistry()
+      registry.world.head = { seq, digest: 'ab'.repeat(32) as never }
+      await publisher.push(registry.connection)
+      assert.equal(registry.world.requests, 1)
+    }
+  })
+})
