@@ -6,8 +6,7 @@ import type { Arrivals } from './arrivals.ts'
 import { createInstanceJob, createMetadataJob } from './jobs.ts'
 import type { Job } from './jobs.ts'
 import type { Lane } from './lane.ts'
-import type { RemoteStudy } from './remote-study.ts'
-import type { SeriesMetadata } from './series-metadata.ts'
+import type { KnownSeries, RemoteStudy } from './remote-study.ts'
 
 /** Asks for an instance's chunk digests in the reader's name. */
 export type Digests = (instance: ManifestInstance) => Promise<Sha256[]>
@@ -172,8 +171,8 @@ export type MetadataDeps = {
 
 /** Fetches the metadata of a series once, however many ask. */
 export function createMetadataFetcher({ lane, remote, limits }: MetadataDeps) {
-  const pending = new Map<SeriesUid, Promise<SeriesMetadata>>()
-  return (series: SeriesUid): Promise<SeriesMetadata> => {
+  const pending = new Map<SeriesUid, Promise<KnownSeries>>()
+  return (series: SeriesUid): Promise<KnownSeries> => {
     const known = remote.knownMetadata(series)
     if (known !== undefined) return Promise.resolve(known)
     const underWay = pending.get(series)
@@ -186,10 +185,7 @@ export function createMetadataFetcher({ lane, remote, limits }: MetadataDeps) {
       inflatedBytesMax: limits.metadataInflatedBytes,
     })
     const one = result
-      .then((metadata) => {
-        remote.learnMetadata(series, metadata)
-        return metadata
-      })
+      .then((metadata) => remote.learnMetadata(series, metadata))
       .finally(() => pending.delete(series))
     pending.set(series, one)
     lane.add(job)

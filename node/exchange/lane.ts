@@ -18,7 +18,7 @@ export type LaneDeps = {
   onRefused(error: ProtocolError): void
   /** Bytes came. */
   onMoved(): void
-  onState(): void
+  onState: () => void
   limits: LaneLimits
 }
 export type LaneLimits = {
@@ -49,22 +49,17 @@ export const isRefusal = (error: unknown): error is ProtocolError =>
   error instanceof ProtocolError && refusals.has(error.code)
 
 export function createLane(deps: LaneDeps): Lane {
-  const { limits, credit, urgentCredit } = deps
+  const { limits } = deps
   const stop = new AbortController()
   const backlog = createBacklog(deps.pull)
-  let state: LaneState = 'idle'
+  const state = createState(deps)
   let current: Voyage | undefined
   let running: Promise<void> | undefined
 
-  const become = (next: LaneState): void => {
-    const isNews = state !== next
-    state = next
-    if (isNews) deps.onState()
-  }
   /** One stream, until there is nothing left to do. */
   const sail = async (onMoved: () => void): Promise<void> => {
     const stream = await deps.openStream(stop.signal)
-    const purse = createPurse(credit, urgentCredit)
+    const purse = createPurse(deps.credit, deps.urgentCredit)
     current = createVoyage({ ...limits, ...backlog, stream, purse, onMoved })
     try {
       await current.ended
@@ -78,13 +73,13 @@ export function createLane(deps: LaneDeps): Lane {
       try {
         await sail(() => {
           delay = limits.reconnectDelayMs
-          become('running')
+          state.become('running')
           deps.onMoved()
         })
       } catch (error) {
         if (stop.signal.aborted) return
         if (isRefusal(error)) return deps.onRefused(error)
-        become('cut')
+        state.become('cut')
         await pause(delay, stop.signal)
         delay = Math.min(2 * delay, limits.reconnectDelayMsMax)
       }
@@ -93,16 +88,17 @@ export function createLane(deps: LaneDeps): Lane {
   const poke = (): void => {
     if (stop.signal.aborted) return
     current?.fill()
-    running ??= run().finally(() => {
-      running = undefined
-      if (!stop.signal.aborted) become('idle')
-      if (backlog.isWaiting()) poke()
-    })
+    running ??= run().finally(onRest)
+  }
+  const onRest = (): void => {
+    running = undefined
+    if (!stop.signal.aborted) state.become('idle')
+    if (backlog.isWaiting()) poke()
   }
   return {
     poke,
     hurry: (job, rank) => current?.hurry(job, rank) ?? false,
-    state: () => state,
+    state: () => state.now(),
     add(job) {
       backlog.add(job)
       poke()
@@ -116,6 +112,18 @@ export function createLane(deps: LaneDeps): Lane {
       await current?.close()
       await running
       for (const job of backlog.clear()) job.ended(new ProtocolError('aborted', 'given up'))
+    },
+  }
+}
+
+function createState({ onState }: Pick<LaneDeps, 'onState'>) {
+  let state: LaneState = 'idle'
+  return {
+    now: (): LaneState => state,
+    become(next: LaneState): void {
+      const isNews = state !== next
+      state = next
+      if (isNews) onState()
     },
   }
 }

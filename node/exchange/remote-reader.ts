@@ -26,13 +26,7 @@ export function createRemoteReader(deps: ReaderDeps): StudyReader {
   const { session, copies } = deps
   const { remote } = session
 
-  const metadataOf = async (series: SeriesUid) => {
-    const metadata = await untilEnded(session, session.metadata(series))
-    return {
-      ...metadata,
-      bySop: new Map(metadata.instances.map((one) => [one.sop, one])),
-    }
-  }
+  const metadataOf = (series: SeriesUid) => untilEnded(session, session.metadata(series))
   const entriesOf = async (series: SeriesUid): Promise<InstanceEntry[]> => {
     const { bySop } = await metadataOf(series)
     return remote.inSeries(series).map((one) => entryOf(deps, one, bySop.get(one.sop)))
@@ -60,7 +54,8 @@ export function createRemoteReader(deps: ReaderDeps): StudyReader {
       await session.fresh()
       const instance = remote.instance(sop)
       if (instance === undefined) return undefined
-      return (await entriesOf(instance.series)).find((one) => one.sop === sop)
+      const { bySop } = await metadataOf(instance.series)
+      return entryOf(deps, instance, bySop.get(sop))
     },
     async *read(sop, range, signal) {
       await session.fresh()
@@ -69,12 +64,14 @@ export function createRemoteReader(deps: ReaderDeps): StudyReader {
     },
     async metadata(filter) {
       await session.fresh()
-      const all = await Promise.all(seriesOf(remote, filter).map(metadataOf))
-      return all
-        .flatMap(({ instances }) => instances)
-        .filter(({ sop }) => remote.instance(sop) !== undefined)
-        .filter(({ sop }) => filter.sop === undefined || sop === filter.sop)
-        .map((known) => known.metadata)
+      const known = await Promise.all(seriesOf(remote, filter).map(metadataOf))
+      const { sop } = filter
+      const wanted = known.flatMap(({ bySop }) =>
+        sop === undefined ? [...bySop.values()] : [bySop.get(sop)],
+      )
+      return wanted.flatMap((one) =>
+        one === undefined || remote.instance(one.sop) === undefined ? [] : [one.metadata],
+      )
     },
     async chunks(sop) {
       await session.fresh()

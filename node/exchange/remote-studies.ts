@@ -76,7 +76,7 @@ export async function createRemoteStudies(deps: RemoteStudiesDeps): Promise<Remo
   const shared = createShared(deps, limits, { copies, arrivals })
   const progress = createProgress(limits.progressIntervalMs, (study) => {
     const remote = shared.find(study)
-    return remote?.progress(entries.isCut(remote) ? 'cut' : 'other')
+    return remote?.progress(entries.isCut(remote))
   })
   const start = (request: ReadRequest): Session =>
     createSession({

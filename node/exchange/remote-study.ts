@@ -1,9 +1,10 @@
 import type { OrganizationOid, SeriesUid, SopUid, StudyUid } from '#protocol/ids.ts'
 import type { ManifestInstance } from '#protocol/manifest.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { Copies } from './copies.ts'
 import type { ManifestClient, VerifiedManifest } from './manifest-client.ts'
-import type { SeriesMetadata } from './series-metadata.ts'
+import type { InstanceMetadata, SeriesMetadata } from './series-metadata.ts'
 
 /** How far a study has come; what a progress bar shows. */
 export type Transfer = {
@@ -20,11 +21,26 @@ export type RemoteStudyDeps = {
   arrivals: Arrivals
 }
 
+/** What a reader knows of a series before its pixels. */
+export type KnownSeries = {
+  readonly attributes: DicomJson
+  readonly bySop: ReadonlyMap<SopUid, InstanceMetadata>
+  /** The list for which this was seen to be complete. */
+  covered?: readonly ManifestInstance[]
+}
+
+function covers(known: KnownSeries, list: readonly ManifestInstance[]): boolean {
+  if (known.covered === list) return true
+  if (!list.every((one) => known.bySop.has(one.sop))) return false
+  known.covered = list
+  return true
+}
+
 /** What is known here of another organization's study, whoever reads it. Who may read it is the sessions' matter. */
 export function createRemoteStudy({ study, holder, client, copies, arrivals }: RemoteStudyDeps) {
   const bySop = new Map<SopUid, ManifestInstance>()
   const bySeries = new Map<SeriesUid, ManifestInstance[]>()
-  const metadata = new Map<SeriesUid, SeriesMetadata>()
+  const metadata = new Map<SeriesUid, KnownSeries>()
   let list: readonly ManifestInstance[] = []
   let cursor = 0
 
@@ -50,13 +66,16 @@ export function createRemoteStudy({ study, holder, client, copies, arrivals }: R
       }
     },
     /** Metadata that covers the series as the manifest lists it. */
-    knownMetadata(series: SeriesUid): SeriesMetadata | undefined {
+    knownMetadata(series: SeriesUid): KnownSeries | undefined {
       const known = metadata.get(series)
-      if (known === undefined) return undefined
-      const sops = new Set(known.instances.map((one) => one.sop))
-      return bySeries.get(series)?.every((one) => sops.has(one.sop)) === true ? known : undefined
+      return known !== undefined && covers(known, bySeries.get(series) ?? []) ? known : undefined
     },
-    learnMetadata: (series: SeriesUid, known: SeriesMetadata) => void metadata.set(series, known),
+    learnMetadata(series: SeriesUid, { attributes, instances }: SeriesMetadata): KnownSeries {
+      const bySop = new Map(instances.map((one) => [one.sop, one]))
+      const known: KnownSeries = { attributes, bySop }
+      metadata.set(series, known)
+      return known
+    },
     /** The next instance that nobody brings yet, in the manifest's order. */
     nextMissing(): ManifestInstance | undefined {
       for (; cursor < list.length; cursor++) {
@@ -70,24 +89,29 @@ export function createRemoteStudy({ study, holder, client, copies, arrivals }: R
     rewind(): void {
       cursor = 0
     },
-    progress(state: 'cut' | 'other'): Transfer {
-      let done = 0
-      let bytes = 0
-      let total = 0
-      for (const one of list) {
-        total += one.bytes
-        if (copies.has(one.sha256)) {
-          done += 1
-          bytes += one.bytes
-        } else bytes += arrivals.known(one.sha256)?.bytes() ?? 0
-      }
-      const isComplete = done === list.length && list.length > 0
-      return {
-        state: isComplete ? 'complete' : state === 'cut' ? 'interrupted' : 'fetching',
-        instances: { done, total: list.length },
-        bytes: { done: bytes, total },
-      }
-    },
+    progress: (isCut: boolean): Transfer => progressOf(list, { copies, arrivals, isCut }),
   }
 }
 export type RemoteStudy = ReturnType<typeof createRemoteStudy>
+
+function progressOf(
+  list: readonly ManifestInstance[],
+  { copies, arrivals, isCut }: { copies: Copies; arrivals: Arrivals; isCut: boolean },
+): Transfer {
+  let done = 0
+  let bytes = 0
+  let total = 0
+  for (const one of list) {
+    total += one.bytes
+    if (copies.has(one.sha256)) {
+      done += 1
+      bytes += one.bytes
+    } else bytes += arrivals.known(one.sha256)?.bytes() ?? 0
+  }
+  const isComplete = done === list.length && list.length > 0
+  return {
+    state: isComplete ? 'complete' : isCut ? 'interrupted' : 'fetching',
+    instances: { done, total: list.length },
+    bytes: { done: bytes, total },
+  }
+}

@@ -11,8 +11,7 @@ import type { Job } from './jobs.ts'
 import { createLane, isRefusal } from './lane.ts'
 import type { Lane, LaneLimits, LaneState } from './lane.ts'
 import type { Asker } from './manifest-client.ts'
-import type { RemoteStudy } from './remote-study.ts'
-import type { SeriesMetadata } from './series-metadata.ts'
+import type { KnownSeries, RemoteStudy } from './remote-study.ts'
 
 /** A holder's node, shared by all who read from it: one controller of background bytes, one of interactive ones. */
 export type Peer = {
@@ -53,7 +52,7 @@ export type Session = AsyncDisposable & {
   readonly ended: AbortSignal
   /** Brings a stretch of an instance before anything else, until it is let go. */
   demand(arrival: Arrival, range: ByteRange): Demand
-  metadata(series: SeriesUid): Promise<SeriesMetadata>
+  metadata(series: SeriesUid): Promise<KnownSeries>
   /** `performance.now()` when bytes last came. */
   lastMoved(): number
   state(): LaneState
