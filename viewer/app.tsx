@@ -35,6 +35,11 @@ function Gate({ state }: { state: AppState }) {
   const [failure, setFailure] = useState<unknown>(undefined)
   const ask = () => {
     setFailure(undefined)
+    // Asking for a session that cannot be there would be answered with an error.
+    if (!state.mayBeSignedIn()) {
+      state.signedIn(undefined)
+      return
+    }
     currentSession().then(state.signedIn).catch(setFailure)
   }
   useEffect(ask, [])

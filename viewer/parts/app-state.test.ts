@@ -16,6 +16,7 @@ function setUp(stored: Record<string, string> = {}) {
   const storage = {
     getItem: (key: string) => items.get(key) ?? null,
     setItem: (key: string, value: string) => void items.set(key, value),
+    removeItem: (key: string) => void items.delete(key),
   }
   const decoders = {
     decode: () => new Promise<never>(() => undefined),
@@ -68,6 +69,18 @@ test('signing out forgets what was looked for', () => {
     [state.searchText.value, state.lastStudy.value, state.listAddress.value],
     ['', '', '/'],
   )
+})
+
+test('a browser in which nobody signed in is not asked for its session', () => {
+  const { state } = setUp()
+  assert.equal(state.mayBeSignedIn(), false)
+  state.signedIn(session('ivanova'))
+  assert.equal(state.mayBeSignedIn(), true)
+  state.failed(new ApiError(401, 'unauthenticated'))
+  assert.equal(state.mayBeSignedIn(), false)
+  state.signedIn(session('ivanova'))
+  state.signedOut()
+  assert.equal(state.mayBeSignedIn(), false)
 })
 
 test('errors are sentences that say what to do', () => {

@@ -23,6 +23,8 @@ export type AppState = {
   decoders: DecoderPool
   /** How long nobody has touched anything. Asking the node on our own must not keep a forgotten session alive. */
   idleMs: () => number
+  /** Somebody has signed in with this browser and not signed out. The secret itself no script can see. */
+  mayBeSignedIn: () => boolean
   /** A request failed: signs out when the session is over. Says whether that was the reason. */
   failed: (error: unknown) => boolean
   signedIn: (session: Session | undefined) => void
@@ -30,10 +32,11 @@ export type AppState = {
 }
 
 const languageKey = 'cami-language'
+const signedInKey = 'cami-signed-in'
 
 export type AppStateDeps = {
   decoders: DecoderPool
-  storage: Pick<Storage, 'getItem' | 'setItem'>
+  storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
   idleMs: () => number
 }
 
@@ -57,9 +60,11 @@ export function createAppState({ decoders, storage, idleMs }: AppStateDeps): App
     listAddress: signal('/'),
     decoders,
     idleMs,
+    mayBeSignedIn: () => storage.getItem(signedInKey) !== null,
     failed(error) {
       if (!(error instanceof ApiError) || error.status !== 401) return false
       if (typeof state.session.value === 'object') state.notice.value = 'sessionOver'
+      storage.removeItem(signedInKey)
       state.session.value = 'none'
       return true
     },
@@ -68,6 +73,8 @@ export function createAppState({ decoders, storage, idleMs }: AppStateDeps): App
         // What one reader searched for must not greet the next one.
         if (session?.user.login !== lastLogin) forget()
         lastLogin = session?.user.login
+        if (session === undefined) storage.removeItem(signedInKey)
+        else storage.setItem(signedInKey, 'yes')
         state.notice.value = undefined
         state.session.value = session ?? 'none'
       })
@@ -75,6 +82,7 @@ export function createAppState({ decoders, storage, idleMs }: AppStateDeps): App
     signedOut() {
       batch(() => {
         forget()
+        storage.removeItem(signedInKey)
         state.notice.value = undefined
         state.session.value = 'none'
       })

@@ -49,6 +49,8 @@ export function Viewport({ view, reader }: ViewportProps) {
       data-total={loader.progress.total}
       data-quality={isShown ? 'full' : 'none'}
       data-zoom={view.zoom.value}
+      data-window-center={reader.window.value.center}
+      data-window-width={reader.window.value.width}
     >
       <div class="viewport-image" ref={host} />
       <Overlay view={view} reader={reader} probe={probe} />
