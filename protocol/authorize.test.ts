@@ -132,7 +132,9 @@ test('who reads at home: the roles that read, and nobody else', () => {
     assert.equal(codeOf(quarantine), role === 'mo_admin' ? 'allowed' : 'role_missing', role)
   }
   assert.equal(local({ roles: [] }), 'role_missing')
-  assert.equal(local({ roles: ['mo_admin', 'radiologist'] }), 'allowed')
+  const both: Role[] = ['mo_admin', 'radiologist']
+  assert.equal(local({ roles: both }), 'allowed')
+  assert.equal(codeOf(authorizeSearch(own({ roles: both }), holder.oid, now)), 'allowed')
 })
 
 test('at home neither the second factor nor a restriction for others counts', () => {
@@ -203,6 +205,28 @@ test('a named user opens what a grant covers, under that grant', async () => {
   assert.equal(decision.grant.basis, 'grant')
   assert.equal(decision.grant.grant, '01KB0000000000000000000001')
   assert.equal(decision.grant.organization, grantee.oid)
+})
+
+test('one reading role among others is enough, and so is one named user among others', async () => {
+  assert.equal(
+    codeOf(await fetched({ user: reader({ roles: ['mo_admin', 'consultant'] }) })),
+    'allowed',
+  )
+  const [named] = region.claims.grantRequest().users
+  assert.ok(named)
+  const users = [
+    { ...named, uid: region.otherUser },
+    { ...named, row: 2 },
+  ]
+  assert.equal(codeOf(await fetched({ grants: [await received({}, { users })] })), 'allowed')
+})
+
+test('the proof ends with the session or the grant, whichever ends first', async () => {
+  const exp = Math.floor(now / 1000) + 60
+  const short = await fetched({ grants: [await received({ exp })] })
+  assert.equal(short.ok && short.grant.expiresAt, exp * 1000)
+  const long = await fetched()
+  assert.equal(long.ok && long.grant.expiresAt, reader().authTime + 12 * 3_600_000)
 })
 
 test('of several grants the one that opens is found', async () => {

@@ -50,6 +50,7 @@ test('times are kept to the second at the end, to a minute at the beginning', as
   const iat = nowSeconds
   await verify({ iat, exp: iat + 400 * 86_400 })
   await assert.rejects(verify({ iat, exp: iat + 400 * 86_400 + 1 }), { code: 'token_malformed' })
+  await assert.rejects(verify({ iat, nbf: iat - 10, exp: iat }), { code: 'token_malformed' })
   await assert.rejects(verify({ nbf: exp, exp }), { code: 'token_malformed' })
 })
 

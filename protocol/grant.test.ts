@@ -65,6 +65,12 @@ test('the registration may not say otherwise than the request', async () => {
   await verify({ exp: nowSeconds + 86_400, nbf: nowSeconds })
 })
 
+test('a registration from the future or of too long a life is refused', async () => {
+  await assert.rejects(verify({ iat: nowSeconds + 61 }), { code: 'token_not_yet_valid' })
+  await assert.rejects(verify({ iat: nowSeconds - 37 * 86_400 }), { code: 'token_malformed' })
+  await verify({ iat: nowSeconds - 36 * 86_400 })
+})
+
 test('a request that is not a grant to another organization and its users is refused', async () => {
   const malformed = { code: 'token_malformed' }
   const [user] = region.claims.grantRequest().users
@@ -73,6 +79,7 @@ test('a request that is not a grant to another organization and its users is ref
   const overs: Partial<GrantRequest>[] = [
     { sub: holder.urn },
     { users: [{ ...user, uid: foreign }] },
+    { users: [user, { ...user, row: 2, uid: foreign }] },
     { users: [user, { ...user, row: 2 }] },
     { users: [] },
     { act: ['view', 'view'] },
@@ -115,6 +122,7 @@ const covered: [string, Partial<GrantScope>, Partial<typeof ct>, boolean][] = [
   ['the day before', { from: '20261125' }, {}, false],
   ['the day after', { to: '20261123' }, {}, false],
   ['no date', { from: '20260101' }, { date: '' }, false],
+  ['a date of another form', { from: '20260101' }, { date: '2026.11.24' }, false],
   ['no date without bounds', {}, { date: '' }, true],
   ['by request', { mode: 'by_request' }, {}, false],
 ]

@@ -183,7 +183,7 @@ export function coversStudy(
   const isDevice = devices.includes('*') || devices.includes(study.device)
   const isDate =
     (from === null && to === null) ||
-    (study.date !== '' &&
+    (/^\d{8}$/.test(study.date) &&
       (from === null || study.date >= from) &&
       (to === null || study.date <= to))
   return mode === 'all' && isModality && isDevice && isDate

@@ -123,14 +123,13 @@ export async function sha256Hex(bytes: Uint8Array | string): Promise<Sha256> {
 }
 
 const malformed = (what: string, cause?: unknown): ProtocolError =>
-  new ProtocolError('token_malformed', what, cause === undefined ? {} : { cause })
+  new ProtocolError('token_malformed', what, { cause })
 
 function partsOf(token: string): [string, string, string] {
-  const [header, payload, signature, more] = token.split('.', 4)
-  if (header === undefined || payload === undefined || signature === undefined) {
+  const [header = '', payload, signature, more] = token.split('.', 4)
+  if (payload === undefined || signature === undefined || more !== undefined) {
     throw malformed('not a compact JWS')
   }
-  if (more !== undefined) throw malformed('not a compact JWS')
   return [header, payload, signature]
 }
 

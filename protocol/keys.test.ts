@@ -79,6 +79,10 @@ test('a private key must be of the public half beside it', () => {
   assert.throws(() => privateJwk(new Uint8Array(31)), weak)
 })
 
+test('a public key of another length has no peer id', () => {
+  for (const x of ['', 'AAAA', 'A'.repeat(44)]) assert.throws(() => peerIdOf(jwkOf(x)), weak)
+})
+
 test('the public half has no private member', () => {
   const key = privateJwk(new Uint8Array(32).fill(9))
   assert.deepEqual(Object.keys(publicJwk(key)).sort(), ['crv', 'kty', 'x'])

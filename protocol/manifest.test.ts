@@ -77,8 +77,11 @@ test('the largest root that the schema allows fits its token', async () => {
 
 test('a study of more pages than fit is refused by name', () => {
   const long = { ...instance(1), sop: '1'.repeat(64) as SopUid }
-  const instances = Array.from({ length: 170_000 }, () => long)
-  assert.throws(() => paginate(instances), { code: 'too_large' })
+  const of = (count: number) => Array.from({ length: count }, () => long)
+  const perPage = paginate(of(1000))[0]?.instances.length ?? 0
+  const most = perPage * streamLimits.manifestPagesMax
+  assert.equal(paginate(of(most)).length, streamLimits.manifestPagesMax)
+  assert.throws(() => paginate(of(most + 1)), { code: 'too_large' })
 })
 
 test('pages make up the root exactly', async () => {
@@ -95,6 +98,7 @@ test('pages make up the root exactly', async () => {
     pages.toReversed(),
     [first, first, ...pages.slice(2)],
     [{ instances: first.instances.slice(1) }, ...pages.slice(1)],
+    [first, { instances: second.instances.toReversed() }],
   ]
   for (const pages of wrong) await assert.rejects(checkManifestPages(root, pages), mismatch)
   const { count, bytes } = root

@@ -52,6 +52,9 @@ test('an issuing key must be strong, named by its thumbprint, listed once, and n
   const malformed = { code: 'token_malformed' }
   const named = { ...listedIssuer, kid: stranger.kid }
   await assert.rejects(verify({ issuers: [named] }), malformed)
+  const second = { ...listedIssuer, jwk: stranger.jwk, kid: region.holder.kid }
+  await assert.rejects(verify({ issuers: [listedIssuer, second] }), malformed)
+  await verify({ issuers: [listedIssuer, { ...second, kid: stranger.kid }] })
   await assert.rejects(verify({ issuers: [listedIssuer, listedIssuer] }), malformed)
   const root = { ...listedIssuer, kid: authority.kid, jwk: authority.jwk }
   await assert.rejects(verify({ issuers: [root] }), malformed)

@@ -6,7 +6,7 @@ import { verifyToken } from './jws.ts'
 import type { TokenKind, Verified } from './jws.ts'
 import { checkPublicKey, thumbprint } from './keys.ts'
 import { tokenLimits } from './limits.ts'
-import { checkIssued, checkLifetime, checkValidity, isWithin } from './times.ts'
+import { checkLifetime, checkValidity, isWithin } from './times.ts'
 
 export const Policy = z.strictObject({
   secondFactor: z.enum(['required', 'optional']),
@@ -52,7 +52,6 @@ export async function verifyTrustList(
     kid === authority ? list.authority.jwk : undefined,
   )
   const { claims } = verified
-  checkIssued(claims, now)
   checkLifetime(claims, tokenLimits.trustListLifetimeSeconds)
   checkValidity({ ...claims, nbf: claims.iat }, now)
   for (const { jwk } of [claims.authority, claims.registry, ...claims.issuers]) checkPublicKey(jwk)
