@@ -6,32 +6,35 @@ export type LinkMeter = {
   bytesPerSecond: () => number | undefined
   /** The usual size of a frame. */
   frameBytes: () => number | undefined
+  /** How long a usual frame takes alone. */
+  frameMs: () => number | undefined
 }
 
 /** Over how many of the last frames it is measured. */
 const sampleFrames = 8
 
 export function createLinkMeter(clock: () => number): LinkMeter {
-  let arrivals: { at: number; bytes: number }[] = []
-  return {
+  const arrivals: { bytes: number; ms: number }[] = []
+  let since = clock()
+  const sum = (part: 'bytes' | 'ms') => arrivals.reduce((total, one) => total + one[part], 0)
+  const meter: LinkMeter = {
     start() {
-      arrivals = [{ at: clock(), bytes: 0 }]
+      since = clock()
     },
     add(bytes) {
-      arrivals.push({ at: clock(), bytes })
+      const now = clock()
+      arrivals.push({ bytes, ms: now - since })
+      since = now
       if (arrivals.length > sampleFrames) arrivals.shift()
     },
     bytesPerSecond() {
-      const first = arrivals[0]
-      const last = arrivals.at(-1)
-      if (first === undefined || last === undefined || last === first) return undefined
-      const bytes = arrivals.slice(1).reduce((sum, arrival) => sum + arrival.bytes, 0)
-      return (bytes * 1000) / Math.max(last.at - first.at, 1)
+      return arrivals.length === 0 ? undefined : (sum('bytes') * 1000) / Math.max(sum('ms'), 1)
     },
-    frameBytes() {
-      const sizes = arrivals.map(({ bytes }) => bytes).filter((bytes) => bytes > 0)
-      if (sizes.length === 0) return undefined
-      return sizes.reduce((sum, size) => sum + size, 0) / sizes.length
+    frameBytes: () => (arrivals.length === 0 ? undefined : sum('bytes') / arrivals.length),
+    frameMs() {
+      const [speed, size] = [meter.bytesPerSecond(), meter.frameBytes()]
+      return speed === undefined || size === undefined ? undefined : (size * 1000) / speed
     },
   }
+  return meter
 }

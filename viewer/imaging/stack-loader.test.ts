@@ -10,9 +10,12 @@ function setUp(count: number, isPermanent: (error: unknown) => boolean = () => f
   let now = 0
   const loader = createStackLoader({
     count,
-    load: (index) => {
+    load: (index, signal) => {
       asked.push(index)
-      return new Promise((resolve, reject) => open.set(index, { resolve, reject }))
+      return new Promise((resolve, reject) => {
+        open.set(index, { resolve, reject })
+        signal.addEventListener('abort', () => reject(signal.reason))
+      })
     },
     isPermanent,
     onChange: () => undefined,
@@ -20,7 +23,9 @@ function setUp(count: number, isPermanent: (error: unknown) => boolean = () => f
     later(run, delayMs) {
       const timer = { run, delayMs }
       timers.push(timer)
-      return () => void timers.splice(timers.indexOf(timer), 1)
+      return () => {
+        if (timers.includes(timer)) timers.splice(timers.indexOf(timer), 1)
+      }
     },
   })
   const settle = () => new Promise((resolve) => setImmediate(resolve))
@@ -80,6 +85,7 @@ test('a frame that fails is tried again with longer and longer pauses, then give
   const { loader, asked, timers, fail, runTimers } = setUp(1)
   loader.focus(0)
   const delays: number[] = []
+  await runTimers()
   for (let attempt = 0; attempt < 4; attempt++) {
     await fail(0)
     if (timers[0] !== undefined) delays.push(timers[0].delayMs)
@@ -105,6 +111,29 @@ test('a failure that is for good is not repeated, and a passing retry leaves it 
   await arrive(0)
   assert.deepEqual([loader.progress.loaded, loader.progress.failed], [1, 0])
   assert.equal(loader.failure(0), undefined)
+})
+
+test('on a thin link the slice that is rested on gets all of it', async () => {
+  const { loader, asked, arrive, runTimers } = setUp(100)
+  loader.focus(50)
+  await arrive(50, 500_000, 2000)
+  assert.deepEqual(asked, [50, 51])
+  loader.focus(20)
+  await runTimers()
+  assert.equal(loader.states[51], 'absent')
+  assert.equal(loader.states[20], 'loading')
+  await arrive(20, 500_000, 2000)
+  assert.equal(loader.progress.loaded, 2)
+  assert.equal(loader.progress.failed, 0)
+})
+
+test('on a wide link nothing is given up for another slice', async () => {
+  const { loader, arrive, runTimers } = setUp(100)
+  loader.focus(50)
+  await arrive(50, 500_000, 100)
+  loader.focus(20)
+  await runTimers()
+  assert.equal(loader.states[51], 'loading')
 })
 
 test('nothing starts while it is paused', async () => {

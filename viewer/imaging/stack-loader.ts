@@ -1,4 +1,4 @@
-import { createLinkMeter } from './link-meter.ts'
+import { createLinkMeter, type LinkMeter } from './link-meter.ts'
 import { type FrameState, lanesFor, nextSlice } from './next-slice.ts'
 
 /**
@@ -36,52 +36,36 @@ export type LoaderDeps = {
 
 const attemptsMax = 4
 const firstDelayMs = 400
+/** A slice that the reader rests on for so long is the one that she wants. */
+const restMs = 250
+/** A link on which a frame takes longer than this is thin: what is not looked at makes way. */
+const thinFrameMs = 500
 
 export function createStackLoader(deps: LoaderDeps): StackLoader {
   const abort = new AbortController()
   const { states, progress, set } = createStates(deps, abort.signal)
   const failures = createFailures(deps)
   const meter = createLinkMeter(deps.clock)
+  const rest = createTimer(deps.later)
+  const runs = createRuns({ deps, abort, failures, meter, progress, set }, () => pump())
   let focus = 0
-  let active = 0
-  let isUrgentActive = false
   let isPaused = false
 
   function pump(): void {
     if (isPaused || abort.signal.aborted) return
     const lanes = lanesFor(meter.bytesPerSecond(), meter.frameBytes())
-    while (active < lanes) {
+    while (runs.count() < lanes) {
       const index = nextSlice(states, focus)
       if (index < 0) return
-      void run(index, false)
+      void runs.run(index, false)
     }
     // The slice that is looked at does not wait for a free lane.
-    if (states[focus] === 'absent' && !isUrgentActive) void run(focus, true)
+    if (states[focus] === 'absent' && !runs.hasUrgent()) void runs.run(focus, true)
   }
 
-  async function run(index: number, isUrgent: boolean): Promise<void> {
-    if (active === 0) meter.start()
-    active += 1
-    if (isUrgent) isUrgentActive = true
-    set(index, 'loading')
-    try {
-      const bytes = await deps.load(index, abort.signal)
-      meter.add(bytes)
-      progress.bytes += bytes
-      failures.clear(index)
-      set(index, 'shown')
-    } catch (error) {
-      // It stays "loading" while it waits for its next attempt, so that the other frames go on meanwhile.
-      const again = () => {
-        set(index, 'absent')
-        pump()
-      }
-      if (!abort.signal.aborted && !failures.again(index, error, again)) set(index, 'failed')
-    } finally {
-      active -= 1
-      if (isUrgent) isUrgentActive = false
-    }
-    pump()
+  /** On a thin link the slice that the reader rests on gets all of it. */
+  function rested(): void {
+    if (states[focus] !== 'shown' && (meter.frameMs() ?? 0) >= thinFrameMs) runs.keepOnly(focus)
   }
 
   return {
@@ -95,6 +79,7 @@ export function createStackLoader(deps: LoaderDeps): StackLoader {
     focus(index) {
       focus = index
       pump()
+      rest.start(rested, restMs)
     },
     pause(value) {
       isPaused = value
@@ -103,8 +88,77 @@ export function createStackLoader(deps: LoaderDeps): StackLoader {
     bytesPerSecond: meter.bytesPerSecond,
     [Symbol.dispose]() {
       abort.abort()
+      rest.stop()
       failures.stop()
     },
+  }
+}
+
+type RunParts = {
+  deps: Pick<LoaderDeps, 'load'>
+  abort: AbortController
+  failures: ReturnType<typeof createFailures>
+  meter: LinkMeter
+  progress: Progress
+  set: (index: number, state: FrameState) => void
+}
+
+/** The frames that are under way; `next` is called when one has come or gone. */
+function createRuns({ deps, abort, failures, meter, progress, set }: RunParts, next: () => void) {
+  const underWay = new Map<number, AbortController>()
+  let urgent = -1
+
+  async function run(index: number, isUrgent: boolean): Promise<void> {
+    if (underWay.size === 0) meter.start()
+    const own = new AbortController()
+    underWay.set(index, own)
+    if (isUrgent) urgent = index
+    set(index, 'loading')
+    try {
+      const bytes = await deps.load(index, AbortSignal.any([abort.signal, own.signal]))
+      meter.add(bytes)
+      progress.bytes += bytes
+      failures.clear(index)
+      set(index, 'shown')
+    } catch (error) {
+      if (own.signal.aborted) set(index, 'absent')
+      else if (!abort.signal.aborted) failed(index, error)
+    } finally {
+      underWay.delete(index)
+      if (urgent === index) urgent = -1
+    }
+    next()
+  }
+
+  function failed(index: number, error: unknown): void {
+    // It stays "loading" while it waits for its next attempt, so that the other frames go on meanwhile.
+    const isWaiting = failures.again(index, error, () => {
+      set(index, 'absent')
+      next()
+    })
+    if (!isWaiting) set(index, 'failed')
+  }
+
+  return {
+    run,
+    count: () => underWay.size,
+    hasUrgent: () => urgent >= 0,
+    /** Gives up the others; they are asked for again later. */
+    keepOnly(index: number): void {
+      for (const [other, load] of underWay) if (other !== index) load.abort()
+    },
+  }
+}
+
+/** One thing to do later; starting it again forgets the time before. */
+function createTimer(later: LoaderDeps['later']) {
+  let cancel: (() => void) | undefined
+  return {
+    start(run: () => void, delayMs: number): void {
+      cancel?.()
+      cancel = later(run, delayMs)
+    },
+    stop: () => cancel?.(),
   }
 }
 

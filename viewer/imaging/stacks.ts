@@ -156,7 +156,9 @@ function descriptionOf(first: Attributes, count: number): string {
   if (count > 1) return description
   const side = textOf(first, '00200062') ?? textOf(first, '00200060') ?? ''
   const view = textOf(first, '00185101') ?? ''
-  return [description, `${side} ${view}`.trim()].filter((part) => part !== '').join(' · ')
+  const projection = `${side} ${view}`.trim()
+  if (description.includes(projection)) return description
+  return description === '' ? projection : `${description} · ${projection}`
 }
 
 function sliceOf(instance: Attributes, format: PixelFormat): Slice {

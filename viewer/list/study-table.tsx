@@ -115,7 +115,7 @@ function StudyRow({ study, tabIndex, holder, isLast, onFocus, onOpen }: RowProps
         {patient.id !== '' && <small>{patient.id}</small>}
       </td>
       <td class="number">
-        {date(patient.birthDate)}
+        {date(patient.birthDate) || '—'}
         <small>
           {[sexText(patient.sex, t), age(patient.birthDate, study.date)]
             .filter((part) => part !== '')

@@ -66,17 +66,26 @@ function HolderChip({ holder }: { holder: HolderState }) {
   const { t } = useTranslation()
   const { name, isOwn, isReachable } = holder
   return (
-    <div class={isOwn ? 'holder-chip' : 'holder-chip foreign'} data-testid="holder">
+    <div
+      class={isOwn ? 'holder-chip' : 'holder-chip foreign'}
+      data-testid="holder"
+      data-own={isOwn}
+      data-reachable={isReachable}
+      title={name}
+    >
       <Icon name="building" size={18} />
       <span>
-        <small>{t(isOwn ? 'ownHolder' : 'foreignHolder')}</small>
-        {name}
-        {!isOwn && (
-          <small class={isReachable ? 'up' : 'down'}>
-            <i class="dot" />
-            {t(isReachable ? 'linkUp' : 'linkDown')}
-          </small>
-        )}
+        <small>
+          {t(isOwn ? 'ownHolder' : 'foreignHolder')}
+          {!isOwn && (
+            <span class={isReachable ? 'up' : 'down'}>
+              {' · '}
+              <i class="dot" />
+              {t(isReachable ? 'linkUp' : 'linkDown')}
+            </span>
+          )}
+        </small>
+        <span class="holder-name">{name}</span>
       </span>
     </div>
   )
