@@ -44,12 +44,11 @@ export async function openCopies(options: CopiesOptions): Promise<Copies> {
   const opened = async (sha256: Sha256): Promise<{ handle: FileHandle; bytes: number }> => {
     const bytes = shelf.touch(sha256)
     if (bytes === undefined) throw new ProtocolError('not_found', 'no such copy')
-    const now = new Date()
-    await utimes(fileOf(sha256), now, now).catch(() => undefined)
-    return { handle: await open(fileOf(sha256), 'r'), bytes }
+    const handle = await open(fileOf(sha256), 'r').catch(() => undefined)
+    return { handle: handle ?? (await corrupt(sha256)), bytes }
   }
   const corrupt = async (sha256: Sha256): Promise<never> => {
-    log.error({ sha256 }, 'a copy is damaged and was removed')
+    log.error({ sha256 }, 'a copy is damaged or gone: it will be brought again')
     await remove(sha256)
     throw new ProtocolError('storage_corrupt', 'a copy is damaged')
   }
@@ -67,6 +66,8 @@ export async function openCopies(options: CopiesOptions): Promise<Copies> {
       digests.push(digestOf(chunk))
     }
     if (whole.digest('hex') !== sha256) return await corrupt(sha256)
+    // Once per process and copy: the order of last use survives a restart well enough.
+    await utimes(fileOf(sha256), new Date(), new Date())
     verified.set(sha256, digests)
     forgetOldest(verified, options.verifiedMax)
     return digests

@@ -167,7 +167,9 @@ const transportLimits = { helloTimeoutMs: 2000, dialTimeoutMs: 4000, closeTimeou
 
 export type HolderSide = {
   key?: PrivateJwk
-  study: FixtureStudy
+  /** What it holds: a study of the test's making, or a real archive. */
+  study?: FixtureStudy
+  archive?: Pick<Archive, 'open' | 'record'>
   gate?: FixtureGate
   limits?: Partial<HolderLimits>
   /** Replaces handlers, to be a holder that lies. */
@@ -180,8 +182,8 @@ export type HolderSide = {
 export async function startHolder(side: HolderSide) {
   const key = side.key ?? newKey()
   const gate = side.gate ?? createFixtureGate()
-  const { study } = side
-  const archive: Pick<Archive, 'open' | 'record'> = {
+  const study = side.study ?? createFixtureStudy([])
+  const archive = side.archive ?? {
     open: async () => study.open(),
     record: async () => undefined,
   }

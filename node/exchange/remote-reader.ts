@@ -125,6 +125,7 @@ function entryOf(
     headerBytes: Math.min(bytes, known?.headerBytes ?? bytes),
     receivedAt: known?.receivedAt ?? 0,
     attributes: known?.attributes ?? {},
+    ...(known?.damaged && { damaged: known.damaged }),
   }
 }
 

@@ -19,6 +19,8 @@ export type InstanceMetadata = {
   sop: SopUid
   headerBytes: number
   receivedAt: number
+  /** The holder found that its pixels are not as its header says. */
+  damaged?: true
   attributes: DicomJson
   metadata: DicomJson
 }
@@ -46,6 +48,7 @@ export async function compressMetadata(
     sop: one.sop,
     headerBytes: one.headerBytes,
     receivedAt: one.receivedAt,
+    ...(one.damaged && { damaged: one.damaged }),
     attributes: one.attributes,
     metadata: full.get(one.sop) ?? one.attributes,
   }))
@@ -63,6 +66,7 @@ const Metadata = z.strictObject({
       sop: SopUid,
       headerBytes: z.int().min(0),
       receivedAt: z.int().min(0),
+      damaged: z.literal(true).exactOptional(),
       attributes: Attributes,
       metadata: Attributes,
     }),

@@ -1,0 +1,65 @@
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { randomBytes } from 'node:crypto'
+import type { SopUid } from '#protocol/ids.ts'
+import { openArchive } from '../archive/level-archive.ts'
+import { dataSet, sendSlice, studyProof } from '../archive/archive.fixture.ts'
+import { silentLog } from '../log.ts'
+import { digestOf } from './digests.ts'
+import {
+  collect,
+  holderOid,
+  patterned,
+  startGrantee,
+  startHolder,
+  studyUid,
+  until,
+} from './exchange.fixture.ts'
+
+test('from a real archive to a copy: bytes, lists and metadata are the same at both ends', async () => {
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-holder-'))
+  await using archive = await openArchive({
+    dir,
+    holder: holderOid,
+    log: silentLog,
+    clock: () => Date.now(),
+    random: (bytes) => randomBytes(bytes),
+    freeSpace: { freeFractionMin: 0, freeBytesMin: 0 },
+  })
+  const slices = [1, 2, 3, 4, 5].map((number) => ({
+    study: studyUid,
+    series: `${studyUid}.${number === 5 ? 2 : 1}`,
+    sop: `${studyUid}.1.${number}`,
+    number,
+    pixels: patterned(number === 5 ? 3_000_000 : 300_000, number),
+  }))
+  for (const slice of slices) await sendSlice(archive, slice)
+  const opened = await archive.open(studyProof(studyUid))
+  // The archive's own reader, however often the holder opens it.
+  await using holder = await startHolder({
+    archive: {
+      open: () => archive.open(studyProof(studyUid)),
+      record: (study) => archive.record(study),
+    },
+  })
+  await using grantee = await startGrantee(holder)
+  await using reader = await grantee.open()
+  assert.deepEqual(await reader.series(), await opened.series())
+  const bySop = (a: { sop: string }, b: { sop: string }): number => (a.sop < b.sop ? -1 : 1)
+  assert.deepEqual((await reader.instances()).sort(bySop), (await opened.instances()).sort(bySop))
+  assert.deepEqual(await reader.metadata({}), await opened.metadata({}))
+  for (const slice of slices) {
+    const sop = slice.sop as SopUid
+    const sent = digestOf(dataSet(slice))
+    assert.equal(digestOf(await collect(reader.read(sop))), sent)
+    assert.deepEqual(await reader.chunks(sop), await opened.chunks(sop))
+    assert.ok((await readdir(path.join(grantee.dir, 'copies', sent.slice(0, 2)))).includes(sent))
+  }
+  await until('all is here', () => grantee.remote.progress(studyUid)?.state === 'complete')
+  assert.deepEqual(await readdir(path.join(grantee.dir, 'transfers')), [])
+  await opened[Symbol.asyncDispose]()
+  await rm(dir, { recursive: true, force: true })
+})
