@@ -79,8 +79,10 @@ export function createDoors(deps: DoorsDeps): Doors & Disposable {
     scope: 'own' | 'region',
   ): Promise<QueryResult & { warnings: string[] }> => {
     const decision = authorizeSearch(user, self.oid, deps.clock())
-    const isReader = !decision.ok && decision.code === 'role_missing' && scope === 'region'
-    if (!decision.ok && !isReader) return await audits.refuseQuery(user, decision.code)
+    // A consultant has no studies of her own organization, only what others granted.
+    const isGuest = scope === 'region' && user.roles.includes('consultant')
+    if (!decision.ok && !(isGuest && decision.code === 'role_missing'))
+      return await audits.refuseQuery(user, decision.code)
     const proof = decision.ok ? decision.grant : undefined
     const result = await searchDoor({ ...deps, decide, openStudy }, { user, query, scope, proof })
     await audits.queried(user, `${query.level} ${scope}`, result.matches.length)

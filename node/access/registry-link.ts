@@ -60,6 +60,7 @@ export function createRegistryLink(deps: Deps): RegistryLink {
     log.warn({ code: codeOf(error) }, `the registry’s ${what} was not taken`)
   }
   const refollow = (): void => {
+    if (stop.signal.aborted) return
     const delay = deps.limits?.reconnectDelayMs ?? streamLimits.reconnectDelayMs
     state.refollowing ??= setTimeout(() => {
       state.refollowing = undefined
