@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
 import { Kid, OrganizationOid, PublicJwk } from '#protocol/ids.ts'
 import type { PrivateJwk } from '#protocol/ids.ts'
+import { checkPrivateKey } from '#protocol/keys.ts'
 
 export const RegistryConfig = z.strictObject({
   $schema: z.string().exactOptional(),
@@ -23,6 +24,9 @@ export const RegistryConfig = z.strictObject({
 })
 export type RegistryConfig = z.infer<typeof RegistryConfig>
 
+/** The configuration file as a JSON Schema, for editors. */
+export const configSchema = () => z.toJSONSchema(RegistryConfig, { io: 'input' })
+
 const KeyFile = z.strictObject({
   ...PublicJwk.shape,
   d: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
@@ -35,9 +39,18 @@ const invalid = (message: string, cause?: unknown): ProtocolError =>
 export async function readRegistryConfig(file: string): Promise<RegistryConfig> {
   const parsed = RegistryConfig.safeParse(await readJson(file))
   if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  const field = issue?.path.join('.') ?? ''
-  throw invalid(`${file}: field "${field}": ${issue?.message ?? 'is wrong'}; correct it`)
+  throw invalid(`${file}: ${sentenceOf(parsed.error.issues)}`)
+}
+
+/** A misspelt name explains what is missing, so it is named first. */
+function sentenceOf(issues: readonly z.core.$ZodIssue[]): string {
+  const unknown = issues.find((issue) => issue.code === 'unrecognized_keys')
+  if (unknown !== undefined) {
+    const field = [...unknown.path, unknown.keys[0] ?? ''].join('.')
+    return `field "${field}" is not known; remove it or correct its name`
+  }
+  const [issue] = issues
+  return `field "${issue?.path.join('.') ?? ''}": ${issue?.message ?? 'is wrong'}; correct it`
 }
 
 /** A private key as `certs` writes it; refused when others on this machine could read it. */
@@ -55,6 +68,11 @@ export async function readPrivateKey(file: string): Promise<PrivateJwk> {
   }
   const parsed = KeyFile.safeParse(await readJson(file))
   if (!parsed.success) throw invalid(`${file} is not a private Ed25519 key: make one with certs`)
+  try {
+    checkPrivateKey(parsed.data)
+  } catch (cause) {
+    throw invalid(`${file} holds a key that proves nothing: make a new one with certs`, cause)
+  }
   return parsed.data
 }
 

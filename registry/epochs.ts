@@ -22,7 +22,7 @@ export type Epochs = {
   beat(holder: OrganizationOid): Promise<string>
   /** Makes the next epoch, in one write with the change that calls for it, and pushes it to the holder. */
   bump(holder: OrganizationOid, change: Change): Promise<void>
-  /** Renews an epoch that would run out, however little has changed. */
+  /** Renews an epoch that would run out, or that does not say who is out as the configuration now has it. */
   renew(holder: OrganizationOid): Promise<void>
 }
 /** Runs in the holder's turn: reads what stands and says what to write and whose grant tokens the holder must get. */
@@ -91,11 +91,28 @@ export function createEpochs(deps: Deps): Epochs {
     async renew(holder) {
       await inTurn(async () => {
         const { claims } = await current(holder)
-        if (2 * secondsOf(clock()) >= claims.iat + claims.exp) await issue(holder, noChange)
+        const isAging = 2 * secondsOf(clock()) >= claims.iat + claims.exp
+        if (isAging || !saysWhoIsOut(claims, deps.withdrawals)) await issue(holder, noChange)
       })
     },
   }
 }
+
+function saysWhoIsOut(claims: Epoch, withdrawals: Withdrawals): boolean {
+  const { users_off, mo_off, kid_off } = claims
+  const now = outOf(withdrawals)
+  return (
+    users_off.join() === now.users_off.join() &&
+    mo_off.join() === now.mo_off.join() &&
+    kid_off.join() === now.kid_off.join()
+  )
+}
+
+const outOf = (withdrawals: Withdrawals) => ({
+  users_off: withdrawals.users(),
+  mo_off: withdrawals.organizations().map(urnOf),
+  kid_off: withdrawals.kids(),
+})
 
 async function readNewest(store: Store, holder: OrganizationOid): Promise<Issued | undefined> {
   const row = await store.last(`epoch/${holder}/`)
@@ -123,9 +140,7 @@ function claimsOf(
     grants: what.rows
       .filter((row) => isListed(row, clock()))
       .map(({ jti, ver, digest, active }) => [jti, ver, digest, active ? 'active' : 'revoked']),
-    users_off: withdrawals.users(),
-    mo_off: withdrawals.organizations().map(urnOf),
-    kid_off: withdrawals.kids(),
+    ...outOf(withdrawals),
     iat,
     exp: iat + trust.list().policy.staleAfterHours * 3600,
   }

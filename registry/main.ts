@@ -1,28 +1,36 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { ProtocolError } from '#protocol/errors.ts'
-import { readRegistryConfig } from './config.ts'
+import { configSchema, readRegistryConfig } from './config.ts'
 import { createLog } from './log.ts'
 import { createRegistry } from './registry.ts'
 
-/** `npm run registry -- --config FILE`: runs until SIGINT or SIGTERM. */
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { config: { type: 'string' } } })
-  if (values.config === undefined) {
-    throw new ProtocolError('configuration_invalid', 'say which configuration: --config FILE')
-  }
-  const stop = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
-  const config = await readRegistryConfig(values.config)
-  const log = createLog('registry')
-  await using registry = await createRegistry(config, { clock: Date.now, log })
-  const { peerId, url } = registry
-  process.stdout.write(`${JSON.stringify({ ready: true, http: url, peerId })}\n`)
-  if (!stop.signal.aborted) await once(stop.signal, 'abort')
+const usage = `usage: npm run registry -- --config FILE    run the registry
+       npm run registry -- --schema         print the JSON Schema of FILE`
+
+/** Runs until it is told to stop. One line on standard output says that everything is ready. */
+async function run(configFile: string, signal: AbortSignal): Promise<void> {
+  const config = await readRegistryConfig(configFile)
+  await using registry = await createRegistry(config, {
+    clock: Date.now,
+    log: createLog('registry'),
+  })
+  console.log(JSON.stringify({ ready: true, http: registry.url, peerId: registry.peerId }))
+  if (!signal.aborted) await once(signal, 'abort')
 }
 
-main().catch((error: unknown) => {
-  const isConfiguration = error instanceof ProtocolError && error.code === 'configuration_invalid'
-  process.stderr.write(`${isConfiguration ? error.message : String(error)}\n`)
-  process.exitCode = isConfiguration ? 2 : 1
-})
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+try {
+  const { values } = parseArgs({
+    options: { config: { type: 'string' }, schema: { type: 'boolean', default: false } },
+  })
+  if (values.schema) console.log(JSON.stringify(configSchema(), null, 2))
+  else if (values.config === undefined) throw new ProtocolError('configuration_invalid', usage)
+  else await run(values.config, stop.signal)
+} catch (error) {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const isUsage = code.startsWith('ERR_PARSE') || code === 'configuration_invalid'
+  console.error(isUsage && error instanceof Error ? error.message : error)
+  process.exitCode = isUsage ? 2 : 1
+}

@@ -50,6 +50,7 @@ export function createPeerHandlers(deps: Deps): Handlers {
     },
     async 'epoch.get'(_, { peer }) {
       const { oid } = caller(peer)
+      await epochs.renew(oid)
       const { epoch, grants } = await epochs.current(oid)
       const beat = await epochs.beat(oid)
       const [first = [], ...more] = cut(grants, (grant) => grant.length)

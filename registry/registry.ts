@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { mkdir } from 'node:fs/promises'
-import { ProtocolError } from '#protocol/errors.ts'
+import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { Kid, OrganizationOid, PeerIdString, UserId } from '#protocol/ids.ts'
 import { createSigner } from '#protocol/jws.ts'
 import type { Signer } from '#protocol/jws.ts'
@@ -66,9 +66,8 @@ export async function createRegistry(
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
   const store = stack.use(await openLevelStore(path.join(config.dataDir, 'registry')))
   const credentials = await openCredentials({ store, trust, clock })
-  for (const file of config.credentials) await credentials.publish(await readToken(file))
-  const withdrawals = await openWithdrawals(store)
-  for (const organization of config.suspended) await withdrawals.set({ organization }, true)
+  for (const file of config.credentials) await publishFile(credentials, file, log)
+  const withdrawals = await openWithdrawals(store, config.suspended)
 
   let host: Host | undefined
   const connectionOf = (peer: PeerIdString): Connection | undefined => host?.connection(peer)
@@ -181,11 +180,37 @@ function operatorOf(parts: Parts, { host, log }: { host: Host; log: Log }): Oper
   }
 }
 
+/** One that has run out, or that a later one has replaced, must not keep the others from being served. */
+async function publishFile(credentials: Credentials, file: string, log: Log): Promise<void> {
+  const credential = await readToken(file)
+  try {
+    await credentials.publish(credential)
+  } catch (cause) {
+    const code = codeOf(cause)
+    if (code === 'token_expired' || code === 'conflict') {
+      return log.warn({ file, code }, 'a credential of the configuration is not published')
+    }
+    throw new ProtocolError(
+      'configuration_invalid',
+      `${file} is not a credential that can be published (${code}): issue a new one with certs`,
+      { cause },
+    )
+  }
+}
+
 async function readIdentity(config: RegistryConfig, clock: () => number) {
   const key = await readPrivateKey(config.keyFile)
   const signer = await createSigner(await readPrivateKey(config.issuerKeyFile))
   const token = await readToken(config.trustListFile)
-  const trust = await createTrust({ token, authority: config.authority, clock })
+  const { authority, trustListFile } = config
+  const trust = await createTrust({ token, authority, clock }).catch((cause: unknown) => {
+    const advice = 'have the authority sign a new list, or correct the pinned fingerprint'
+    throw new ProtocolError(
+      'configuration_invalid',
+      `${trustListFile} is not a valid trust list of this authority (${codeOf(cause)}): ${advice}`,
+      { cause },
+    )
+  })
   checkKeys(trust, { signer, peer: peerIdOf(publicJwk(key)), now: clock() })
   return { key, signer, trust }
 }

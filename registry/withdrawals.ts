@@ -18,16 +18,24 @@ export type Withdrawn =
 
 const withdrawalsMax = 3000
 
-export async function openWithdrawals(store: Store): Promise<Withdrawals> {
+/** `suspended`: by the configuration, and for as long as they stand there. */
+export async function openWithdrawals(
+  store: Store,
+  suspended: readonly OrganizationOid[],
+): Promise<Withdrawals> {
   const rows = await store.list('off/', { limit: withdrawalsMax })
   const off = new Set(rows.map(({ key }) => key))
+  const configured = suspended.map((organization) => keyOf({ organization }))
+  const all = (): string[] => [...new Set([...off, ...configured])].sort()
   const under = (prefix: string): string[] =>
-    [...off].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length))
+    all()
+      .filter((key) => key.startsWith(prefix))
+      .map((key) => key.slice(prefix.length))
   return {
     organizations: () => under('off/mo/') as OrganizationOid[],
     kids: () => under('off/kid/') as Kid[],
     users: () => under('off/user/') as UserId[],
-    isSuspended: (oid) => off.has(`off/mo/${oid}`),
+    isSuspended: (oid) => all().includes(keyOf({ organization: oid })),
     async set(what, isOff) {
       const key = keyOf(what)
       if (off.has(key) === isOff) return false
