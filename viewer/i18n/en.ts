@@ -127,6 +127,7 @@ export const en: Dictionary = {
   outOfMemory:
     'The series does not fit into the memory of this browser. Close other tabs and open it again.',
   studyUnavailable: 'The study cannot be opened',
+  studyNotOpened: 'The study could not be opened yet',
   studyForbidden:
     'It does not exist, or you have no access to it. Form 5, filed by the organization that holds the study, gives access.',
   studyEmpty: 'The study has no series',

@@ -6,7 +6,7 @@ import type { ListFilter } from '../list/filter.ts'
 import { Filters } from '../list/filters.tsx'
 import { RegionNotice } from '../list/region-notice.tsx'
 import { createStudyList, pageSize, type StudyList } from '../list/study-list.ts'
-import { StudyTable } from '../list/study-table.tsx'
+import { studyAddress, StudyTable } from '../list/study-table.tsx'
 import { presenceMs } from '../parts/activity.ts'
 import { useApp, useTranslation } from '../parts/app-context.ts'
 import { errorText } from '../parts/app-state.ts'
@@ -20,8 +20,11 @@ const typingMs = 350
 
 export function StudiesPage() {
   const state = useApp()
-  const { query, route } = useLocation()
-  const filter = filterFrom(query)
+  const { path, query, route } = useLocation()
+  const seen = useRef<ListFilter>(everything)
+  // The list stays on the screen until the study's page is there; that page's address is not a filter.
+  if (!path.startsWith(studyAddress(''))) seen.current = filterFrom(query)
+  const filter = seen.current
   const list = useMemo(
     () => createStudyList({ search: searchStudies, clock: Date.now, failed: state.failed }),
     [],

@@ -41,10 +41,12 @@ function OpenStudy({ uid }: { uid: string }) {
     [],
   )
   const start = () => {
-    failure.value = undefined
     view.session
       .start()
-      .then(() => (isStarted.value = true))
+      .then(() => {
+        failure.value = undefined
+        isStarted.value = true
+      })
       .catch((error: unknown) => (failure.value = error))
   }
   const restart = () => {
@@ -77,7 +79,10 @@ function OpenStudy({ uid }: { uid: string }) {
             isStarted={isStarted.value}
             isKnown={study.value !== undefined}
             failure={failure.value}
-            retry={start}
+            retry={() => {
+              failure.value = undefined
+              start()
+            }}
           />
         </main>
       </div>
@@ -157,12 +162,15 @@ function Content({ view, isStarted, isKnown, failure, retry }: ContentProps) {
   const translation = useTranslation()
   const { t } = translation
   const { active, other, outOfMemory, series } = view.session
+  if (failure !== undefined && isRefused(failure)) {
+    return <Message icon="lock" title={t('studyUnavailable')} text={t('studyForbidden')} />
+  }
   if (failure !== undefined) {
     return (
       <Message
-        icon="lock"
-        title={t('studyUnavailable')}
-        text={isRefused(failure) ? t('studyForbidden') : errorText(failure, translation)}
+        icon="warning"
+        title={t('studyNotOpened')}
+        text={errorText(failure, translation)}
         action={{ label: t('retry'), run: retry }}
       />
     )
