@@ -13,6 +13,8 @@ export type Part = { sop: SopUid; offset: number; length: number } | { metadata:
 export type Job = {
   /** May change while it is under way. Smaller is served first; jobs of a lane have different ones, so that one thing at a time is half done. */
   rank: number
+  /** It brings what is said about images, not images. */
+  readonly isAside?: true
   /** What to ask for next; nothing when all is here. Throws what only another stream can mend. */
   next(): Promise<Part | undefined>
   data(offset: number, bytes: Uint8Array): Promise<void>
@@ -100,6 +102,7 @@ export function createMetadataJob({ series, rank, bytesMax, inflatedBytesMax }: 
   let isSent = false
   const job: Job = {
     rank,
+    isAside: true,
     async next() {
       if (isSent) return undefined
       parts = []

@@ -17,7 +17,7 @@ export type LaneDeps = {
   /** The holder refused the reader, not just now. */
   onRefused(error: ProtocolError): void
   /** Bytes came. */
-  onMoved(): void
+  onMoved(bytes: number): void
   onState: () => void
   limits: LaneLimits
 }
@@ -57,7 +57,7 @@ export function createLane(deps: LaneDeps): Lane {
   let running: Promise<void> | undefined
 
   /** One stream, until there is nothing left to do. */
-  const sail = async (onMoved: () => void): Promise<void> => {
+  const sail = async (onMoved: (bytes: number) => void): Promise<void> => {
     const stream = await deps.openStream(stop.signal)
     const purse = createPurse(deps.credit, deps.urgentCredit)
     current = createVoyage({ ...limits, ...backlog, stream, purse, onMoved })
@@ -71,10 +71,10 @@ export function createLane(deps: LaneDeps): Lane {
     let delay = limits.reconnectDelayMs
     while (!stop.signal.aborted && backlog.hasWork()) {
       try {
-        await sail(() => {
+        await sail((bytes) => {
           delay = limits.reconnectDelayMs
           state.become('running')
-          deps.onMoved()
+          deps.onMoved(bytes)
         })
       } catch (error) {
         if (stop.signal.aborted) return

@@ -52,7 +52,7 @@ test('a study comes over whole: every instance has the digest of what the holder
   assert.deepEqual(grantee.remote.progress(studyUid), {
     state: 'complete',
     instances: { done: 15, total: 15 },
-    bytes: { done: total, total },
+    bytes: { done: total, total, received: total },
   })
 })
 
@@ -146,6 +146,8 @@ test('a holder that is killed in the middle and comes back sends less than a chu
   await until('all is here', isComplete(grantee))
   const again = kept + second.served.bytes - total
   assert.ok(again < 256 * KiB, `${again} bytes were sent again`)
+  const received = grantee.remote.progress(studyUid)?.bytes.received ?? 0
+  assert.ok(received >= total && received - total < 256 * KiB, `${received} of ${total}`)
   await until(
     'the listener was told both',
     () => states.has('interrupted') && states.has('complete'),

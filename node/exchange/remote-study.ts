@@ -10,7 +10,8 @@ import type { InstanceMetadata, SeriesMetadata } from './series-metadata.ts'
 export type Transfer = {
   state: 'fetching' | 'complete' | 'interrupted'
   instances: { done: number; total: number }
-  bytes: { done: number; total: number }
+  /** `received`: what has come over the link since the study was opened here, also what came twice or was wrong. */
+  bytes: { done: number; total: number; received: number }
 }
 
 export type RemoteStudyDeps = {
@@ -43,6 +44,7 @@ export function createRemoteStudy({ study, holder, client, copies, arrivals }: R
   const metadata = new Map<SeriesUid, KnownSeries>()
   let list: readonly ManifestInstance[] = []
   let cursor = 0
+  let received = 0
 
   return {
     study,
@@ -89,14 +91,20 @@ export function createRemoteStudy({ study, holder, client, copies, arrivals }: R
     rewind(): void {
       cursor = 0
     },
-    progress: (isCut: boolean): Transfer => progressOf(list, { copies, arrivals, isCut }),
+    /** Bytes of images have come. */
+    count(bytes: number): void {
+      received += bytes
+    },
+    progress: (isCut: boolean): Transfer => progressOf(list, { copies, arrivals, isCut, received }),
   }
 }
 export type RemoteStudy = ReturnType<typeof createRemoteStudy>
 
+type ProgressParts = { copies: Copies; arrivals: Arrivals; isCut: boolean; received: number }
+
 function progressOf(
   list: readonly ManifestInstance[],
-  { copies, arrivals, isCut }: { copies: Copies; arrivals: Arrivals; isCut: boolean },
+  { copies, arrivals, isCut, received }: ProgressParts,
 ): Transfer {
   let done = 0
   let bytes = 0
@@ -112,6 +120,6 @@ function progressOf(
   return {
     state: isComplete ? 'complete' : isCut ? 'interrupted' : 'fetching',
     instances: { done, total: list.length },
-    bytes: { done: bytes, total },
+    bytes: { done: bytes, total, received },
   }
 }

@@ -73,8 +73,9 @@ export function createSession(deps: SessionDeps): Session {
     void dispose()
     onChange()
   }
-  const onMoved = (): void => {
+  const onMoved = (bytes: number): void => {
     lastMoved = performance.now()
+    remote.count(bytes)
     onChange()
   }
   const digests: Digests = (instance) => remote.client.digests(asker, instance)
@@ -125,7 +126,7 @@ export function createSession(deps: SessionDeps): Session {
 
 type LaneHooks = {
   onRefused: (error: ProtocolError) => void
-  onMoved: () => void
+  onMoved: (bytes: number) => void
   pull?: () => Job | undefined
 }
 

@@ -12,7 +12,7 @@ export type VoyageDeps = {
   take(): Job | undefined
   giveBack(job: Job): void
   /** Bytes came. */
-  onMoved(): void
+  onMoved(bytes: number): void
 }
 
 /** One bulk stream, from its opening to its end: keeps some wants under way and hands out what comes. */
@@ -132,7 +132,8 @@ async function hear(deps: VoyageDeps, frame: ReaderFrame, { wants, end, ask }: H
   const number = frame.type === 'error' ? frame.error.want : frame.want
   const job = wants.get(number)
   if (frame.type === 'data') {
-    deps.onMoved()
+    // Metadata is no part of the study's bytes.
+    deps.onMoved(job?.isAside === true ? 0 : frame.bytes.byteLength)
     await job?.data(frame.offset, frame.bytes).catch((error: unknown) => {
       if (wants.get(number) !== job) return
       deps.stream.cancel(frame.want)

@@ -27,15 +27,21 @@ export function createWantQueue({
 }) {
   const wants = new Map<number, Served>()
   let turns = 0
+  let last = 0
   const active = (): Served[] => [...wants.values()].filter((one) => one.ahead !== undefined)
   return {
-    /** A new want, or another rank for one that is under way. */
+    /**
+     * A new want, or another rank for one that is under way. Numbers only grow, so an earlier one that is not under way
+     * has just been served or was cancelled: its reader could not know yet.
+     */
     put(want: FetchWant): void {
       const known = wants.get(want.want)
       if (known !== undefined) {
         known.want = { ...known.want, rank: want.rank }
         return
       }
+      if (want.want <= last) return
+      last = want.want
       if (wants.size >= wantsMax) throw new ProtocolError('rate_limited', 'too many wants at once')
       const position = 'sop' in want ? want.offset : 0
       wants.set(want.want, { want, position, started: false, turn: turns++ })
