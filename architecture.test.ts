@@ -165,7 +165,9 @@ test('the protocol is pure: no Node module, no clock, no input or output', () =>
   for (const file of sources.filter((file) => areaOf(file) === 'protocol')) {
     if (file.startsWith('protocol/vectors/')) continue
     const text = readFileSync(file, 'utf8')
-    if (/from 'node:|\bDate\.now\(|new Date\(\)|\bprocess\.[a-z]|\bBuffer\b|Math\.random/.test(text))
+    if (
+      /from 'node:|\bDate\.now\(|new Date\(\)|\bprocess\.[a-z]|\bBuffer\b|Math\.random/.test(text)
+    )
       wrong.push(file)
   }
   assert.deepEqual(wrong, [])

@@ -140,7 +140,9 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   const { rows } = replica
   const publisher = stack.use(await openPublisher({ archive, rows, signer, self, clock, log }))
   const follower = createFollower({
-    ...{ replica, self, log },
+    replica,
+    self,
+    log,
     keyOf: federation.keyOf,
     visibility: federation.visibility,
     onGap: () => link?.refollow(),
@@ -154,7 +156,8 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   host = stack.use(
     await createHost({
       ...peers.greeting,
-      ...{ key, clock },
+      key,
+      clock,
       listen: config.peer.listen,
       handlers: { ...peers.greeting.handlers, ...holder.handlers },
       onFetch: holder.onFetch,
@@ -170,7 +173,8 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   const decideFetched = createDecider(replica, decide)
   const remote = stack.use(
     await createRemoteStudies({
-      ...{ clock, log },
+      clock,
+      log,
       dir: config.dataDir,
       connect: peers.connect,
       holderKey: (oid) => federation.member(oid)?.jwk,

@@ -59,7 +59,7 @@ function bodyOf(vr: string, value: Value): Uint8Array {
     values.forEach((entry, index) => number.put(body, Number(entry), index * number.bytes))
     return body
   }
-  const text = Buffer.from(values.join('\\'), 'utf8')
+  const text = Buffer.from((values as readonly (string | number)[]).join('\\'), 'utf8')
   return text.byteLength % 2 === 0 ? text : padded(text, vr === 'UI' ? 0 : 0x20)
 }
 
@@ -74,7 +74,10 @@ const padded = (bytes: Uint8Array, with_: number) => Buffer.concat([bytes, Buffe
 
 /** An instance ready to be sent. */
 export function storeItem(elements: Elements): StoreItem {
-  const uid = (tag: string) => String(elements[tag]?.[1] ?? '')
+  const uid = (tag: string): string => {
+    const value = elements[tag]?.[1]
+    return typeof value === 'string' ? value : ''
+  }
   return {
     sopClass: uid('00080016'),
     sopUid: uid('00080018'),

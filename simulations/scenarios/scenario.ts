@@ -29,8 +29,10 @@ export const sha256 = (bytes: Uint8Array): string =>
 
 /** DICOM JSON as scripts read it. */
 export type Row = Record<string, { Value?: unknown[] }>
-export const valueOf = (row: Row | undefined, tag: string): string =>
-  String(row?.[tag]?.Value?.[0] ?? '')
+export function valueOf(row: Row | undefined, tag: string): string {
+  const value = row?.[tag]?.Value?.[0]
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
+}
 
 export const reader = ({ region }: World, key: string): Promise<Client> =>
   signIn(region.node(key).url, region.account(key, 'radiologist'))
