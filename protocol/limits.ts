@@ -49,12 +49,13 @@ export const streamLimits = {
   /** Muxer window of one stream; the read buffer must be larger, or a paused reader is reset. */
   streamWindowBytes: 2 * MiB,
   streamBufferBytes: 4 * MiB,
-  muxedStreamsMax: 32,
+  muxedStreamsMax: 64,
   closeTimeoutMs: 1 * second,
   wantsMax: 1024,
   creditBytesMin: 32 * KiB,
   creditBytesMax: 4 * MiB,
-  inboundStreamsPerPeer: 8,
+  /** Bulk streams of one peer: its readers' interactive ones and a few background ones. */
+  inboundStreamsPerPeer: 24,
   connectionsMax: 300,
   pendingConnectionsMax: 10,
   inboundConnectionsPerSecond: 50,
@@ -92,6 +93,8 @@ export const exchangeLimits = {
   /** Wrong bytes from a holder for one instance, before it is left alone for a while. */
   strikesMax: 3,
   banMs: 10 * minute,
+  /** Background streams to one holder at a time, so that readers always find a free one; others wait. */
+  backgroundStreamsMax: 4,
   /** A reader leans on a background stream that is bringing what she waits for, unless it stands still this long. */
   leanMs: 3 * second,
   /** An unused bulk stream is closed, well before the other side resets it. */

@@ -89,6 +89,7 @@ export function createArrivalStore(deps: ArrivalStoreDeps) {
       turns.take(async () =>
         isDone ? undefined : await (await file.get()).read(index, map.lengthOf(index)),
       ),
+    settled: () => turns.take(async () => undefined),
     close: () => turns.take(() => file.close()),
   }
 }

@@ -52,6 +52,8 @@ export type Arrival = {
   accept(offset: number, bytes: Uint8Array): Promise<void>
   /** The first stretch of a range that is not here. */
   missing(range: ByteRange): ByteRange | undefined
+  /** What has come so far is on the disk, and was judged. */
+  settled: () => Promise<void>
   /** A proven chunk; nothing once the whole is done. */
   read: (index: number) => Promise<Uint8Array | undefined>
   /** Bytes that are here. */
@@ -123,6 +125,7 @@ export function createArrival({ instance, file, copies, limits, clock }: Arrival
       const offset = run.index * chunkBytes + incoming.filled(run.index)
       return { offset, length: run.end - offset }
     },
+    settled: () => store.settled(),
     read: store.read,
     bytes: () => (store.isDone() ? instance.bytes : map.bytes() + incoming.bytes()),
     close: () => store.close(),

@@ -19,6 +19,7 @@ import { createRemoteStudy } from './remote-study.ts'
 import type { RemoteStudy, Transfer } from './remote-study.ts'
 import { createSession } from './session.ts'
 import type { Peer, Session } from './session.ts'
+import { createSlots } from './slots.ts'
 
 export type { Transfer } from './remote-study.ts'
 
@@ -230,6 +231,7 @@ function createShared(
       if (known !== undefined) return known
       const made: Peer = {
         connect: (signal) => deps.connect(holder, signal),
+        backgroundSlots: createSlots(limits.backgroundStreamsMax),
         background: createCreditController({
           targetMs: limits.backgroundDelayMs,
           bytesMin: limits.creditBytesMin,

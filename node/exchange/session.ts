@@ -1,6 +1,6 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import type { SeriesUid } from '#protocol/ids.ts'
-import type { Connection } from '#protocol/transport/transport.ts'
+import type { Connection, ReaderStream } from '#protocol/transport/transport.ts'
 import type { ByteRange } from '../archive/archive.ts'
 import type { Arrival } from './arrival.ts'
 import type { Arrivals } from './arrivals.ts'
@@ -12,11 +12,13 @@ import { createLane, isRefusal } from './lane.ts'
 import type { Lane, LaneLimits, LaneState } from './lane.ts'
 import type { Asker } from './manifest-client.ts'
 import type { KnownSeries, RemoteStudy } from './remote-study.ts'
+import type { Slots } from './slots.ts'
 
 /** A holder's node, shared by all who read from it: one controller of background bytes, one of interactive ones. */
 export type Peer = {
   connect(signal?: AbortSignal): Promise<Connection>
   background: CreditController
+  backgroundSlots: Slots
   interactive: CreditController
 }
 
@@ -139,9 +141,16 @@ function openLane(
   return createLane({
     ...hooks,
     async openStream(signal) {
-      const connection = await peer.connect(signal)
-      const assertion = await assert()
-      return await connection.openFetch({ assertion, study, priority }, { signal })
+      const release = priority === 'background' ? await peer.backgroundSlots.take(signal) : nothing
+      try {
+        const connection = await peer.connect(signal)
+        const assertion = await assert()
+        const open = { assertion, study, priority }
+        return releasing(await connection.openFetch(open, { signal }), release)
+      } catch (error) {
+        release()
+        throw error
+      }
     },
     credit: peer[priority],
     urgentCredit: peer.interactive,
@@ -151,6 +160,17 @@ function openLane(
       wantsMax: priority === 'background' ? limits.backgroundWantsMax : limits.wantsMax,
     },
   })
+}
+
+const nothing = (): void => undefined
+
+/** Whoever uses a stream closes it, however it ended; so its place is free again. */
+function releasing(stream: ReaderStream, release: () => void): ReaderStream {
+  const close = async (): Promise<void> => {
+    release()
+    await stream.close()
+  }
+  return { ...stream, close, [Symbol.asyncDispose]: close }
 }
 
 function worst(a: LaneState, b: LaneState): LaneState {
