@@ -14,9 +14,9 @@ const startTimeoutMs = 10_000
 const settleMs = 500
 
 /** Records the TCP traffic of some ports with tcpdump until `stop`; needs root. */
-export async function captureLoopback(ports: readonly number[]): Promise<{
-  stop(): Promise<Capture>
-}> {
+export async function captureLoopback(
+  ports: readonly number[],
+): Promise<AsyncDisposable & { stop(): Promise<Capture> }> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'cami-capture-'))
   const file = path.join(folder, 'link.pcap')
   const filter = ports.map((port) => `port ${port}`).join(' or ')
@@ -37,13 +37,20 @@ export async function captureLoopback(ports: readonly number[]): Promise<{
     child.once('error', reject)
     child.once('exit', () => reject(new Error(`tcpdump ended: ${said}`)))
   })
+  const end = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGINT')
+    await once(child, 'exit')
+  }
   return {
+    async [Symbol.asyncDispose]() {
+      await end()
+      await rm(folder, { recursive: true, force: true })
+    },
     async stop() {
       await new Promise((resolve) => setTimeout(resolve, settleMs))
-      child.kill('SIGINT')
-      await once(child, 'exit')
+      await end()
       const wire = await readFile(file)
-      await rm(folder, { recursive: true })
       return {
         bytes: wire.byteLength,
         includes: (text) => wire.includes(typeof text === 'string' ? text : Buffer.from(text)),

@@ -152,7 +152,8 @@ test('reading the audit is audited', async () => {
 
 test('progress of a transfer is told as JSON, and as events until it is complete', async () => {
   const count = (done: number) => ({ done, total: 2 })
-  node.transfer.progress = { state: 'fetching', instances: count(0), bytes: count(0) }
+  const weight = (done: number) => ({ ...count(done), received: done })
+  node.transfer.progress = { state: 'fetching', instances: count(0), bytes: weight(0) }
   const path = `/api/studies/${remoteStudy}/transfer`
   assert.deepEqual(
     await (await node.get(path, node.as('radiologist'))).json(),
@@ -176,7 +177,7 @@ test('progress of a transfer is told as JSON, and as events until it is complete
   const half: Transfer = { ...node.transfer.progress, instances: count(1) }
   for (const listener of node.transfer.listeners) listener(half)
   assert.deepEqual(await next(), half)
-  const whole: Transfer = { state: 'complete', instances: count(2), bytes: count(2) }
+  const whole: Transfer = { state: 'complete', instances: count(2), bytes: weight(2) }
   for (const listener of node.transfer.listeners) listener(whole)
   assert.deepEqual(await next(), whole)
   assert.equal((await events.read()).done, true)
@@ -188,7 +189,7 @@ test('a page that goes away closes the study it followed', async () => {
   node.transfer.progress = {
     state: 'fetching',
     instances: { done: 0, total: 2 },
-    bytes: { done: 0, total: 2 },
+    bytes: { done: 0, total: 2, received: 0 },
   }
   const leave = new AbortController()
   const answer = await fetch(`${node.url}/api/studies/${remoteStudy}/transfer`, {

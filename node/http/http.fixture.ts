@@ -141,7 +141,7 @@ function createStudies() {
   const openReaders = new Set<StudyReader>()
   const none = { done: 0, total: 2 }
   const transfer: TestNode['transfer'] = {
-    progress: { state: 'fetching', instances: none, bytes: none },
+    progress: { state: 'fetching', instances: none, bytes: { ...none, received: 0 } },
     listeners: new Set(),
   }
   const doors: Pick<Doors, 'openStudy' | 'quarantine'> = {

@@ -11,7 +11,8 @@ const Count = z.strictObject({ done: z.int(), total: z.int() })
 const Transfer = z.strictObject({
   state: z.enum(['fetching', 'complete', 'interrupted']),
   instances: Count,
-  bytes: Count,
+  /** `received`: over the link, also what came twice. */
+  bytes: Count.extend({ received: z.int() }),
 })
 export type Transfer = z.infer<typeof Transfer>
 
@@ -80,7 +81,7 @@ async function transferOf(
   return {
     state: 'complete',
     instances: { done: instances.length, total: instances.length },
-    bytes: { done: bytes, total: bytes },
+    bytes: { done: bytes, total: bytes, received: 0 },
   }
 }
 
