@@ -30,7 +30,7 @@ const doubtful = new Set(['', '6', '100', '101', '109', '110', '148', '203'])
 
 /**
  * The decoding that (0008,0005) declares. `samples` are texts of the same data set, judged together when the
- * declaration is missing, Latin, or contradicted by the bytes.
+ * declaration is missing, Latin, or clearly contradicted by the bytes.
  */
 export function textCoding(
   declared: readonly string[],
@@ -42,7 +42,12 @@ export function textCoding(
   if (whole !== undefined) return wholeCoding(whole, samples)
   const number = numberOf(first)
   const undeclared = terms.length <= 1 && (doubtful.has(number ?? '') || !isKnown(number))
-  const detected = undeclared ? detectCyrillic(samples) : undefined
+  const isCyrillic = terms.length === 1 && number === '144'
+  const detected = undeclared
+    ? detectCyrillic(samples)
+    : isCyrillic
+      ? detectCyrillic(samples, 'iso-8859-5')
+      : undefined
   if (detected !== undefined) return (bytes) => decodeAs(detected, bytes)
   const high =
     number === '13' ? katakana : singleByte(singleByteTerms[number ?? ''] ?? 'windows-1252')

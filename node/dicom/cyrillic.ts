@@ -12,26 +12,41 @@ const frequency = new Map(
 )
 /** What one character that is no Russian letter costs. */
 const alien = Math.log(0.001)
-/** What one capital after a small letter costs: names are written `Иванов` or `ИВАНОВ`, never `иВАНОВ`. */
-const wrongCase = -3
-/** Mean score of a letter that is enough, and how far the next candidate must be behind. */
-const enough = 0.4
-const margin = 0.6
+/** What each letter costs that does not fit the shape of its word: `Иванов`, `ИВАНОВ` or `иванов`, never `иВАНОВ`. */
+const wrongCase = -6
+/** What each consonant beyond four in a row costs, and each vowel beyond three. */
+const unspeakable = -3
+const vowels = new Set('аеёиоуыэюя')
+/** Mean score of a letter that is enough; Russian text has about 1.6. */
+const enough = 0.9
+/** How much less likely the next candidate must be, all letters together. */
+const margin = 8
 const lettersMin = 4
+/** How much less likely than the rest it is from the outset. */
+const handicap: Record<string, number> = { 'koi8-r': 4 }
+/** How much more likely another encoding must be than a Cyrillic one that was declared, which may just be odd text. */
+const marginOverDeclared = 30
 
-/** The encoding that clearly holds Cyrillic in these bytes, or nothing. */
-export function detectCyrillic(samples: readonly Uint8Array[]): string | undefined {
+/** The encoding that clearly holds Cyrillic in these bytes, or nothing. `declared` is ISO 8859-5 when the file says so. */
+export function detectCyrillic(
+  samples: readonly Uint8Array[],
+  declared?: 'iso-8859-5',
+): string | undefined {
   const bytes = join(samples)
   if (!bytes.some((byte) => byte >= 0x80)) return undefined
   const utf8 = decodeStrictly(bytes)
   if (utf8 !== undefined) return /\p{Script=Cyrillic}/u.test(utf8) ? 'utf-8' : undefined
   if (!hasCyrillicShape(bytes)) return undefined
-  const scored = candidates
-    .map((label) => ({ label, score: score(new TextDecoder(label).decode(bytes)) }))
-    .toSorted((one, other) => other.score - one.score)
-  const [best, next] = scored
-  if (best === undefined || next === undefined || best.score < enough) return undefined
-  return best.score - next.score >= margin ? best.label : undefined
+  const [best, next] = candidates
+    .map((label) => scored(label, bytes))
+    .toSorted((one, other) => other.sum - one.sum)
+  if (best === undefined || next === undefined || best.sum < enough * best.letters) return undefined
+  // Small letters of KOI8-R are capitals of other alphabets, Greek above all, and sound alike.
+  if (best.label === 'koi8-r' && !hasCapitals(best.text)) return undefined
+  if (declared !== undefined && best.sum - scored(declared, bytes).sum < marginOverDeclared) {
+    return undefined
+  }
+  return best.sum - next.sum >= margin ? best.label : undefined
 }
 
 /**
@@ -54,21 +69,44 @@ function hasCyrillicShape(bytes: Uint8Array): boolean {
   return whole >= lettersMin && whole >= 4 * mixed
 }
 
-/** Mean of the letters' log frequencies, minus what the case pattern costs. */
-function score(text: string): number {
+function scored(label: string, bytes: Uint8Array) {
+  const text = new TextDecoder(label).decode(bytes)
+  const { sum, letters } = score(text)
+  return { label, text, letters, sum: sum - (handicap[label] ?? 0) }
+}
+
+const hasCapitals = (text: string): boolean => /[А-ЯЁ]/.test(text)
+
+/** How likely a text is Russian: the letters' log frequencies, less what is wrong with the words' shapes. */
+function score(text: string): { sum: number; letters: number } {
   let sum = 0
   let letters = 0
   for (const word of text.match(/[\u0080-\uffff]+/g) ?? []) {
-    for (let at = 0; at < word.length; at++) {
-      const char = word.charAt(at)
-      const lower = char.toLowerCase()
-      letters++
-      sum += frequency.get(lower) ?? alien
-      const before = word.charAt(at - 1)
-      if (at > 0 && char !== lower && before === before.toLowerCase()) sum += wrongCase
-    }
+    const lower = word.toLowerCase()
+    letters += word.length
+    for (const char of lower) sum += frequency.get(char) ?? alien
+    sum += wrongCase * misshapen(word) + unspeakable * unspoken(lower)
   }
-  return letters === 0 ? alien : sum / letters
+  return { sum, letters }
+}
+
+/** Letters that are capital or small against the rest of the word; the first may be a capital. */
+function misshapen(word: string): number {
+  const rest = word.slice(1)
+  const capitals = Array.from(rest).filter((char) => char !== char.toLowerCase()).length
+  const isCapital = word.charAt(0) !== word.charAt(0).toLowerCase()
+  return Math.min(capitals, rest.length - capitals + (isCapital ? 0 : 1))
+}
+
+function unspoken(word: string): number {
+  let count = 0
+  let run = 0
+  for (let at = 0; at < word.length; at++) {
+    const isVowel = vowels.has(word.charAt(at))
+    run = at > 0 && isVowel === vowels.has(word.charAt(at - 1)) ? run + 1 : 1
+    if (run > (isVowel ? 3 : 4)) count++
+  }
+  return count
 }
 
 function decodeStrictly(bytes: Uint8Array): string | undefined {

@@ -92,7 +92,8 @@ export const noCorpus = existsSync(path.join(corpusRoot, 'MANIFEST.tsv'))
   ? false
   : 'the corpus of real files is absent'
 
-export const corpusFile = (file: string): Buffer => readFileSync(path.join(corpusRoot, file))
+export const corpusPath = (file: string): string => path.join(corpusRoot, file)
+export const corpusFile = (file: string): Buffer => readFileSync(corpusPath(file))
 
 /** Paths of every DICOM file of the corpus. */
 export function corpusFiles(): string[] {
