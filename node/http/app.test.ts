@@ -164,7 +164,7 @@ test('progress of a transfer is told as JSON, and as events until it is complete
   assert.deepEqual(await own.json(), {
     state: 'complete',
     instances: { done: 2, total: 2 },
-    bytes: { done: 300, total: 300 },
+    bytes: { done: 300, total: 300, received: 0 },
   })
 
   const answer = await node.get(path, { ...node.as('radiologist'), accept: 'text/event-stream' })
