@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { SopUid } from '#protocol/ids.ts'
 import { codeOf } from '#protocol/errors.ts'
 import { corpusFile, corpusFiles, noCorpus } from '../dicom/data-set.fixture.ts'
 import { readPart10File } from '../dicom/part10.ts'
@@ -24,7 +23,7 @@ test(
         await using reader = await archive.open(studyProof(stored.study))
         const read = await readAll(reader.read(stored.sop))
         assert.ok(read.equals(Buffer.from(dataSet)), file)
-        const [header] = await reader.metadata({ sop: stored.sop as SopUid })
+        const [header] = await reader.metadata({ sop: stored.sop })
         assert.ok(Object.keys(header ?? {}).length > 3, file)
         assert.ok(await archive.record(stored.study), file)
       } catch (error) {
