@@ -85,6 +85,17 @@ export function image({ frames = 1, side = 8 } = {}): Buffer {
   ])
 }
 
+/** Repeatable numbers from 0 to 1 (mulberry32). */
+export function randomFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
 const corpusRoot = process.env['CAMI_CORPUS'] ?? path.resolve('../shared/data')
 
 /** Reason to skip tests that need the real files. */

@@ -70,6 +70,7 @@ test('what is no DICOM file is refused', () => {
     file.subarray(0, 132),
     file.subarray(0, 200),
     Buffer.concat([file.subarray(0, 132), element('00020001', 'OB', [], { length: 0x7fff_ffff })]),
+    Buffer.concat([file.subarray(0, 132), element('00020010', 'UI', '1.2\r\nX: 1'), data]),
   ]) {
     assert.throws(() => readPart10File(bytes), { code: 'instance_malformed' })
   }

@@ -3,7 +3,7 @@ import { instanceLimits } from '#protocol/limits.ts'
 import type { RandomAccess } from './data-set.ts'
 import { createElementParser, type Element } from './element-parser.ts'
 import { createInflater } from './inflate.ts'
-import { encodingOf, isDeflated, transferSyntaxes } from './transfer-syntax.ts'
+import { encodingOf, isDeflated, isUid, transferSyntaxes } from './transfer-syntax.ts'
 import { hasLongLength, vrOfBytes } from './value-representation.ts'
 
 /** What the file says of the data set in it (PS3.10 §7.1). */
@@ -120,6 +120,7 @@ function readMetaElement(view: Buffer, at: number, found: FoundMeta): number {
 export function completed(found: FoundMeta, bytes: Uint8Array): FoundMeta {
   const dataSet = bytes.subarray(found.dataSetOffset)
   const transferSyntax = found.transferSyntax || guessedSyntax(dataSet)
+  if (!isUid(transferSyntax)) notDicom('the transfer syntax is no UID')
   if (found.sopClass !== '' && found.sopUid !== '') return { ...found, transferSyntax }
   const ids = idsOf(dataSet, transferSyntax)
   return {

@@ -29,3 +29,5 @@ export const isNative = (transferSyntax: string): boolean =>
 /** Video, where one fragment may hold every frame (PS3.5 §8.2.5 and after). */
 export const isVideo = (transferSyntax: string): boolean =>
   /^1\.2\.840\.10008\.1\.2\.4\.10[0-8](\.1)?$/.test(transferSyntax)
+
+export const isUid = (text: string): boolean => /^[\d.]{1,64}$/.test(text)

@@ -14,6 +14,7 @@ import {
   noCorpus,
   openItem,
   openSequence,
+  randomFrom,
   sequence,
   undefinedLength,
 } from './data-set.fixture.ts'
@@ -174,6 +175,11 @@ test('lengths must fit what encloses them', () => {
   refused(openSequence('00400275', [patient]), 'instance_malformed')
 })
 
+test('a transfer syntax that is no UID is refused', () => {
+  refused(image(), 'instance_malformed', 'constructor')
+  refused(image(), 'instance_malformed', '1.2\r\nX: 1')
+})
+
 test('what is hostile ends early and cheaply', () => {
   let deep = Buffer.alloc(0)
   const open = Buffer.concat([
@@ -231,7 +237,7 @@ test('mutated data sets end in an error of the instance or in a walk, within bou
       transferSyntax: jpegLossless,
     },
   ]
-  const random = mulberry(20_260_101)
+  const random = randomFrom(20_260_101)
   for (let run = 0; run < 20_000; run++) {
     const { data, transferSyntax } = seeds[run % seeds.length] ?? {
       data: Buffer.alloc(0),
@@ -251,13 +257,3 @@ test('mutated data sets end in an error of the instance or in a walk, within bou
     }
   }
 })
-
-function mulberry(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}

@@ -9,7 +9,7 @@ import { elementJson, type RawElement } from './elements.ts'
 import { indexTags, indexValueBytesMax } from './index-attributes.ts'
 import { createInflater } from './inflate.ts'
 import { isDamaged, isPixelTag } from './pixel-facts.ts'
-import { encodingOf, isDeflated, isVideo } from './transfer-syntax.ts'
+import { encodingOf, isDeflated, isUid, isVideo } from './transfer-syntax.ts'
 import { isLocalizedText } from './value-representation.ts'
 
 const specificCharacterSet = 0x00080005
@@ -66,6 +66,10 @@ export function createWalker(transferSyntax: string): Walker {
       else inflater.write(chunk)
     },
     end(): Walk {
+      // It is written into headers of answers later on.
+      if (!isUid(transferSyntax)) {
+        throw new ProtocolError('instance_malformed', 'the transfer syntax is no UID')
+      }
       inflater?.end()
       parser.end()
       if (pixel?.encapsulated === true && pixel.fragments < 0) pixel.fragments = 0

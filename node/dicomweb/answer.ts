@@ -45,11 +45,37 @@ export async function sendContent(
     if (range !== undefined) ctx.length = range.length
     return release()
   }
-  const stream = Readable.from(content.read(range), { objectMode: false })
+  const stream = Readable.from(await begun(content.read(range)), { objectMode: false })
   stream.once('close', () => void release())
   ctx.body = stream
   ctx.set('Content-Type', type)
   ctx.length = range.length
+}
+
+/** A part's headers, a file's header, and the first bytes that were stored. */
+const chunksBegun = 3
+
+/** Reads the first bytes before the answer begins, so that a holder out of reach is an error with a name. */
+async function begun(bytes: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const iterator = bytes[Symbol.asyncIterator]()
+  const first: Uint8Array[] = []
+  while (first.length < chunksBegun) {
+    const next = await iterator.next()
+    if (next.done === true) break
+    first.push(next.value)
+  }
+  return {
+    async *[Symbol.asyncIterator]() {
+      try {
+        yield* first
+        for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+          yield next.value
+        }
+      } finally {
+        await iterator.return?.()
+      }
+    },
+  }
 }
 
 export type Answer = {

@@ -2,7 +2,7 @@ import Koa from 'koa'
 import { Router } from '@koa/router'
 import type { RouterMiddleware } from '@koa/router'
 import type { Role } from '#protocol/authorize.ts'
-import { ProtocolError } from '#protocol/errors.ts'
+import { type ErrorCode, ProtocolError } from '#protocol/errors.ts'
 import type { Archive, Declared, Origin } from '../archive/archive.ts'
 import {
   holder,
@@ -21,6 +21,9 @@ import { silentLog } from '../log.ts'
 import type { State } from './answer.ts'
 import { createDicomweb } from './router.ts'
 
+/** Readers that are open, and how reading through them fails. */
+type Open = { readers: number; failure?: ErrorCode }
+
 export type Access = { study: string; detail: string; instances: number; bytes: number }
 
 const media: Origin = { kind: 'media', path: 'test' }
@@ -32,7 +35,7 @@ export async function openDicomweb() {
   const archive = stack.use(await openTestArchive(folder.path))
   const forbidden = new Set<string>()
   const accesses: Access[] = []
-  const open = { readers: 0 }
+  const open: Open = { readers: 0 }
   const user = { roles: ['radiologist'] as Role[] }
   const doors = createTestDoors({ archive, forbidden, accesses, open })
   const app = new Koa<State>()
@@ -93,7 +96,7 @@ function createTestDoors(parts: {
   archive: Archive
   forbidden: Set<string>
   accesses: Access[]
-  open: { readers: number }
+  open: Open
 }): Pick<Doors, 'openStudy' | 'search' | 'accessed'> {
   const { archive, forbidden, accesses, open } = parts
   return {
@@ -105,6 +108,10 @@ function createTestDoors(parts: {
       let isOpen = true
       return {
         ...reader,
+        async *read(...given: Parameters<typeof reader.read>) {
+          if (open.failure !== undefined) throw new ProtocolError(open.failure, 'it fails')
+          yield* reader.read(...given)
+        },
         async [Symbol.asyncDispose]() {
           if (isOpen) open.readers--
           isOpen = false

@@ -47,7 +47,12 @@ function resolved(attributes: DicomJson, base: string): DicomJson {
 
 function resolvedElement(element: DicomJsonElement, base: string): DicomJsonElement {
   if (element.BulkDataURI !== undefined) {
-    return { ...element, BulkDataURI: element.BulkDataURI.replace(/^bulk\//, base) }
+    // Another holder's metadata may say anything; no browser is sent anywhere but here.
+    const isOurs = /^bulk\/[0-9A-F/]+$/.test(element.BulkDataURI)
+    return {
+      vr: element.vr,
+      ...(isOurs && { BulkDataURI: element.BulkDataURI.replace(/^bulk\//, base) }),
+    }
   }
   if (element.vr !== 'SQ' || element.Value === undefined) return element
   return {

@@ -21,7 +21,7 @@ export const instanceForm = (accept: string | undefined, syntaxes: readonly stri
 
 /** Pixels and other bulk values: as bytes, or under the compressed image's own media type (PS3.18 §8.7.3.3). */
 export function bulkForm(accept: string | undefined, syntax: string, count: number): Form {
-  const image = imageTypes[syntax]
+  const image = imageTypes.get(syntax)
   const types = ['application/octet-stream', ...(image === undefined ? [] : [image])]
   return choose(accept, { types, count, syntaxes: [syntax] })
 }
@@ -71,33 +71,35 @@ function suits({ parameters }: MediaRange, stored: string): boolean {
 }
 
 /** Media types of compressed frames (PS3.18 Table 8.7.3-5). */
-const imageTypes: Record<string, string> = {
-  '1.2.840.10008.1.2.5': 'image/dicom-rle',
-  '1.2.840.10008.1.2.4.50': 'image/jpeg',
-  '1.2.840.10008.1.2.4.51': 'image/jpeg',
-  '1.2.840.10008.1.2.4.57': 'image/jpeg',
-  '1.2.840.10008.1.2.4.70': 'image/jpeg',
-  '1.2.840.10008.1.2.4.80': 'image/jls',
-  '1.2.840.10008.1.2.4.81': 'image/jls',
-  '1.2.840.10008.1.2.4.90': 'image/jp2',
-  '1.2.840.10008.1.2.4.91': 'image/jp2',
-  '1.2.840.10008.1.2.4.92': 'image/jpx',
-  '1.2.840.10008.1.2.4.93': 'image/jpx',
-  '1.2.840.10008.1.2.4.110': 'image/jxl',
-  '1.2.840.10008.1.2.4.111': 'image/jxl',
-  '1.2.840.10008.1.2.4.112': 'image/jxl',
-  '1.2.840.10008.1.2.4.201': 'image/jphc',
-  '1.2.840.10008.1.2.4.202': 'image/jphc',
-  '1.2.840.10008.1.2.4.203': 'image/jphc',
-  '1.2.840.10008.1.2.4.100': 'video/mpeg',
-  '1.2.840.10008.1.2.4.101': 'video/mpeg',
-  '1.2.840.10008.1.2.4.102': 'video/mp4',
-  '1.2.840.10008.1.2.4.103': 'video/mp4',
-  '1.2.840.10008.1.2.4.104': 'video/mp4',
-  '1.2.840.10008.1.2.4.105': 'video/mp4',
-  '1.2.840.10008.1.2.4.106': 'video/mp4',
-  '1.2.840.10008.1.2.4.107': 'video/mp4',
-  '1.2.840.10008.1.2.4.108': 'video/mp4',
-}
+const imageTypes = new Map(
+  Object.entries({
+    '1.2.840.10008.1.2.5': 'image/dicom-rle',
+    '1.2.840.10008.1.2.4.50': 'image/jpeg',
+    '1.2.840.10008.1.2.4.51': 'image/jpeg',
+    '1.2.840.10008.1.2.4.57': 'image/jpeg',
+    '1.2.840.10008.1.2.4.70': 'image/jpeg',
+    '1.2.840.10008.1.2.4.80': 'image/jls',
+    '1.2.840.10008.1.2.4.81': 'image/jls',
+    '1.2.840.10008.1.2.4.90': 'image/jp2',
+    '1.2.840.10008.1.2.4.91': 'image/jp2',
+    '1.2.840.10008.1.2.4.92': 'image/jpx',
+    '1.2.840.10008.1.2.4.93': 'image/jpx',
+    '1.2.840.10008.1.2.4.110': 'image/jxl',
+    '1.2.840.10008.1.2.4.111': 'image/jxl',
+    '1.2.840.10008.1.2.4.112': 'image/jxl',
+    '1.2.840.10008.1.2.4.201': 'image/jphc',
+    '1.2.840.10008.1.2.4.202': 'image/jphc',
+    '1.2.840.10008.1.2.4.203': 'image/jphc',
+    '1.2.840.10008.1.2.4.100': 'video/mpeg',
+    '1.2.840.10008.1.2.4.101': 'video/mpeg',
+    '1.2.840.10008.1.2.4.102': 'video/mp4',
+    '1.2.840.10008.1.2.4.103': 'video/mp4',
+    '1.2.840.10008.1.2.4.104': 'video/mp4',
+    '1.2.840.10008.1.2.4.105': 'video/mp4',
+    '1.2.840.10008.1.2.4.106': 'video/mp4',
+    '1.2.840.10008.1.2.4.107': 'video/mp4',
+    '1.2.840.10008.1.2.4.108': 'video/mp4',
+  }),
+)
 
 const notAcceptable = (why: string) => new ProtocolError('not_acceptable', why)

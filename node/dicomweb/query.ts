@@ -34,7 +34,7 @@ export function parseSearch(parameters: Record<string, string | string[] | undef
   for (const [name, given] of entries) {
     const values = typeof given === 'string' ? [given] : (given ?? [])
     if (values.join('').length > dicomwebLimits.searchValueChars) wrong('a search key is too long')
-    const option = options[name.toLowerCase()]
+    const option = options.get(name.toLowerCase())
     if (option === undefined) addMatch(search, name, values)
     else option(search, values)
   }
@@ -43,37 +43,39 @@ export function parseSearch(parameters: Record<string, string | string[] | undef
 
 type Option = (search: Search, values: string[]) => void
 
-const options: Record<string, Option> = {
-  accept: () => {},
-  limit(search, values) {
-    const limit = count(values, 'limit')
-    search.limit = Math.min(limit, httpLimits.resultsMax)
-  },
-  offset(search, values) {
-    search.offset = count(values, 'offset')
-  },
-  scope(search, values) {
-    const [value] = values
-    search.scope = value === 'own' || value === 'region' ? value : wrong('scope is own or region')
-  },
-  fuzzymatching(search, values) {
-    if (values.some((value) => value !== 'true' && value !== 'false')) {
-      wrong('fuzzymatching is true or false')
-    }
-    if (values.includes('true')) {
-      search.warnings.push(
-        'The fuzzymatching parameter is not supported. Only literal matching has been performed.',
-      )
-    }
-  },
-  includefield(search, values) {
-    const names = values.flatMap((value) => value.split(',')).filter((name) => name.trim() !== '')
-    for (const name of names) {
-      if (name.trim().toLowerCase() === 'all') search.fields = 'all'
-      else if (search.fields !== 'all') search.fields.push(pathOf(name.trim()).slice(0, 8))
-    }
-  },
-}
+const options = new Map<string, Option>(
+  Object.entries({
+    accept: () => {},
+    limit(search, values) {
+      const limit = count(values, 'limit')
+      search.limit = Math.min(limit, httpLimits.resultsMax)
+    },
+    offset(search, values) {
+      search.offset = count(values, 'offset')
+    },
+    scope(search, values) {
+      const [value] = values
+      search.scope = value === 'own' || value === 'region' ? value : wrong('scope is own or region')
+    },
+    fuzzymatching(search, values) {
+      if (values.some((value) => value !== 'true' && value !== 'false')) {
+        wrong('fuzzymatching is true or false')
+      }
+      if (values.includes('true')) {
+        search.warnings.push(
+          'The fuzzymatching parameter is not supported. Only literal matching has been performed.',
+        )
+      }
+    },
+    includefield(search, values) {
+      const names = values.flatMap((value) => value.split(',')).filter((name) => name.trim() !== '')
+      for (const name of names) {
+        if (name.trim().toLowerCase() === 'all') search.fields = 'all'
+        else if (search.fields !== 'all') search.fields.push(pathOf(name.trim()).slice(0, 8))
+      }
+    },
+  } satisfies Record<string, Option>),
+)
 
 function count(values: string[], name: string): number {
   const [value = ''] = values

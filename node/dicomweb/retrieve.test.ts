@@ -250,6 +250,21 @@ test('a client that leaves closes the study, and a request for headers alone rea
   assert.equal(web.open.readers, 0)
 })
 
+test('a holder out of reach is an error with a name, not a broken answer', async () => {
+  await using web = await withImage()
+  web.open.failure = 'holder_unreachable'
+  for (const path of [instance, `${instance}/frames/1`, `${instance}/bulkdata/7FE00010`]) {
+    for (const accept of ['*/*', 'application/dicom, application/octet-stream']) {
+      const response = await web.get(path, { accept, range: 'bytes=-9' })
+      assert.equal(response.status, 504)
+      assert.deepEqual(await response.json(), { error: { code: 'holder_unreachable' } })
+      assert.equal(response.headers.get('etag'), null)
+      assert.equal(response.headers.get('content-range'), null)
+    }
+  }
+  assert.equal(web.open.readers, 0)
+})
+
 test('older viewers get an instance by query parameters', async () => {
   await using web = await withImage()
   const query = 'requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3.1&objectUID=1.2.3.4'

@@ -50,9 +50,13 @@ export async function withStudy(
     else await sendContent(ctx, answer, release)
   } catch (error) {
     await release()
+    // An error must not pass for the thing that was asked for.
+    for (const name of answerHeaders) ctx.remove(name)
     throw error
   }
 }
+
+const answerHeaders = ['ETag', 'Accept-Ranges', 'Content-Range', 'Content-Type', 'Content-Length']
 
 /** The instances that a path names; `not_found` when there are none. */
 export async function entriesOf({ ctx, reader }: Opened): Promise<InstanceEntry[]> {

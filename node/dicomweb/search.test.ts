@@ -149,6 +149,7 @@ test('nonsense is refused', async () => {
   await using web = await open()
   for (const query of [
     'NoSuchKeyword=1',
+    'constructor=1',
     'limit=-1',
     'limit=x',
     'limit=1&limit=2',
