@@ -6,12 +6,17 @@ import type { Catalog } from './catalog.ts'
 import { changeOf } from './filing.ts'
 import { checkLevelFolder } from './leveldb-check.ts'
 import { CatalogMismatch } from './log-start.ts'
+import type { Replayed } from './log-start.ts'
+import { recoverFiling } from './salvage.ts'
 import type { ValueLog } from './value-log.ts'
 
-type StartParts = { folder: string; valueLog: Pick<ValueLog, 'replay'>; log: Log }
+type StartParts = { folder: string; valueLog: Pick<ValueLog, 'replay' | 'read'>; log: Log }
+
+/** The catalog, and the data sets in the log that nothing files: whoever can walk them files them again. */
+export type Start = { catalog: Catalog; unfiled: Replayed[] }
 
 /** Opens the catalog and brings it up to the log; one that cannot be trusted is made again from the log. */
-export async function startCatalog(parts: StartParts): Promise<Catalog> {
+export async function startCatalog(parts: StartParts): Promise<Start> {
   const { folder, log } = parts
   const problem = (await isTrusted(folder)) ? await checkLevelFolder(folder) : 'rows were altered'
   if (problem !== undefined) {
@@ -35,14 +40,18 @@ function isCatalogFault(error: unknown): boolean {
   return typeof code === 'string' && code.startsWith('LEVEL_')
 }
 
-async function openAndReplay({ folder, valueLog, log }: StartParts): Promise<Catalog> {
+async function openAndReplay({ folder, valueLog, log }: StartParts): Promise<Start> {
   await using stack = new AsyncDisposableStack()
   const catalog = stack.use(await openCatalog(folder, log))
   await checkCounts(catalog)
+  const unfiled: Replayed[] = []
   let count = 0
   let pending: Promise<void>[] = []
   for await (const record of valueLog.replay(catalog.positions())) {
-    pending.push(catalog.apply(changeOf(record)))
+    const change = changeOf(record)
+    if (change !== 'orphan') pending.push(catalog.apply(change))
+    else if (record.type === 'instance') unfiled.push(record)
+    else await fileOrphan({ valueLog, catalog, log }, record)
     if (pending.length < storageLimits.catalogBatchMax) continue
     count += pending.length
     await Promise.all(pending)
@@ -53,7 +62,20 @@ async function openAndReplay({ folder, valueLog, log }: StartParts): Promise<Cat
   count += pending.length
   if (count > 0) log.info({ records: count }, 'the catalog has caught up with the value log')
   stack.move()
-  return catalog
+  return { catalog, unfiled }
+}
+
+async function fileOrphan(
+  { valueLog, catalog, log }: Omit<StartParts, 'folder'> & { catalog: Catalog },
+  record: Replayed,
+): Promise<void> {
+  const { change, isWhole } = await recoverFiling(valueLog, record)
+  const { segment, offset } = record.location
+  log.error({ segment, offset, isWhole }, 'the record of a data set is damaged; its filing is not')
+  await catalog.apply(change)
+  if (!isWhole && change.kind === 'instance') {
+    await catalog.markCorrupt(change.filing.sop, { at: change.filing.receivedAt })
+  }
 }
 
 const progressRecords = 40 * storageLimits.catalogBatchMax

@@ -85,6 +85,8 @@ export type Filing = {
   reason?: QuarantineReason
   pixel?: PixelFacts
   damaged?: true
+  /** Where the data set lies; absent when it is the record before this one. */
+  at?: RecordLocation
 }
 
 /** Header of the record that says a study is complete. */

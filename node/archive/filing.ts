@@ -9,7 +9,7 @@ import type { Declared, Origin, QuarantineReason } from './archive.ts'
 import { textOf } from './attribute-levels.ts'
 import type { Change, Completion, Filing } from './catalog-rows.ts'
 import { createRecord } from './log-record.ts'
-import type { NewRecord } from './log-record.ts'
+import type { NewRecord, RecordLocation } from './log-record.ts'
 import type { Replayed } from './log-start.ts'
 import type { PayloadDigests } from './piece-writer.ts'
 import type { Appended } from './segment-writer.ts'
@@ -50,10 +50,11 @@ type FilingParts = {
   payload: PayloadDigests
   seq: number
   reason?: QuarantineReason | undefined
+  at?: RecordLocation
 }
 
 export function createFiling(parts: FilingParts): Filing {
-  const { identity, header, walk, payload, seq, reason } = parts
+  const { identity, header, walk, payload, seq, reason, at } = parts
   return {
     kind: 'instance',
     seq,
@@ -69,6 +70,7 @@ export function createFiling(parts: FilingParts): Filing {
     ...(reason !== undefined && { reason }),
     ...(walk.pixel !== undefined && { pixel: walk.pixel }),
     ...(walk.damaged === true && { damaged: true }),
+    ...(at !== undefined && { at }),
   }
 }
 
@@ -97,9 +99,13 @@ export function spanOf(appended: readonly Appended[]): Change['span'] {
   return { segment: location.segment, start: first.start, end, chain }
 }
 
-/** What a record of the log means to the catalog. */
-export function changeOf(record: Replayed): Change {
-  const { span, location, payload } = record
+/**
+ * What a record of the log means to the catalog. `orphan`: a filing without its data set, or a data set without its
+ * filing; one of the two is damaged.
+ */
+export function changeOf(record: Replayed): Change | 'orphan' {
+  const { span, location, instance } = record
+  if (record.type === 'instance') return 'orphan'
   if (record.type === 'index-entry') {
     const { seq } = record.header as { seq: number }
     return { kind: 'entry', seq, location, sha256: record.sha256.toString('hex') as Sha256, span }
@@ -107,16 +113,26 @@ export function changeOf(record: Replayed): Change {
   if (record.type !== 'filing') return { kind: 'none', span }
   const header = record.header as Filing | Completion
   if (header.kind === 'complete') return { kind: 'complete', completion: header, span }
-  const { instance } = record
-  // The data set of this filing is damaged, or the record before it belongs to another one.
-  if (instance?.sha256.toString('hex') !== header.sha256) return { kind: 'none', span }
-  const chunkBytes = header.chunks * 32
+  if (header.at !== undefined) return changeOfFiling(record, header.at)
+  // A data set of other bytes before it belongs to another filing.
+  return instance?.sha256.toString('hex') === header.sha256
+    ? changeOfFiling(record, instance.location)
+    : 'orphan'
+}
+
+/** The change of an instance that lies there. */
+export function changeOfFiling(
+  { header, payload, span }: Replayed,
+  location: RecordLocation,
+): Extract<Change, { kind: 'instance' }> {
+  const filing = header as Filing
+  const chunkBytes = filing.chunks * 32
   return {
     kind: 'instance',
-    filing: header,
+    filing,
     attributes: JSON.parse(payload.toString('utf8', chunkBytes)) as DicomJson,
     chunks: payload.subarray(0, chunkBytes),
-    location: instance.location,
+    location,
     span,
   }
 }

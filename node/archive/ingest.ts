@@ -6,8 +6,10 @@ import type { Buffers } from './buffers.ts'
 import { mergePatient, patientOf } from './row-merge.ts'
 import type { Change, StudyRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
-import { createFiling, filingRecord, hasValidUids, identityOf, spanOf } from './filing.ts'
+import { createFiling, filingRecord, identityOf, spanOf } from './filing.ts'
 import type { Identity, InstanceHeader } from './filing.ts'
+import { quarantineReason } from './intake-rules.ts'
+import type { ArrivingPatients } from './intake-rules.ts'
 import type { Locks } from './locks.ts'
 import { encodeHeader } from './log-record.ts'
 import { createPieceWriter } from './piece-writer.ts'
@@ -27,9 +29,6 @@ export type IngestParts = {
   clock: () => number
   stored: (stored: Stored) => void
 }
-
-/** Who a study that is being filed belongs to, before the catalog knows it. */
-export type ArrivingPatients = Map<string, { patient: StudyRow['patient']; users: number }>
 
 /** Opens the way in for one data set. */
 export function createSink(parts: IngestParts, declared: Declared, origin: Origin): IngestSink {
@@ -105,7 +104,8 @@ async function file(parts: IngestParts, arrived: Arrived): Promise<Stored> {
     return { ...facts, ...known }
   }
   const patient = patientOf(0, arrived.walk.attributes)
-  const reason = quarantineReason(parts, arrived, patient)
+  const { header } = arrived
+  const reason = quarantineReason(parts, { identity, header, sha256, patient })
   using __ = reason === undefined ? holdPatient(parts, study, patient) : undefined
   await store(parts, arrived, reason)
   const stored: Stored =
@@ -127,30 +127,6 @@ function knownAs(
   const kept = catalog.quarantined(sop, sha256)
   return kept && { outcome: 'quarantined', reason: kept.reason }
 }
-
-function quarantineReason(
-  parts: IngestParts,
-  { identity, header, payload }: Arrived,
-  patient: StudyRow['patient'],
-): QuarantineReason | undefined {
-  const { origin } = header
-  if (origin.kind === 'dimse' && origin.device === undefined) return 'unknown-device'
-  if (!hasValidUids(identity)) return 'uid-syntax'
-  const known = parts.catalog.sop(identity.sop)
-  if (known !== undefined) {
-    return known.sha256 === payload.sha256.toString('hex') ? undefined : 'uid-conflict'
-  }
-  const arriving = parts.arriving.get(identity.study)?.patient
-  const stored = parts.catalog.study(identity.study)?.patient
-  const isOther = [arriving, stored].some((other) => other !== undefined && differs(other, patient))
-  return isOther ? 'patient-conflict' : undefined
-}
-
-/** DQ-10. What one of the two leaves empty does not tell them apart. */
-const differs = (a: StudyRow['patient'], b: StudyRow['patient']): boolean =>
-  (['id', 'name', 'birthDate'] as const).some(
-    (key) => a[key] !== undefined && b[key] !== undefined && a[key].value !== b[key].value,
-  )
 
 function holdPatient(
   { arriving }: IngestParts,

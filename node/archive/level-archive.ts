@@ -20,7 +20,10 @@ import type { Disk } from './disk.ts'
 import { createEntries } from './index-entries.ts'
 import { createSink } from './ingest.ts'
 import type { IngestParts } from './ingest.ts'
+import type { ArrivingPatients } from './intake-rules.ts'
 import { createLocks } from './locks.ts'
+import type { Replayed } from './log-start.ts'
+import { refile } from './salvage.ts'
 import { searchCatalog } from './search.ts'
 import { createSequence } from './sequence.ts'
 import type { Sequence } from './sequence.ts'
@@ -62,8 +65,9 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       segmentBytes: options.segmentBytes ?? storageLimits.segmentBytes,
     }),
   )
-  const catalog = stack.use(await startCatalog({ folder: join(dir, 'catalog'), valueLog, log }))
-  const archive = await createArchive(options, { valueLog, catalog, stack })
+  const { catalog, unfiled } = await startCatalog({ folder: join(dir, 'catalog'), valueLog, log })
+  stack.use(catalog)
+  const archive = await createArchive(options, { valueLog, catalog, unfiled, stack })
   const owned = stack.move()
   return { ...archive, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() }
 }
@@ -71,12 +75,13 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
 type Opened = {
   valueLog: ValueLog
   catalog: Catalog
+  unfiled: Replayed[]
   stack: AsyncDisposableStack
 }
 
 async function createArchive(
   options: ArchiveOptions,
-  { valueLog, catalog, stack }: Opened,
+  { valueLog, catalog, unfiled, stack }: Opened,
 ): Promise<Omit<Archive, typeof Symbol.asyncDispose>> {
   const { clock, log } = options
   const listeners = new Set<(event: ArchiveEvent) => void>()
@@ -84,6 +89,10 @@ async function createArchive(
     for (const listener of listeners) listener(event)
   }
   const sequence = createSequence(catalog.ledger().seq)
+  const arriving: ArrivingPatients = new Map()
+  for (const record of unfiled) {
+    await refile({ valueLog, catalog, sequence, arriving, createWalker, log }, record)
+  }
   const completion = stack.use(
     await createStudyCompletion({
       valueLog,
@@ -102,7 +111,7 @@ async function createArchive(
     sequence,
     buffers: createBuffers(),
     locks: createLocks(),
-    arriving: new Map(),
+    arriving,
     createWalker,
     clock,
     stored({ outcome, study, sop }) {

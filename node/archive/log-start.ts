@@ -17,7 +17,7 @@ import type { SegmentState } from './segment-writer.ts'
 /** How far the catalog has applied a segment: the end of a record, and that record's chain. */
 export type LogPosition = { offset: number; chain: Buffer }
 
-/** A record other than a data set, with the data set it belongs to. */
+/** A record with the data set it belongs to, or a data set alone that nothing belongs to. */
 export type Replayed = {
   type: RecordType
   header: Record<string, unknown>
@@ -102,6 +102,13 @@ async function* replay(
   let start: number | undefined
   for (;;) {
     const next = await records.next()
+    // A data set that ends without its filing, or before another's, is handed out alone.
+    const isFollowed = next.done !== true && next.value.type === 'filing'
+    if (instance !== undefined && !(isFollowed && isFilingOf(next.value, instance))) {
+      yield replayed(instance, start ?? instance.start)
+      instance = undefined
+      start = undefined
+    }
     if (next.done) return next.value
     const record = next.value
     start ??= record.start
@@ -109,14 +116,20 @@ async function* replay(
       instance = record
       continue
     }
-    const { type, header, location, sha256, chain, end, payload } = record
-    if (type === 'segment' || type === 'seal' || payload === undefined) continue
-    const span = { segment: location.segment, start, end, chain }
-    const about = instance && { instance: { location: instance.location, sha256: instance.sha256 } }
-    yield { type, header, payload, location, sha256, span, ...about }
+    if (record.type === 'segment' || record.type === 'seal') continue
+    yield { ...replayed(record, start), ...(instance && { instance }) }
     instance = undefined
     start = undefined
   }
+}
+
+const isFilingOf = (filing: ScannedRecord, instance: ScannedRecord): boolean =>
+  filing.header['sha256'] === instance.sha256.toString('hex') && !('at' in filing.header)
+
+function replayed(record: ScannedRecord, start: number): Replayed {
+  const { type, header, location, sha256, chain, end, payload = Buffer.alloc(0) } = record
+  const span = { segment: location.segment, start, end, chain }
+  return { type, header, payload, location, sha256, span }
 }
 
 /** The chain that a sealed segment ends with; undefined when it is not sealed. */

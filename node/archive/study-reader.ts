@@ -9,7 +9,7 @@ import type { ByteRange, InstanceEntry, SeriesEntry, StudyReader } from './archi
 import { element, instancesInSeries } from './attribute-levels.ts'
 import type { InstanceRow, SeriesRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
-import { chunkOffset } from './log-record.ts'
+import { readChunkBytes } from './salvage.ts'
 import type { ValueLog } from './value-log.ts'
 
 export type ReaderParts = {
@@ -145,13 +145,10 @@ async function readChunk(
   { index, digests }: { index: number; digests: readonly Buffer[] },
 ): Promise<Buffer> {
   const { location } = row
-  const length = Math.min(chunkBytes, row.bytes - index * chunkBytes)
-  const chunk = Buffer.allocUnsafeSlow(length)
   let problem: unknown
   try {
-    const read = await parts.valueLog.read(location.segment, chunk, chunkOffset(location, index))
-    const digest = digests[index]
-    if (read === length && digest?.compare(hash('sha256', chunk, 'buffer')) === 0) return chunk
+    const chunk = await readChunkBytes(parts.valueLog, location, index)
+    if (digests[index]?.compare(hash('sha256', chunk, 'buffer')) === 0) return chunk
   } catch (error) {
     problem = error
   }

@@ -26,15 +26,20 @@ const open = (disk: SimulatedDisk, segmentBytes = 1 << 30): ValueLog => {
 }
 
 type Positions = Map<number, LogPosition>
+/** The records that file something; a data set alone is `replayAll`'s. */
 async function replay(log: ValueLog, positions: Positions = new Map()): Promise<Replayed[]> {
+  return (await replayAll(log, positions)).filter(({ type }) => type === 'filing')
+}
+async function replayAll(log: ValueLog, positions: Positions = new Map()): Promise<Replayed[]> {
   const records: Replayed[] = []
   for await (const record of log.replay(positions)) records.push(record)
   return records
 }
 
-const filing = (name: string) => createRecord('filing', { name }, Buffer.from(`about ${name}`))
+const filing = (name: string, payload: Buffer) =>
+  createRecord('filing', { name, sha256: hash('sha256', payload) }, Buffer.from(`about ${name}`))
 const appendGathered = (log: ValueLog, name: string, payload: Buffer) =>
-  log.append([createRecord('instance', { name }, payload), filing(name)])
+  log.append([createRecord('instance', { name }, payload), filing(name, payload)])
 
 async function appendStreamed(log: ValueLog, name: string, payload: Buffer) {
   const stream = await log.stream('instance', encodeHeader({ name }))
@@ -42,7 +47,7 @@ async function appendStreamed(log: ValueLog, name: string, payload: Buffer) {
     await stream.write([payload.subarray(at, at + 262_144)])
   }
   const sha256 = hash('sha256', payload, 'buffer')
-  return await stream.end({ bytes: payload.byteLength, sha256 }, [filing(name)])
+  return await stream.end({ bytes: payload.byteLength, sha256 }, [filing(name, payload)])
 }
 
 const nameOf = (record: Replayed): string => record.header['name'] as string
@@ -135,6 +140,38 @@ test('a streamed record torn at any of its joints is cut off', async () => {
     torn.replace(segmentName(1), whole.subarray(0, cut))
     const again = open(torn)
     assert.deepEqual(await replay(again), [])
+    await again[Symbol.asyncDispose]()
+  }
+})
+
+test('a data set whose filing is torn off or damaged is handed out alone, once', async () => {
+  const disk = createSimulatedDisk()
+  const log = open(disk)
+  await replay(log)
+  const [a, , b] = [
+    ...(await appendGathered(log, 'a', noise(400, 5))),
+    ...(await appendGathered(log, 'b', noise(400, 6))),
+  ]
+  await log[Symbol.asyncDispose]()
+  const whole = disk.contents(segmentName(1))
+  const damaged = Buffer.from(whole)
+  const inFiling = (a?.end ?? 0) + 40
+  damaged[inFiling] = (damaged[inFiling] ?? 0) ^ 1
+  const cases = [
+    { bytes: damaged, expected: ['instance a', 'filing b'] },
+    { bytes: whole.subarray(0, -1), expected: ['filing a', 'instance b'] },
+  ]
+  for (const { bytes, expected } of cases) {
+    const altered = createSimulatedDisk()
+    altered.replace(segmentName(1), bytes)
+    const again = open(altered)
+    const records = await replayAll(again)
+    assert.deepEqual(
+      records.map((record) => `${record.type} ${nameOf(record)}`),
+      expected,
+    )
+    const last = records.at(-1)
+    assert.ok((last?.span.end ?? 0) >= (b?.end ?? 0))
     await again[Symbol.asyncDispose]()
   }
 })

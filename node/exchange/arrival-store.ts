@@ -38,9 +38,10 @@ export function createArrivalStore(deps: ArrivalStoreDeps) {
     await (await file.get()).write(index, bytes)
     map.set(index, digests === undefined ? 'kept' : 'proven')
     onChange()
-    if (map.isWhole()) await finish()
+    await finish()
   }
   const finish = async (): Promise<void> => {
+    if (isDone || isDoubtful || !map.isWhole()) return
     const kept = await file.get()
     if ((await wholeDigest(kept, map)) === instance.sha256) {
       await kept.release()
@@ -49,14 +50,12 @@ export function createArrivalStore(deps: ArrivalStoreDeps) {
       isDone = true
       return onChange()
     }
-    if (digests !== undefined) throw contradiction()
-    if (map.count === 1) {
-      map.set(0, 'missing')
-      return onMismatch('an instance is not what the manifest says')
-    }
-    // Their digests will show which chunks are wrong.
-    isDoubtful = true
-    onChange()
+    if (digests !== undefined) return contradict(map)
+    // Of several, their digests will show which are wrong.
+    isDoubtful = map.count > 1
+    if (isDoubtful) return onChange()
+    map.set(0, 'missing')
+    onMismatch(wrongChunk)
   }
   const prove = async (): Promise<void> => {
     const kept = await file.get()
@@ -70,7 +69,7 @@ export function createArrivalStore(deps: ArrivalStoreDeps) {
     }
     isDoubtful = false
     onChange()
-    if (map.isWhole()) await finish()
+    await finish()
   }
   return {
     isDone: (): boolean => isDone,
@@ -89,32 +88,39 @@ export function createArrivalStore(deps: ArrivalStoreDeps) {
       turns.take(async () =>
         isDone ? undefined : await (await file.get()).read(index, map.lengthOf(index)),
       ),
-    settled: () => turns.take(async () => undefined),
+    /** Whatever has come is judged; a copy that could not be made is tried again. */
+    settled: () => turns.take(finish),
     close: () => turns.take(() => file.close()),
   }
 }
 
 const wrongChunk = 'a chunk is not what the manifest says'
 
-const contradiction = (): ProtocolError =>
-  new ProtocolError('digest_mismatch', 'chunks and instance of the manifest disagree')
+/** All chunks are right and the whole is not: the manifest contradicts itself, and nothing of it is kept. */
+function contradict(map: ChunkMap): never {
+  for (let index = 0; index < map.count; index++) map.set(index, 'missing')
+  throw new ProtocolError('digest_mismatch', 'chunks and instance of the manifest disagree')
+}
 
 /** Opened by the first who needs it. */
 function createLazyFile(name: string, bytes: number, chunkBytes: number) {
   let partial: Promise<Partial> | undefined
+  let isClosed = false
   const forget = (): void => {
     partial = undefined
   }
   return {
     forget,
-    get(): Promise<Partial> {
+    async get(): Promise<Partial> {
+      if (isClosed) throw new ProtocolError('aborted', 'nobody waits for it any more')
       partial ??= openPartial(name, bytes, chunkBytes).catch((cause: unknown) => {
         forget()
         throw cause
       })
-      return partial
+      return await partial
     },
     async close(): Promise<void> {
+      isClosed = true
       const open = partial
       forget()
       await (await open)?.close()

@@ -125,7 +125,7 @@ export function createArrival({ instance, file, copies, limits, clock }: Arrival
       const offset = run.index * chunkBytes + incoming.filled(run.index)
       return { offset, length: run.end - offset }
     },
-    settled: () => store.settled(),
+    settled: () => orFail(store.settled()),
     read: store.read,
     bytes: () => (store.isDone() ? instance.bytes : map.bytes() + incoming.bytes()),
     close: () => store.close(),

@@ -15,13 +15,15 @@ export type ArrivalsDeps = {
 }
 
 /** Everything that is on its way here, each instance once. */
-export type Arrivals = {
+export type Arrivals = AsyncDisposable & {
   of(instance: ManifestInstance): Arrival
   known(sha256: Sha256): Arrival | undefined
   /** Somebody brings it, or it has just failed. */
   isTaken(sha256: Sha256): boolean
-  /** Nobody needs it in memory now. */
+  /** Its study is not read any more: it goes as soon as nobody brings it or waits for it. */
   release(sha256: Sha256): Promise<void>
+  /** One who brought it or waited for it has left. */
+  left(arrival: Arrival): Promise<void>
 }
 
 export async function openArrivals({
@@ -32,11 +34,23 @@ export async function openArrivals({
 }: ArrivalsDeps): Promise<Arrivals> {
   await removeOld(dir, clock() - limits.transferAgeMs, copies)
   const arrivals = new Map<Sha256, Arrival>()
+  const leaving = new Set<Arrival>()
+  const isUsed = (one: Arrival): boolean => one.claim !== undefined || one.demands > 0
+  const left = async (arrival: Arrival): Promise<void> => {
+    if (isUsed(arrival) || !(arrival.isDone() || leaving.has(arrival))) return
+    leaving.delete(arrival)
+    const { sha256 } = arrival.instance
+    if (arrivals.get(sha256) === arrival) arrivals.delete(sha256)
+    await arrival.close()
+  }
   return {
     of(instance) {
       const known = arrivals.get(instance.sha256)
       // One that was done and whose copy has gone since is brought again.
-      if (known !== undefined && !known.isDone()) return known
+      if (known !== undefined && !known.isDone()) {
+        leaving.delete(known)
+        return known
+      }
       const file = path.join(dir, instance.sha256)
       const made = createArrival({ instance, file, copies, limits, clock })
       arrivals.set(instance.sha256, made)
@@ -46,13 +60,17 @@ export async function openArrivals({
     isTaken(sha256) {
       const known = arrivals.get(sha256)
       if (known === undefined || known.isDone()) return false
-      return known.claim !== undefined || known.demands > 0 || known.failure() !== undefined
+      return isUsed(known) || known.failure() !== undefined
     },
     async release(sha256) {
       const known = arrivals.get(sha256)
-      if (known === undefined || known.claim !== undefined || known.demands > 0) return
-      arrivals.delete(sha256)
-      await known.close()
+      if (known === undefined) return
+      leaving.add(known)
+      await left(known)
+    },
+    left,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...arrivals.values()].map((one) => one.close()))
     },
   }
 }

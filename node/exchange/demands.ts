@@ -61,8 +61,8 @@ export function createPuller({ remote, arrivals, digests, drop, hurry, onChange 
       digests: () => digests(instance),
       ended() {
         if (arrival.claim === claim) arrival.claim = undefined
-        if (arrival.isDone()) void arrivals.release(instance.sha256)
-        else remote.rewind()
+        if (!arrival.isDone()) remote.rewind()
+        void arrivals.left(arrival)
         arrival.announce()
         onChange()
       },
@@ -141,7 +141,8 @@ export function createDemands(deps: DemandsDeps) {
       [Symbol.dispose](): void {
         arrival.demands -= 1
         if (own !== undefined) leave(key, own)
-        if (arrival.isDone()) return void arrivals.release(arrival.instance.sha256)
+        void arrivals.left(arrival)
+        if (arrival.isDone()) return
         remote.rewind()
         onReleased()
       },

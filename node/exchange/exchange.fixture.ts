@@ -63,9 +63,10 @@ function chunksOf(bytes: Uint8Array): Sha256[] {
   return digests
 }
 
-/** A study over byte arrays; `read` counts what is read of it, and can be made to lie. */
-export function createFixtureStudy(instances: FixtureInstance[]) {
-  const entry = (one: FixtureInstance): InstanceEntry => ({
+/** What the archive would say of an instance; digests are made once. */
+function createEntries() {
+  const entries = new Map<FixtureInstance, InstanceEntry>()
+  const makeEntry = (one: FixtureInstance): InstanceEntry => ({
     study: studyUid,
     series: one.series,
     sop: one.sop,
@@ -81,6 +82,16 @@ export function createFixtureStudy(instances: FixtureInstance[]) {
       '00200013': { vr: 'IS', Value: [Number(one.sop.split('.').at(-1))] },
     },
   })
+  return (one: FixtureInstance): InstanceEntry => {
+    const known = entries.get(one) ?? makeEntry(one)
+    entries.set(one, known)
+    return known
+  }
+}
+
+/** A study over byte arrays; `read` counts what is read of it, and can be made to lie. */
+export function createFixtureStudy(instances: FixtureInstance[]) {
+  const entry = createEntries()
   const find = (sop: SopUid): FixtureInstance => {
     const one = instances.find((other) => other.sop === sop)
     if (one === undefined) throw new ProtocolError('not_found', 'no such instance')

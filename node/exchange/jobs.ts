@@ -50,6 +50,7 @@ export type InstanceJob = {
 
 /** Brings what is missing of an instance, or of a stretch of it. */
 export function createInstanceJob({ arrival, range, rank, digests, ended }: InstanceJob): Job {
+  const isWhole = range.length === arrival.instance.bytes
   let asked = 0
   let received = 0
   let learning: Promise<void> | undefined
@@ -88,7 +89,11 @@ export function createInstanceJob({ arrival, range, rank, digests, ended }: Inst
       if (received < asked) arrival.strike('the holder sent less than was asked')
     },
     ended(error) {
-      if (error !== undefined) arrival.strike(error.message)
+      // Nobody waits for ever, or asks round and round, for what seems to be here and is not.
+      const isOdd = error === undefined && isWhole && !arrival.isDone()
+      if (isOdd) arrival.strike('all is here, but it does not become a copy')
+      // That its stream was given up says nothing about an instance.
+      if (error !== undefined && error.code !== 'aborted') arrival.strike(error.message)
       ended(error)
     },
   }

@@ -1,4 +1,5 @@
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import type { ErrorCode } from '#protocol/errors.ts'
 import type { OrganizationOid, PublicJwk, Sha256, StudyUid } from '#protocol/ids.ts'
 import { checkManifestPages, manifestPageDigest, verifyManifest } from '#protocol/manifest.ts'
 import type { Manifest, ManifestInstance, ManifestPage } from '#protocol/manifest.ts'
@@ -22,6 +23,8 @@ export type VerifiedManifest = {
   digest: Sha256
   instances: readonly ManifestInstance[]
 }
+
+const worthAnother: ReadonlySet<ErrorCode> = new Set(['not_found', 'stream_closed'])
 
 /** Asks a holder for the signed list of a study's instances and believes nothing that is not proven by it. */
 export function createManifestClient({ study, holder, holderKey }: ManifestClientDeps) {
@@ -62,12 +65,12 @@ export function createManifestClient({ study, holder, holderKey }: ManifestClien
     return last
   }
   return {
-    /** The study as it is now. A study that grew between root and page is asked for once more. */
+    /** The study as it is now. A study that grew between root and page, or a link just lost, is tried once more. */
     async current(asker: Asker): Promise<VerifiedManifest> {
       try {
         return await ask(asker)
       } catch (error) {
-        if (codeOf(error) !== 'not_found') throw error
+        if (!worthAnother.has(codeOf(error))) throw error
         return await ask(asker)
       }
     },

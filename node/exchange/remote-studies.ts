@@ -112,6 +112,7 @@ export async function createRemoteStudies(deps: RemoteStudiesDeps): Promise<Remo
       clearInterval(sweep)
       progress.stop()
       await entries.end()
+      await arrivals[Symbol.asyncDispose]()
     },
   }
 }

@@ -1,4 +1,5 @@
-import { ProtocolError } from '#protocol/errors.ts'
+import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import type { ErrorCode } from '#protocol/errors.ts'
 import type { SeriesUid } from '#protocol/ids.ts'
 import type { Connection, ReaderStream } from '#protocol/transport/transport.ts'
 import type { ByteRange } from '../archive/archive.ts'
@@ -96,7 +97,7 @@ export function createSession(deps: SessionDeps): Session {
       background.poke()
     } catch (error) {
       if (isRefusal(error)) fail(error)
-      throw error
+      throw asUnreachable(error)
     } finally {
       asking = undefined
       onChange()
@@ -171,6 +172,14 @@ function releasing(stream: ReaderStream, release: () => void): ReaderStream {
     await stream.close()
   }
   return { ...stream, close, [Symbol.asyncDispose]: close }
+}
+
+const broken: ReadonlySet<ErrorCode> = new Set(['stream_closed', 'timeout', 'unavailable'])
+
+/** However the link broke, to a reader it means one thing. */
+function asUnreachable(error: unknown): unknown {
+  if (!broken.has(codeOf(error))) return error
+  return new ProtocolError('holder_unreachable', 'the holder does not answer', { cause: error })
 }
 
 function worst(a: LaneState, b: LaneState): LaneState {

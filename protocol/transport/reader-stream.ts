@@ -31,11 +31,14 @@ export function createReaderStream({
   const idle = createIdleTimer(limits.bulkIdleTimeoutMs, () => abort('timeout', 'nothing came'))
   const onAbort = (): void => abort('aborted', 'the reader gave up')
   signal?.addEventListener('abort', onAbort, { once: true })
-  stream.addEventListener('close', () => {
+  const onClose = (): void => {
     idle.stop()
     outbox.fail(new ProtocolError('stream_closed', 'the stream has ended'))
     signal?.removeEventListener('abort', onAbort)
-  })
+  }
+  stream.addEventListener('close', onClose)
+  // It may have ended between its opening and now.
+  if (stream.status !== 'open') onClose()
   let closing = false
   let reading = false
   pipe(outbox, writeTo(stream)).catch(() => undefined)
