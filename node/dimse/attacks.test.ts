@@ -289,6 +289,16 @@ test('a data set that drips is aborted, one that waits for us is not', async () 
   await until(() => waiting.units().includes('7 2 0'))
 })
 
+test('a flood of small requests lets others run', async () => {
+  await using scp = await startScp(createMemoryIngest())
+  using good = await openGoodSender(scp.port)
+  using flooding = await openGoodSender(scp.port)
+  const count = 20_000
+  flooding.send(Buffer.concat(Array.from({ length: count }, () => commandPdu(3, echoRequest(1)))))
+  assert.equal((await good.echo()).status, 0)
+  assert.ok(flooding.answers().length < count / 2, `${flooding.answers().length} answers before`)
+})
+
 test('a peer that never reads its answers is paused, then ended', async () => {
   const limits = { idleTimeoutMs: 1000, sweepIntervalMs: 20, closeTimeoutMs: 100 }
   await using scp = await startScp({ ...createMemoryIngest(), limits })

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import type { dimseLimits } from '#protocol/limits.ts'
 import { abortPdu, abortReason, abortSource } from './pdu.ts'
 import { createPduGuard, PduError, type PduEvent } from './pdu-guard.ts'
@@ -95,6 +96,8 @@ export function createLink(socket: Socket, deps: LinkDeps): Link {
 
 const ourFailure = { reason: abortReason.unspecified, source: abortSource.provider }
 
+const waitsPerTurn = 64
+
 /** Runs as far as it can at once; a promise for the rest when an event must be waited for. */
 function handleAll(
   events: Iterator<PduEvent, void>,
@@ -110,8 +113,11 @@ function handleAll(
   const first = untilWait()
   if (first === undefined) return undefined
   const rest = async () => {
+    let waits = 0
     for (let wait: Promise<void> | undefined = first; wait !== undefined; wait = untilWait()) {
       await wait
+      // Waits that are over at once let nobody else run: a flood of small requests must not hold the process.
+      if (++waits % waitsPerTurn === 0) await setImmediate()
     }
   }
   return rest()

@@ -16,12 +16,15 @@ export type IngestBehaviour = {
   drain?: () => Promise<void>
   finish?: (kept: Kept) => Promise<Partial<Stored>>
   ingest?: () => Promise<void>
+  /** False: data sets are only counted. */
+  keep?: boolean
 }
 
 /** Reception without the archive: keeps bytes in memory, and can be made slow, full or broken. */
 export function createMemoryIngest(behaviour: IngestBehaviour = {}) {
   const kept: Kept[] = []
   let aborted = 0
+  let finished = 0
   const archive: Pick<Archive, 'ingest'> = {
     async ingest(declared, origin): Promise<IngestSink> {
       await behaviour.ingest?.()
@@ -35,7 +38,8 @@ export function createMemoryIngest(behaviour: IngestBehaviour = {}) {
         async finish() {
           const entry = { declared, origin, dataSet: Buffer.concat(parts) }
           const stored = await behaviour.finish?.(entry)
-          kept.push(entry)
+          finished++
+          if (behaviour.keep !== false) kept.push(entry)
           return {
             outcome: 'stored',
             study: '1' as StudyUid,
@@ -52,7 +56,7 @@ export function createMemoryIngest(behaviour: IngestBehaviour = {}) {
       }
     },
   }
-  return { archive, kept, aborted: () => aborted }
+  return { archive, kept, aborted: () => aborted, finished: () => finished }
 }
 
 export const sha256 = (bytes: Uint8Array): Sha256 =>

@@ -25,11 +25,16 @@ export async function openSender(
   const raw = await connectRaw(port, localAddress)
   const answers: Command[] = []
   const units: string[] = []
+  const parts: Buffer[] = []
   const guard = createPduGuard(() => 1 << 20)
   raw.socket.on('data', (chunk: Buffer) => {
     for (const event of guard.feed(chunk)) {
-      if (event.kind === 'fragment') answers.push(readCommand(event.data))
-      else units.push(nameOf(event))
+      if (event.kind === 'pdu') {
+        units.push(nameOf(event))
+        continue
+      }
+      parts.push(event.data)
+      if (event.last) answers.push(readCommand(Buffer.concat(parts.splice(0))))
     }
   })
   let messageId = 0

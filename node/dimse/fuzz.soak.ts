@@ -1,0 +1,10 @@
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { createRandom } from '../archive/simulated-disk.fixture.ts'
+import { fuzz } from './fuzz.fixture.ts'
+
+test('a million damaged streams neither stop nor swell the provider', async (t) => {
+  const figures = await fuzz(1_000_000, createRandom(6))
+  t.diagnostic(JSON.stringify(figures))
+  assert.ok(figures.rssMiB < 512)
+})
