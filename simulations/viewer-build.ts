@@ -11,7 +11,7 @@ export async function ensureViewer(): Promise<void> {
   const newest = Math.max(...(await Promise.all(sources.map(newestIn))))
   if (have > newest) return
   const { build } = await import('vite')
-  await build({ root: 'viewer', configFile: 'viewer/vite.config.ts', logLevel: 'warn' })
+  await build({ root: 'viewer', configFile: 'viewer/vite.config.ts', logLevel: 'error' })
 }
 
 async function newestIn(place: string): Promise<number> {
