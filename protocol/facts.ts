@@ -8,21 +8,23 @@ import type { Policy } from './trust-list.ts'
 
 /** What decisions are made from. Times are milliseconds. */
 
-export type Role =
-  | 'radiographer'
-  | 'radiologist'
-  | 'diagnostician'
-  | 'clinician'
-  | 'consultant'
-  | 'dept_head'
-  | 'consult_organizer'
-  | 'mo_admin'
-  | 'head_of_mo'
-  | 'cami_operator'
-  | 'cami_admin'
-  | 'support'
-  | 'security_auditor'
-  | 'ministry_observer'
+export const roles = [
+  'radiographer',
+  'radiologist',
+  'diagnostician',
+  'clinician',
+  'consultant',
+  'dept_head',
+  'consult_organizer',
+  'mo_admin',
+  'head_of_mo',
+  'cami_operator',
+  'cami_admin',
+  'support',
+  'security_auditor',
+  'ministry_observer',
+] as const
+export type Role = (typeof roles)[number]
 
 /** A signed-in person, as a session of her own node knows her. */
 export type OwnUser = {

@@ -1,27 +1,12 @@
 import { z } from 'zod'
-import type { Role as RoleName } from '#protocol/authorize.ts'
+import { roles, type Role as RoleName } from '#protocol/facts.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { Ulid, ulid, UserId, type OrganizationOid } from '#protocol/ids.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import type { Records } from '../store/records.ts'
 import { checkPassword, createPasswords, type PasswordPolicy } from './passwords.ts'
 
-export const Role = z.enum([
-  'radiographer',
-  'radiologist',
-  'diagnostician',
-  'clinician',
-  'consultant',
-  'dept_head',
-  'consult_organizer',
-  'mo_admin',
-  'head_of_mo',
-  'cami_operator',
-  'cami_admin',
-  'support',
-  'security_auditor',
-  'ministry_observer',
-] as const satisfies readonly RoleName[])
+export const Role = z.enum(roles)
 
 /** One person. Accounts are never deleted: the audit names them for as long as it is kept. */
 export const Account = z.strictObject({
