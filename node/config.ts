@@ -10,16 +10,60 @@ const aeTitle = z
   .string()
   .regex(/^[\x21-\x5b\x5d-\x7e](?:[\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?$/)
 
+/** What a device may ask for; everything when a device says nothing. */
+export const deviceServices = [
+  'store',
+  'query',
+  'retrieve',
+  'worklist',
+  'procedure-step',
+  'commitment',
+] as const
+export type DeviceService = (typeof deviceServices)[number]
+
+/** SHA-256 of a certificate: 64 hexadecimal digits; colons and case make no difference. */
+export const CertificateFingerprint = z
+  .string()
+  .max(95)
+  .transform((text) => text.replaceAll(':', '').toLowerCase())
+  .pipe(z.string().regex(/^[0-9a-f]{64}$/))
+
 /** A registered apparatus (form № 4); seeded from configuration until device notices create them. */
 export const Device = z.strictObject({
   id: z.string().min(1).max(64),
   aeTitle,
-  addresses: z.array(z.string()).min(1),
+  addresses: z.array(z.string()).min(1).max(64),
   modality: z.string().max(16),
   /** Objects that come before it are quarantined. */
   startDate: z.iso.date(),
+  /** Where it listens: for C-MOVE to it and for reports of storage commitment. */
+  host: z.string().min(1).max(253).exactOptional(),
+  port: z.int().min(1).max(65_535).exactOptional(),
+  /** It listens with TLS. */
+  tls: z.boolean().exactOptional(),
+  /** It is known by this client certificate only, so only over TLS. */
+  certificate: CertificateFingerprint.exactOptional(),
+  services: z.array(z.enum(deviceServices)).exactOptional(),
+  /** Defined term of (0008,0005) in which it is answered, whatever it asks for. */
+  characterSet: z.string().max(16).exactOptional(),
 })
 export type Device = z.infer<typeof Device>
+
+/** Where objects are sent on by themselves, and which: all of the lists that are given must fit. */
+export const SendRoute = z.strictObject({
+  to: z.strictObject({
+    aeTitle,
+    host: z.string().min(1).max(253),
+    port: z.int().min(1).max(65_535),
+    tls: z.boolean().exactOptional(),
+  }),
+  /** Ids of registered devices. */
+  devices: z.array(z.string().min(1).max(64)).exactOptional(),
+  modalities: z.array(z.string().min(1).max(16)).exactOptional(),
+  /** After sending, the target is asked whether it keeps what it got (PS3.4 §J). */
+  commitment: z.boolean().default(false),
+})
+export type SendRoute = z.infer<typeof SendRoute>
 
 export const NodeConfig = z.strictObject({
   $schema: z.string().exactOptional(),
@@ -48,8 +92,19 @@ export const NodeConfig = z.strictObject({
     aeTitle,
     /** Unknown callers from these networks are quarantined; from elsewhere refused. CIDR. */
     quarantineSubnets: z.array(z.string()).default([]),
+    /** The same services over TLS, on a port of their own (PEM files). */
+    tls: z
+      .strictObject({
+        port,
+        certificateFile: z.string().min(1),
+        keyFile: z.string().min(1),
+        /** Whose client certificates are accepted; without it they are known by their fingerprints alone. */
+        authorityFile: z.string().min(1).exactOptional(),
+      })
+      .exactOptional(),
   }),
   devices: z.array(Device).default([]),
+  routes: z.array(SendRoute).max(64).exactOptional(),
   peer: z.strictObject({
     listen: z.array(z.string()).min(1),
     registry: z.array(z.string()).min(1),
