@@ -1,0 +1,42 @@
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { startOrthanc } from './orthanc.ts'
+import { prepareNode, startNode } from './own-node.ts'
+import { freePort, startPeer } from './peer-process.ts'
+
+export type ReceiverName = 'ours' | 'orthanc' | 'storescp'
+
+/** Something that takes C-STORE. */
+export type Receiver = AsyncDisposable & {
+  readonly pid: number
+  readonly dimse: { host: string; port: number; aeTitle: string }
+}
+
+/** A fresh receiver with its data below `dir`. */
+export async function startReceiver(name: ReceiverName, dir: string): Promise<Receiver> {
+  switch (name) {
+    case 'ours':
+      return await startNode(await prepareNode(dir))
+    case 'orthanc':
+      return await startOrthanc(dir)
+    case 'storescp':
+      return await startStorescp(dir)
+  }
+}
+
+/** dcmtk's receiver: writes files, has no index, syncs nothing. */
+export async function startStorescp(
+  dir: string,
+  options: { aeTitle?: string; port?: number } = {},
+): Promise<Receiver> {
+  const { aeTitle = 'STORESCP', port = await freePort() } = options
+  const folder = path.join(dir, 'received')
+  await mkdir(folder, { recursive: true })
+  const args = ['--fork', '-aet', aeTitle, '-od', folder, String(port)]
+  const peer = await startPeer('storescp', args, { port, logFile: path.join(dir, 'storescp.log') })
+  return {
+    pid: peer.pid,
+    dimse: { host: '127.0.0.1', port, aeTitle },
+    [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose](),
+  }
+}
