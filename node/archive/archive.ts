@@ -68,7 +68,11 @@ export type InstanceEntry = {
   attributes: DicomJson
   /** Well-formed, but its pixel data do not fit its own description (DQ-16): never shown as genuine. */
   damaged?: true
+  /** The bytes are not here any more: another verified copy exists there. */
+  evicted?: Evicted
 }
+/** Who holds the other copy (an organization's OID or an AE title), and since when this archive has none. */
+export type Evicted = { to: string; at: number }
 
 export type SeriesEntry = {
   study: StudyUid

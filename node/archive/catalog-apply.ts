@@ -1,7 +1,7 @@
 import type { StudyUid } from '#protocol/ids.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import * as keys from './catalog-keys.ts'
-import { changeSeq, emptyLedger, stateOf } from './catalog-rows.ts'
+import { changeSeq, emptyLedger, standingOf, stateOf } from './catalog-rows.ts'
 import type {
   Change,
   EntryRow,
@@ -12,7 +12,14 @@ import type {
   StudyRow,
 } from './catalog-rows.ts'
 import type { CatalogStore } from './catalog-store.ts'
-import { instanceRow, mergeSeries, mergeStudy, searchKeysOf } from './row-merge.ts'
+import {
+  instanceRow,
+  mergeSeries,
+  mergeStudy,
+  quarantineRow,
+  searchKeysOf,
+  sopRow,
+} from './row-merge.ts'
 import type { InstanceChange } from './row-merge.ts'
 
 /**
@@ -124,7 +131,7 @@ function remember<T>(cache: Map<string, T>, key: string, row: T): void {
 function takeChange(draft: Draft, change: Change): void {
   switch (change.kind) {
     case 'instance':
-      draft.count({ seq: change.filing.seq })
+      draft.count({ seq: standingOf(change.filing) })
       takeInstance(draft, change)
       break
     case 'complete':
@@ -146,7 +153,7 @@ function takeInstance(draft: Draft, change: InstanceChange): void {
   const { filing } = change
   if (filing.reason !== undefined) return takeQuarantined(draft, change)
   const known = draft.read(keys.sopKey(filing.sop)) as SopRow | undefined
-  if (known !== undefined) return repair(draft, change, known)
+  if (known !== undefined) return replace(draft, change, known)
   const study = draft.study(filing.study)
   const series = draft.series(filing.study, filing.series)
   draft.putSeries(mergeSeries(series, change))
@@ -161,16 +168,16 @@ function takeInstance(draft: Draft, change: InstanceChange): void {
 const empty = Buffer.alloc(0)
 
 function putInstance(draft: Draft, { filing, attributes, chunks, location }: InstanceChange): void {
-  const { study, series, sop, sha256, seq } = filing
-  draft.put(keys.sopKey(sop), { study, series, sha256, seq } satisfies SopRow)
+  const { study, series, sop } = filing
+  draft.put(keys.sopKey(sop), sopRow(filing))
   draft.put(keys.instanceKey(study, series, sop), instanceRow(filing, { attributes, location }))
   draft.putBytes(keys.chunksKey(sop), chunks)
 }
 
-/** The same bytes again, because the first copy was found altered: the newer copy stands. */
-function repair(draft: Draft, change: InstanceChange, known: SopRow): void {
+/** The same instance again: a copy that was repaired, moved, or is elsewhere now. The newer record stands. */
+function replace(draft: Draft, change: InstanceChange, known: SopRow): void {
   const { filing } = change
-  if (known.sha256 !== filing.sha256 || known.seq >= filing.seq) return
+  if (known.sha256 !== filing.sha256 || standingOf(known) >= standingOf(filing)) return
   putInstance(draft, change)
   draft.remove(keys.corruptKey(filing.sop))
 }
@@ -178,12 +185,11 @@ function repair(draft: Draft, change: InstanceChange, known: SopRow): void {
 function takeQuarantined(draft: Draft, change: InstanceChange): void {
   const { filing, attributes, location } = change
   const key = keys.quarantineKey(filing.seq)
-  if (filing.reason === undefined || draft.read(key) !== undefined) return
-  const { seq, reason, origin } = filing
-  const { seq: _, location: __, ...entry } = instanceRow(filing, { attributes, location })
-  draft.put(key, { seq, reason, entry, origin, location } satisfies QuarantineRow)
-  draft.put(keys.quarantinedKey(filing.sop, filing.sha256), seq)
-  draft.count({ quarantined: 1 })
+  const known = draft.read(key) as QuarantineRow | undefined
+  if (known !== undefined && standingOf(known) >= standingOf(filing)) return
+  draft.put(key, quarantineRow(filing, { attributes, location }))
+  draft.put(keys.quarantinedKey(filing.sop, filing.sha256), filing.seq)
+  if (known === undefined) draft.count({ quarantined: 1 })
 }
 
 function takeCompletion(draft: Draft, uid: StudyUid, seq: number): void {

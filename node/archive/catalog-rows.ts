@@ -1,7 +1,7 @@
 import type { SeriesUid, Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
 import type { PixelFacts } from '../dicom/data-set.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
-import type { InstanceEntry, Origin, QuarantineReason } from './archive.ts'
+import type { Evicted, InstanceEntry, Origin, QuarantineReason } from './archive.ts'
 import type { RecordLocation } from './log-record.ts'
 import type { LogSpan } from './log-start.ts'
 
@@ -48,15 +48,24 @@ export type SeriesRow = {
 
 export type InstanceRow = InstanceEntry & {
   seq: number
+  /** Number of the record that holds it now, when that is not the first one. */
+  copy?: number
   location: RecordLocation
   pixel?: PixelFacts
 }
 
 /** By SOP Instance UID. */
-export type SopRow = { study: StudyUid; series: SeriesUid; sha256: Sha256; seq: number }
+export type SopRow = {
+  study: StudyUid
+  series: SeriesUid
+  sha256: Sha256
+  seq: number
+  copy?: number
+}
 
 export type QuarantineRow = {
   seq: number
+  copy?: number
   reason: QuarantineReason
   entry: InstanceEntry
   origin: Origin
@@ -85,6 +94,13 @@ export type Filing = {
   reason?: QuarantineReason
   pixel?: PixelFacts
   damaged?: true
+  /**
+   * This record replaces an earlier one of the same instance: a repaired or compacted copy, or an eviction. Everything
+   * else is as the first one said it; of several the highest number stands.
+   */
+  copy?: number
+  /** Only the facts are kept here, in a tombstone; the bytes are elsewhere. */
+  evicted?: Evicted
   /** Where the data set lies; absent when it is the record before this one. */
   at?: RecordLocation
 }
@@ -106,6 +122,9 @@ export type Change = { span: LogSpan } & (
   /** A record that says nothing to the catalog but where the log has come to. */
   | { kind: 'none' }
 )
+
+/** Of several records of one instance the one with the highest number is the one that counts. */
+export const standingOf = ({ seq, copy }: { seq: number; copy?: number }): number => copy ?? seq
 
 export const stateOf = (row: StudyRow): 'open' | 'complete' =>
   row.completeSeq > row.instanceSeq ? 'complete' : 'open'

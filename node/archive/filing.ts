@@ -5,7 +5,7 @@ import type { Sha256 } from '#protocol/ids.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { Walk } from '../dicom/data-set.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
-import type { Declared, Origin, QuarantineReason } from './archive.ts'
+import type { Declared, Evicted, Origin, QuarantineReason } from './archive.ts'
 import { textOf } from './attribute-levels.ts'
 import type { Change, Completion, Filing } from './catalog-rows.ts'
 import { createRecord } from './log-record.ts'
@@ -82,6 +82,18 @@ export function filingRecord(filing: Filing, attributes: DicomJson, chunks: Buff
   return createRecord('filing', filing, payload)
 }
 
+/** Everything that is known of an instance whose bytes are elsewhere. */
+export const tombstoneRecord = (
+  filing: Filing & { evicted: Evicted },
+  attributes: DicomJson,
+  chunks: Buffer,
+): NewRecord =>
+  createRecord(
+    'tombstone',
+    filing,
+    Buffer.concat([chunks, Buffer.from(JSON.stringify(attributes))]),
+  )
+
 export const completionRecord = (completion: Completion): NewRecord =>
   createRecord('filing', completion)
 
@@ -110,6 +122,7 @@ export function changeOf(record: Replayed): Change | 'orphan' {
     const { seq } = record.header as { seq: number }
     return { kind: 'entry', seq, location, sha256: record.sha256.toString('hex') as Sha256, span }
   }
+  if (record.type === 'tombstone') return changeOfFiling(record, location)
   if (record.type !== 'filing') return { kind: 'none', span }
   const header = record.header as Filing | Completion
   if (header.kind === 'complete') return { kind: 'complete', completion: header, span }

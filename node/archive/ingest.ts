@@ -19,7 +19,7 @@ import type { ValueLog } from './value-log.ts'
 
 export type IngestParts = {
   valueLog: Pick<ValueLog, 'append' | 'stream'>
-  catalog: Pick<Catalog, 'apply' | 'study' | 'sop' | 'isCorrupt' | 'quarantined'>
+  catalog: Pick<Catalog, 'apply' | 'study' | 'sop' | 'instance' | 'isCorrupt' | 'quarantined'>
   sequence: Sequence
   buffers: Buffers
   locks: Locks
@@ -116,14 +116,17 @@ async function file(parts: IngestParts, arrived: Arrived): Promise<Stored> {
   return stored
 }
 
-/** The same bytes again: acknowledged again, kept once (DQ-08). A damaged copy does not count. */
+/** The same bytes again: acknowledged again, kept once (DQ-08). A damaged or evicted copy does not count. */
 function knownAs(
   { catalog }: IngestParts,
   sop: string,
   sha256: Sha256,
 ): Pick<Stored, 'outcome' | 'reason'> | undefined {
   const known = catalog.sop(sop)
-  if (known?.sha256 === sha256) return catalog.isCorrupt(sop) ? undefined : { outcome: 'duplicate' }
+  if (known?.sha256 === sha256) {
+    const isWanting = catalog.isCorrupt(sop) || catalog.instance(sop)?.evicted !== undefined
+    return isWanting ? undefined : { outcome: 'duplicate' }
+  }
   const kept = catalog.quarantined(sop, sha256)
   return kept && { outcome: 'quarantined', reason: kept.reason }
 }
@@ -151,7 +154,13 @@ async function store(
 ): Promise<void> {
   const seq = sequence.next()
   try {
-    const filing = createFiling({ identity, header, walk, payload, seq, reason })
+    const first = catalog.sop(identity.sop) && catalog.instance(identity.sop)
+    const filed = createFiling({ identity, header, walk, payload, seq, reason })
+    // Bytes that come back take the place of what was lost: whatever was said of the instance stays.
+    const filing =
+      first === undefined || reason !== undefined
+        ? filed
+        : { ...filed, seq: first.seq, receivedAt: first.receivedAt, copy: seq }
     const { attributes } = walk
     const { chunks } = payload
     const appended = await pieces.append([filingRecord(filing, attributes, chunks)])

@@ -1,7 +1,16 @@
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import { seriesAttributes, studyAttributes, textOf } from './attribute-levels.ts'
 import { searchKeys } from './catalog-keys.ts'
-import type { Change, Filing, InstanceRow, SeriesRow, Since, StudyRow } from './catalog-rows.ts'
+import type {
+  Change,
+  Filing,
+  InstanceRow,
+  QuarantineRow,
+  SeriesRow,
+  Since,
+  SopRow,
+  StudyRow,
+} from './catalog-rows.ts'
 import { foldIdentifier, foldName } from './folding.ts'
 import { nameGroups } from './matching.ts'
 
@@ -12,7 +21,7 @@ export function instanceRow(
   { attributes, location }: Pick<InstanceChange, 'attributes' | 'location'>,
 ): InstanceRow {
   const { study, series, sop, sopClass, transferSyntax, bytes, sha256, chunksRoot } = filing
-  const { headerBytes, receivedAt, seq, pixel, damaged } = filing
+  const { headerBytes, receivedAt, seq, pixel, damaged, copy, evicted } = filing
   const facts = { study, series, sop, sopClass, transferSyntax, bytes, sha256, chunksRoot }
   return {
     ...facts,
@@ -20,10 +29,26 @@ export function instanceRow(
     receivedAt,
     attributes,
     seq,
+    ...(copy !== undefined && { copy }),
     location,
+    ...(evicted !== undefined && { evicted }),
     ...(pixel !== undefined && { pixel }),
     ...(damaged === true && { damaged }),
   }
+}
+
+export function sopRow({ study, series, sha256, seq, copy }: Filing): SopRow {
+  return { study, series, sha256, seq, ...(copy !== undefined && { copy }) }
+}
+
+export function quarantineRow(
+  filing: Filing,
+  parts: Pick<InstanceChange, 'attributes' | 'location'>,
+): QuarantineRow | undefined {
+  const { seq, copy, reason, origin } = filing
+  if (reason === undefined) return undefined
+  const { seq: _, copy: __, location, ...entry } = instanceRow(filing, parts)
+  return { seq, ...(copy !== undefined && { copy }), reason, entry, origin, location }
 }
 
 export function mergeSeries(

@@ -95,7 +95,7 @@ const seriesEntry = ({ study, series, instances, attributes }: SeriesRow): Serie
 })
 
 export function instanceEntry(row: InstanceRow): InstanceEntry {
-  const { seq: _, location: __, pixel: ___, ...entry } = row
+  const { seq: _, copy: __, location: ___, pixel: ____, ...entry } = row
   return entry
 }
 
