@@ -1,3 +1,4 @@
+import type { TextJudgement } from './charsets.ts'
 import type { DicomJson } from './dicom-json.ts'
 
 /** Bytes of one data set, wherever they lie. */
@@ -11,6 +12,14 @@ export type PixelFacts =
   | { encapsulated: false; tag: string; offset: number; length: number }
   | { encapsulated: true; tag: string; offset: number; fragments: number }
 
+/** Text whose declaration does not hold: what it was taken for, and the bytes, so that it can be read anew. */
+export type WalkedText = TextJudgement & {
+  /** Terms of (0008,0005). */
+  declared: string[]
+  /** Index attributes beyond ASCII: bytes in hexadecimal. Long ones are left out. */
+  raw: Record<string, { vr: string; hex: string }>
+}
+
 /** What a complete structural walk of a data set yields. */
 export type Walk = {
   bytes: number
@@ -21,6 +30,8 @@ export type Walk = {
   headerBytes: number
   /** The index attributes (top level), decoded, in the DICOM JSON model. */
   attributes: DicomJson
+  /** Absent when all text is as declared. */
+  text?: WalkedText
   pixel?: PixelFacts
   /** Well-formed, but its pixels cannot be what its header says: too few bytes, or bits that do not fit (DQ-16). */
   damaged?: true

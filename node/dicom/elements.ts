@@ -14,13 +14,15 @@ export type RawElement = { element: Element; bytes: Uint8Array }
 export function elementJson({ element, bytes }: RawElement, coding: TextCoding): DicomJsonElement {
   const { vr } = element
   if (bytes.length === 0) return { vr }
-  if (kindOf(vr) === 'text') {
-    const text = isAscii(bytes) ? asciiText(bytes) : coding(bytes, vr)
-    return withValues(vr, textValues(text, vr))
-  }
+  if (kindOf(vr) === 'text') return textElement(vr, bytes, coding)
   const values = binaryValues(bytes, vr, element.encoding.bigEndian)
   if (values !== undefined) return withValues(vr, values)
   return { vr, InlineBinary: inlineBinary(bytes, vr, element.encoding.bigEndian) }
+}
+
+export function textElement(vr: string, bytes: Uint8Array, coding: TextCoding): DicomJsonElement {
+  const text = isAscii(bytes) ? asciiText(bytes) : coding(bytes, vr)
+  return withValues(vr, textValues(text, vr))
 }
 
 const withValues = (vr: string, Value: DicomJsonElement['Value'] & object): DicomJsonElement =>

@@ -1,4 +1,4 @@
-import { asciiText, isAscii, textCoding } from './charsets.ts'
+import { asciiText, isAscii, judgeText, type TextJudgement, textCoding } from './charsets.ts'
 import type { RandomAccess } from './data-set.ts'
 import type { DicomJson, DicomJsonElement } from './dicom-json.ts'
 import { isSignDependent, tagText } from './dictionary.ts'
@@ -7,7 +7,7 @@ import { elementJson, type RawElement } from './elements.ts'
 import { parseStored } from './header-source.ts'
 import { isPixelTag } from './pixel-facts.ts'
 import { isDeflated } from './transfer-syntax.ts'
-import { isLocalizedText, kindOf } from './value-representation.ts'
+import { kindOf, mayHoldLetters } from './value-representation.ts'
 import { charsetTerms } from './walker.ts'
 
 /** Longer values that are no text are referred to by `BulkDataURI` (PS3.18 §8.7.3.3.2). */
@@ -28,14 +28,15 @@ type Deferred = RawElement & { target: DicomJson; tag: string }
 
 /**
  * The header as DICOM JSON (PS3.18 §F.2): every element up to Pixel Data, text decoded, (0008,0005) naming the UTF-8
- * that it now is. `BulkDataURI` is `bulk/<tag>[/<item>/<tag>…]`, to be resolved by `bulkValue`.
+ * that it now is; `known` is what the archive found out about text whose declaration does not hold. `BulkDataURI` is `bulk/<tag>[/<item>/<tag>…]`, to be resolved by `bulkValue`.
  */
 export async function readHeader(
   data: RandomAccess,
   transferSyntax: string,
   headerBytes: number,
+  known?: TextJudgement,
 ): Promise<DicomJson> {
-  const builder = createHeaderBuilder()
+  const builder = createHeaderBuilder(known)
   const end = isDeflated(transferSyntax)
     ? data.bytes
     : Math.min(data.bytes, headerBytes + elementHeaderBytes)
@@ -43,7 +44,7 @@ export async function readHeader(
   return builder.finish()
 }
 
-function createHeaderBuilder() {
+function createHeaderBuilder(known: TextJudgement | undefined) {
   const tree = createTree()
   /** Text beyond ASCII, decoded at the end: which encoding it is in is judged from all of it. */
   const deferred = new Map<readonly string[], Deferred[]>()
@@ -63,7 +64,7 @@ function createHeaderBuilder() {
     if (element.tag === specificCharacterSet) {
       tree.scope().terms = charsetTerms(bytes)
       tree.place(element, { vr: 'CS', Value: ['ISO_IR 192'] })
-    } else if (isLocalizedText(element.vr) && !isAscii(bytes)) {
+    } else if (mayHoldLetters(element.vr) && !isAscii(bytes)) {
       defer(raw)
     } else {
       const json = elementJson(raw, asciiText)
@@ -90,7 +91,7 @@ function createHeaderBuilder() {
   return {
     events,
     finish(): DicomJson {
-      for (const [terms, list] of deferred) decodeDeferred(terms, list)
+      for (const [terms, list] of deferred) decodeDeferred(terms, list, known)
       return tree.root
     },
   }
@@ -134,9 +135,18 @@ function createTree() {
   return { root, place, scope: () => scope, events }
 }
 
-function decodeDeferred(terms: readonly string[], list: Deferred[]): void {
+function decodeDeferred(
+  terms: readonly string[],
+  list: Deferred[],
+  known: TextJudgement | undefined,
+): void {
   const samples = list.map(({ bytes }) => bytes)
-  const coding = textCoding(terms, samples)
+  const encoding = known?.encoding
+  const isCertain = known?.source === 'human'
+  const judgement = judgeText(terms, samples, encoding && { encoding, isCertain })
+  // What is shown in lists as bytes must not look like a name here.
+  const isDoubtful = known?.source === 'doubtful' && judgement.source !== 'declared'
+  const coding = textCoding(terms, isDoubtful ? known : judgement)
   for (const { target, tag, ...raw } of list) target[tag] = elementJson(raw, coding)
 }
 

@@ -41,3 +41,6 @@ export const hasLongLength = (vr: string): boolean => long.has(vr)
 /** Text in the data set's character set (PS3.5 §6.1.2.2); the others are ASCII by definition. */
 export const isLocalizedText = (vr: string): boolean =>
   ['LO', 'LT', 'PN', 'SH', 'ST', 'UC', 'UT'].includes(vr)
+
+/** Where letters beyond ASCII are met: code strings may hold none, and Russian devices write them all the same (DQ-07). */
+export const mayHoldLetters = (vr: string): boolean => vr === 'CS' || isLocalizedText(vr)

@@ -1,7 +1,7 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { instanceLimits } from '#protocol/limits.ts'
-import { isAscii, type TextCoding, textCoding } from './charsets.ts'
-import type { PixelFacts, Walk, Walker } from './data-set.ts'
+import { isAscii, judgeText, type TextJudgement, textCoding } from './charsets.ts'
+import type { PixelFacts, Walk, WalkedText, Walker } from './data-set.ts'
 import type { DicomJson } from './dicom-json.ts'
 import { tagText } from './dictionary.ts'
 import { createElementParser, type Element } from './element-parser.ts'
@@ -10,15 +10,26 @@ import { indexTags, indexValueBytesMax } from './index-attributes.ts'
 import { createInflater } from './inflate.ts'
 import { isDamaged, isPixelTag } from './pixel-facts.ts'
 import { encodingOf, isDeflated, isUid, isVideo } from './transfer-syntax.ts'
-import { isLocalizedText } from './value-representation.ts'
+import { mayHoldLetters } from './value-representation.ts'
 
 const specificCharacterSet = 0x00080005
+const studyInstanceUid = 0x0020000d
+
+/** Judges text beyond ASCII of one data set; who knows the device and the rest of the study judges better. */
+export type JudgeText = (text: {
+  declared: readonly string[]
+  samples: readonly Uint8Array[]
+  study: string
+}) => TextJudgement
 
 /**
  * Walks a data set of that transfer syntax. A deflated one is inflated on the way; its offsets are those of the inflated
  * data set, `bytes` those received.
  */
-export function createWalker(transferSyntax: string): Walker {
+export function createWalker(
+  transferSyntax: string,
+  judge: JudgeText = ({ declared, samples }) => judgeText(declared, samples),
+): Walker {
   const collected = new Map<number, RawElement>()
   let pixel: PixelFacts | undefined
   let pixelOffset: number | undefined
@@ -73,35 +84,50 @@ export function createWalker(transferSyntax: string): Walker {
       inflater?.end()
       parser.end()
       if (pixel?.encapsulated === true && pixel.fragments < 0) pixel.fragments = 0
-      const attributes = indexAttributes(collected)
+      const text = judged(collected, judge)
+      const attributes = indexAttributes(collected, text)
       const headerBytes = inflater === undefined ? (pixelOffset ?? bytes) : bytes
-      if (pixel === undefined) return { bytes, headerBytes, attributes }
+      const doubt = text.source === 'declared' ? {} : { text }
+      const facts = { bytes, headerBytes, attributes, ...doubt }
+      if (pixel === undefined) return facts
       const damaged = isDamaged(attributes, pixel, isVideo(transferSyntax))
-      return { bytes, headerBytes, attributes, pixel, ...(damaged && { damaged }) }
+      return { ...facts, pixel, ...(damaged && { damaged }) }
     },
   }
 }
 
-function indexAttributes(collected: Map<number, RawElement>): DicomJson {
-  const coding = lazyCoding(collected)
+function indexAttributes(collected: Map<number, RawElement>, text: WalkedText): DicomJson {
+  const coding = textCoding(text.declared, text)
   const attributes: DicomJson = {}
   for (const [tag, raw] of collected) attributes[tagText(tag)] = elementJson(raw, coding)
   return attributes
 }
 
+const rawValueBytesMax = 256
+const rawBytesMax = 4096
+
 /** Most data sets hold ASCII only, and then nobody asks in which character set that is. */
-function lazyCoding(collected: Map<number, RawElement>): TextCoding {
-  let coding: TextCoding | undefined
-  return (bytes, vr) => {
-    if (coding === undefined) {
-      const declared = collected.get(specificCharacterSet)
-      const samples = [...collected.values()]
-        .filter(({ element, bytes }) => isLocalizedText(element.vr) && !isAscii(bytes))
-        .map(({ bytes }) => bytes)
-      coding = textCoding(declared === undefined ? [] : charsetTerms(declared.bytes), samples)
-    }
-    return coding(bytes, vr)
+function judged(collected: Map<number, RawElement>, judge: JudgeText): WalkedText {
+  const terms = collected.get(specificCharacterSet)
+  const declared = terms === undefined ? [] : charsetTerms(terms.bytes)
+  const letters = [...collected].filter(
+    ([, { element, bytes }]) => mayHoldLetters(element.vr) && !isAscii(bytes),
+  )
+  if (letters.length === 0) return { source: 'declared', confidence: 1, declared, raw: {} }
+  const uid = collected.get(studyInstanceUid)?.bytes ?? new Uint8Array()
+  const judgement = judge({
+    declared,
+    samples: letters.map(([, { bytes }]) => bytes),
+    study: Buffer.from(uid).toString('latin1').replaceAll('\0', '').trim(),
+  })
+  const raw: WalkedText['raw'] = {}
+  let held = 0
+  for (const [tag, { element, bytes }] of letters) {
+    if (bytes.length > rawValueBytesMax || held + bytes.length > rawBytesMax) continue
+    held += bytes.length
+    raw[tagText(tag)] = { vr: element.vr, hex: Buffer.from(bytes).toString('hex') }
   }
+  return { ...judgement, declared, raw }
 }
 
 /** The terms of (0008,0005). */
