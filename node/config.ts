@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
 import { Kid, OrganizationOid, PublicJwk, type PrivateJwk } from '#protocol/ids.ts'
@@ -10,16 +11,13 @@ const aeTitle = z
   .string()
   .regex(/^[\x21-\x5b\x5d-\x7e](?:[\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?$/)
 
-/** What a device may ask for; everything when a device says nothing. */
-export const deviceServices = [
-  'store',
-  'query',
-  'retrieve',
-  'worklist',
-  'procedure-step',
-  'commitment',
-] as const
-export type DeviceService = (typeof deviceServices)[number]
+/** A single address, or a network in CIDR notation. */
+const network = z.string().refine((text) => {
+  const [address = '', bits, ...rest] = text.split('/')
+  const family = isIP(address)
+  if (family === 0 || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}, 'is neither an address nor a network like 192.168.7.0/24')
 
 /** SHA-256 of a certificate: 64 hexadecimal digits; colons and case make no difference. */
 export const CertificateFingerprint = z
@@ -28,11 +26,22 @@ export const CertificateFingerprint = z
   .transform((text) => text.replaceAll(':', '').toLowerCase())
   .pipe(z.string().regex(/^[0-9a-f]{64}$/))
 
+/** What a device may use over DIMSE. Verification is for everybody who may associate. */
+export const deviceServices = [
+  'store',
+  'query',
+  'retrieve',
+  'worklist',
+  'performed-step',
+  'commitment',
+] as const
+export type DeviceService = (typeof deviceServices)[number]
+
 /** A registered apparatus (form № 4); seeded from configuration until device notices create them. */
 export const Device = z.strictObject({
   id: z.string().min(1).max(64),
   aeTitle,
-  addresses: z.array(z.string()).min(1).max(64),
+  addresses: z.array(network).min(1).max(64),
   modality: z.string().max(16),
   /** Objects that come before it are quarantined. */
   startDate: z.iso.date(),
@@ -91,7 +100,7 @@ export const NodeConfig = z.strictObject({
     port,
     aeTitle,
     /** Unknown callers from these networks are quarantined; from elsewhere refused. CIDR. */
-    quarantineSubnets: z.array(z.string()).default([]),
+    quarantineSubnets: z.array(network).default([]),
     /** The same services over TLS, on a port of their own (PEM files). */
     tls: z
       .strictObject({

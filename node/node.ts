@@ -32,7 +32,10 @@ import type { Log } from './log.ts'
 import { createFollower } from './replica/follower.ts'
 import { openPublisher } from './replica/publisher.ts'
 import { openReplica, type Replica } from './replica/replica.ts'
+import { openDeviceRegister } from './store/device-register.ts'
+import { openProcedureSteps } from './store/procedure-steps.ts'
 import { openRecords } from './store/records.ts'
+import { openReferrals } from './store/referrals.ts'
 
 export type NodeDeps = {
   log: Log
@@ -97,7 +100,7 @@ async function readIdentity(config: NodeConfig) {
 
 type Kept = Awaited<ReturnType<typeof openKept>>
 
-/** What is on this node's own disk: images, people, the audit. */
+/** What is on this node's own disk: images, people, apparatus, referrals, the audit. */
 async function openKept({ config, deps, stack }: Context) {
   const { clock, random, log } = deps
   const organization = config.organization.oid
@@ -116,7 +119,11 @@ async function openKept({ config, deps, stack }: Context) {
   const accounts = await createAccounts({ records, organization, clock, random })
   if (config.accountsFile !== undefined) await seedAccounts(config.accountsFile, accounts)
   const sessions = await createSessions({ records, accounts, organization, audit, clock, random })
-  return { records, audit, archive, accounts, sessions }
+  const devices = await openDeviceRegister({ records, seeds: config.devices })
+  const referrals = await openReferrals({ records, clock, random })
+  const procedureSteps = await openProcedureSteps(records)
+  const registers = { devices, referrals, procedureSteps }
+  return { records, audit, archive, accounts, sessions, ...registers }
 }
 
 type Region = Awaited<ReturnType<typeof joinRegion>>
@@ -200,13 +207,15 @@ async function openEntrances(
   { config, deps, stack }: Context,
   parts: Kept & Region & { doors: Doors },
 ): Promise<string> {
-  const { archive, audit, doors } = parts
+  const { archive, audit, devices, doors } = parts
   const scp = stack.use(
     await createScp({
       ...config.dimse,
       ...deps,
       organization: config.organization.oid,
-      devices: config.devices,
+      get devices() {
+        return devices.list()
+      },
       archive,
       audit: audit.append,
     }),

@@ -17,6 +17,8 @@ export const AuditEvent = z.strictObject({
     'begin-transferring',
     'instances-transferred',
     'import',
+    'order-record',
+    'procedure-record',
     'security-alert',
     'grant-requested',
     'grant-revoked',

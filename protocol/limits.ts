@@ -185,6 +185,31 @@ export const dimseLimits = {
   alertsMax: 1024,
 } as const
 
+/** The register of apparatus. */
+export const deviceLimits = { devicesMax: 10_000 } as const
+
+/** Referrals, and what devices report of them. */
+export const worklistLimits = {
+  referralsOpenMax: 20_000,
+  stepsMax: 16,
+  performedPerStepMax: 16,
+  /** Instances of one performed step. */
+  madePerStepMax: 10_000,
+  /** Ended steps whose instances are still waited for. */
+  awaitingStepsMax: 1024,
+  /** Rows of one answer to a worklist query. */
+  resultsMax: 1000,
+} as const
+
+/** Work for peers that may be out of reach. */
+export const queueLimits = {
+  jobsMax: 10_000,
+  endedKept: 1000,
+  attemptsMax: 20,
+  delayMs: 10 * second,
+  delayMsMax: 1 * hour,
+} as const
+
 /** One data set (PS3.5). */
 export const instanceLimits = {
   instanceBytes: 2 * GiB,
@@ -240,6 +265,22 @@ export const storageLimits = {
   freeFractionMin: 0.05,
   freeBytesMin: 10 * GiB,
   chunkBytes: 256 * KiB,
+} as const
+
+/** Overlays: corrections, merges, rejections and releases. */
+export const overlayLimits = {
+  attributesMax: 64,
+  valuesMax: 64,
+  valueChars: 1024,
+  reasonChars: 500,
+  instancesMax: 1000,
+  quarantinedMax: 1000,
+  /** On one patient, study, series or instance. */
+  perTargetMax: 1000,
+  /** Merges that lead from one patient to the one whose name is shown. */
+  mergeDepthMax: 16,
+  /** Instances that one rejection note may name (its own size limits it too). */
+  noteInstancesMax: 20_000,
 } as const
 
 /** Records that cannot be rebuilt, and the audit log. */

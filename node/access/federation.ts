@@ -24,7 +24,7 @@ import { GrantInput } from './grants.ts'
 import type { ReceivedGrant } from './grants.ts'
 import { openMembers } from './members.ts'
 import type { Member } from './members.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from '../store/turns.ts'
 import { openTrust } from './trust.ts'
 
 export type { Member } from './members.ts'

@@ -7,10 +7,13 @@ import type { Doors } from '../access/doors.ts'
 import type { Sessions } from '../access/sessions.ts'
 import type { NodeConfig } from '../config.ts'
 import type { Log } from '../log.ts'
+import type { DeviceRegister } from '../store/device-register.ts'
 import { accountRoutes } from './api/accounts.ts'
 import { administrationRoutes } from './api/administration.ts'
 import { auditRoutes } from './api/audit.ts'
+import { deviceRoutes } from './api/devices.ts'
 import { grantRoutes, type Grants } from './api/grants.ts'
+import { referralRoutes, type ReferralDeps } from './api/referrals.ts'
 import { regionRoutes, type RegionStatus } from './api/region.ts'
 import { sessionRoutes } from './api/session.ts'
 import { transferRoutes, type Transfers } from './api/transfer.ts'
@@ -25,13 +28,16 @@ import { createApiRouter, defineOpenRoute, passivePaths, type Route } from './ro
 import { createViewerFiles } from './viewer-files.ts'
 
 export type AppDeps = {
-  config: Pick<NodeConfig, 'organization' | 'http' | 'demo' | 'devices'>
+  config: Pick<NodeConfig, 'organization' | 'http' | 'demo'>
   sessions: Pick<Sessions, 'signIn' | 'signOut' | 'resume' | 'endAll' | 'confirm'>
   accounts: Accounts
   audit: Pick<AuditLog, 'append' | 'count' | 'list'>
   doors: Pick<Doors, 'openStudy' | 'quarantine'>
   federation: Grants & { status(): RegionStatus }
   transfers: Transfers
+  devices: Pick<DeviceRegister, 'list' | 'put'>
+  referrals: ReferralDeps['referrals']
+  procedureSteps: ReferralDeps['procedureSteps']
   /** Routes of PS3.18, relative to `/dicom-web`. */
   dicomweb: { routes(): unknown }
   log: Log
@@ -78,6 +84,8 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
     ...auditRoutes(deps),
     ...grantRoutes(deps),
     ...administrationRoutes(deps),
+    ...deviceRoutes(deps),
+    ...referralRoutes(deps),
     ...accountRoutes(deps),
   ]
   const description: Route = defineOpenRoute({

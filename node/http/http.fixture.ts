@@ -13,7 +13,10 @@ import type { Doors } from '../access/doors.ts'
 import { createSessions } from '../access/sessions.ts'
 import type { StudyReader } from '../archive/archive.ts'
 import { silentLog } from '../log.ts'
+import { openDeviceRegister } from '../store/device-register.ts'
+import { openProcedureSteps } from '../store/procedure-steps.ts'
 import { openRecords } from '../store/records.ts'
+import { openReferrals } from '../store/referrals.ts'
 import { createApp, type AppDeps } from './app.ts'
 import type { Transfer } from './api/transfer.ts'
 import { listen } from './listen.ts'
@@ -84,10 +87,13 @@ export async function openTestNode(
   const config = {
     organization,
     demo: true,
-    devices: [],
     http: { ...httpConfig(viewerDir), ...settings },
   }
-  const rest = { federation, dicomweb, log: silentLog, clock }
+  const devices = await openDeviceRegister({ records, seeds: [] })
+  const referrals = await openReferrals(deps)
+  const procedureSteps = await openProcedureSteps(records)
+  const worklist = { devices, referrals, procedureSteps }
+  const rest = { ...worklist, federation, dicomweb, log: silentLog, clock }
   const app = createApp({ config, sessions, accounts, audit, ...studies.deps, ...rest })
   const { url, port } = opened.use(await listen(app, { host: '127.0.0.1', port: 0 }))
   const client = createClient(url, port)

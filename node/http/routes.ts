@@ -9,7 +9,7 @@ import { readJson } from './body.ts'
 
 /** One resource of `/api`: what validates a request is also what describes it in `/api/openapi.json`. */
 type Definition<Params, Query, Body, Answer> = {
-  method: 'get' | 'post' | 'delete'
+  method: 'get' | 'post' | 'put' | 'delete'
   /** With `:name` for each member of `params`. */
   path: `/api/${string}`
   summary: string

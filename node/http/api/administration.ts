@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import type { Doors } from '../../access/doors.ts'
 import type { QuarantineEntry } from '../../archive/archive.ts'
-import { Device, type NodeConfig } from '../../config.ts'
 import { defineRoute, type Route } from '../routes.ts'
 
 const QuarantineRow = z.strictObject({
@@ -18,11 +17,7 @@ const QuarantineRow = z.strictObject({
 })
 
 /** What the organization's administrator sees: no images. */
-export function administrationRoutes(deps: {
-  doors: Pick<Doors, 'quarantine'>
-  config: Pick<NodeConfig, 'devices'>
-}): Route[] {
-  const { doors, config } = deps
+export function administrationRoutes({ doors }: { doors: Pick<Doors, 'quarantine'> }): Route[] {
   return [
     defineRoute({
       method: 'get',
@@ -32,16 +27,6 @@ export function administrationRoutes(deps: {
       answer: z.strictObject({ entries: z.array(QuarantineRow) }),
       async handle({ user }) {
         return { entries: (await doors.quarantine(user)).map(rowOf) }
-      },
-    }),
-    defineRoute({
-      method: 'get',
-      path: '/api/devices',
-      summary: 'Registered apparatus',
-      access: ['mo_admin'],
-      answer: z.strictObject({ devices: z.array(Device) }),
-      async handle() {
-        return { devices: config.devices }
       },
     }),
   ]

@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { ProtocolError } from '#protocol/errors.ts'
+import type { AuditLog } from '../../access/audit-log.ts'
+import { Device } from '../../config.ts'
+import type { DeviceRegister } from '../../store/device-register.ts'
+import { defineRoute, type Route } from '../routes.ts'
+
+/** The register of apparatus (form № 4). It holds from the next association on. */
+export function deviceRoutes({
+  devices,
+  audit,
+}: {
+  devices: Pick<DeviceRegister, 'list' | 'put'>
+  audit: Pick<AuditLog, 'append'>
+}): Route[] {
+  return [
+    defineRoute({
+      method: 'get',
+      path: '/api/devices',
+      summary: 'Registered apparatus',
+      access: ['mo_admin'],
+      answer: z.strictObject({ devices: z.array(Device) }),
+      async handle() {
+        return { devices: [...devices.list()] }
+      },
+    }),
+    defineRoute({
+      method: 'put',
+      path: '/api/devices/:device',
+      summary: 'Register an apparatus, or change its entry',
+      access: ['mo_admin'],
+      params: z.strictObject({ device: Device.shape.id }),
+      body: Device,
+      answer: Device,
+      async handle({ params, body, user }) {
+        if (body.id !== params.device) throw new ProtocolError('bad_request', 'id: is another one')
+        const device = await devices.put(body)
+        await audit.append({
+          event: 'configuration',
+          outcome: 'success',
+          organization: user.organization,
+          user: user.uid,
+          role: user.roles[0] ?? '',
+          source: user.address,
+          holder: user.organization,
+          detail: `registered device ${device.id} from ${device.startDate}`,
+        })
+        return device
+      },
+    }),
+  ]
+}

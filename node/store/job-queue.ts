@@ -1,0 +1,168 @@
+import { z } from 'zod'
+import { errorCodes, ProtocolError, type ErrorCode } from '#protocol/errors.ts'
+import { Ulid, ulid } from '#protocol/ids.ts'
+import { queueLimits } from '#protocol/limits.ts'
+import type { Records } from './records.ts'
+import { createTurns } from './turns.ts'
+
+export const jobStates = ['waiting', 'done', 'failed', 'cancelled'] as const
+
+/** Work for a peer that may be out of reach. */
+export type Job<T> = {
+  id: string
+  state: (typeof jobStates)[number]
+  attempts: number
+  /** When it is due, milliseconds; what is not waiting is never due. */
+  dueAt: number
+  /** Why the last attempt failed. */
+  code?: ErrorCode
+  createdAt: number
+  changedAt: number
+  work: T
+}
+
+/**
+ * Jobs that survive a restart: each change is synced. An attempt that fails is repeated after a time that doubles, up
+ * to a greatest one and a greatest number of attempts; then the job has failed until somebody asks for it again.
+ */
+export type JobQueue<T> = {
+  add(work: T): Promise<Job<T>>
+  get(id: string): Job<T> | undefined
+  /** The oldest first, ended ones included as long as they are kept. */
+  list(): Job<T>[]
+  due(): Job<T>[]
+  /** When the next one is due. */
+  nextAt(): number | undefined
+  /** Progress within an attempt; `isNew`: there is more to do, so it is due at once with all its attempts. */
+  update(id: string, work: T, options?: { isNew?: boolean }): Promise<void>
+  succeed(id: string): Promise<void>
+  postpone(id: string, code: ErrorCode): Promise<void>
+  /** Throws `not_found`, or `conflict` for what is done. */
+  retry(id: string): Promise<void>
+  cancel(id: string): Promise<void>
+  onChange(listener: () => void): () => void
+}
+
+type Limits = { readonly [name in keyof typeof queueLimits]: number }
+
+export async function openJobQueue<T>(deps: {
+  records: Records
+  kind: string
+  work: z.ZodType<T>
+  clock: () => number
+  random: (bytes: number) => Uint8Array
+  limits?: Partial<Limits>
+}): Promise<JobQueue<T>> {
+  const { clock, random } = deps
+  const limits: Limits = { ...queueLimits, ...deps.limits }
+  const kept = await loadJobs(deps)
+  const change = async (id: string, next: (job: Job<T>) => Partial<Job<T>>) =>
+    kept.save(id, (job) => ({ ...job, ...next(job), changedAt: clock() }))
+  const isWaiting = ({ state }: Job<T>) => state === 'waiting'
+
+  return {
+    async add(work) {
+      const now = clock()
+      const waiting = kept.all().filter(isWaiting).length
+      if (waiting >= limits.jobsMax) throw new ProtocolError('unavailable', 'the queue is full')
+      const times = { dueAt: now, createdAt: now, changedAt: now }
+      const id = ulid(now, random(10))
+      const job = await kept.save(id, () => ({ id, state: 'waiting', attempts: 0, work, ...times }))
+      await kept.forget(limits.endedKept)
+      return job
+    },
+    get: (id) => kept.get(id),
+    list: () => kept.all(),
+    due() {
+      const now = clock()
+      return kept.all().filter((job) => isWaiting(job) && job.dueAt <= now)
+    },
+    nextAt() {
+      const times = kept
+        .all()
+        .filter(isWaiting)
+        .map(({ dueAt }) => dueAt)
+      return times.length === 0 ? undefined : Math.min(...times)
+    },
+    async update(id, work, { isNew = false } = {}) {
+      const anew = { state: 'waiting', attempts: 0, dueAt: clock() } as const
+      await change(id, () => ({ work, ...(isNew && anew) }))
+    },
+    succeed: async (id) => void (await change(id, () => ({ state: 'done' }))),
+    async postpone(id, code) {
+      await change(id, ({ attempts, state }) => {
+        if (state !== 'waiting') return {}
+        const delay = Math.min(limits.delayMs * 2 ** attempts, limits.delayMsMax)
+        const isLast = attempts + 1 >= limits.attemptsMax
+        return {
+          attempts: attempts + 1,
+          code,
+          dueAt: clock() + delay,
+          ...(isLast && { state: 'failed' }),
+        }
+      })
+    },
+    async retry(id) {
+      await change(id, (job) => ({ ...undone(job), state: 'waiting', attempts: 0, dueAt: clock() }))
+    },
+    async cancel(id) {
+      await change(id, (job) => ({ ...undone(job), state: 'cancelled' }))
+    },
+    onChange: kept.onChange,
+  }
+}
+
+function undone<T>(job: Job<T>): Job<T> {
+  if (job.state === 'done') throw new ProtocolError('conflict', 'the work is done')
+  return job
+}
+
+async function loadJobs<T>(deps: { records: Records; kind: string; work: z.ZodType<T> }) {
+  const { records, kind } = deps
+  const Stored = z.strictObject({
+    id: Ulid,
+    state: z.enum(jobStates),
+    attempts: z.int(),
+    dueAt: z.int(),
+    code: z.enum(errorCodes).exactOptional(),
+    createdAt: z.int(),
+    changedAt: z.int(),
+    work: deps.work,
+  })
+  const inTurn = createTurns()
+  const jobs = new Map<string, Job<T>>()
+  const listeners = new Set<() => void>()
+  for await (const { key, value } of records.list(kind)) jobs.set(key, Stored.parse(value))
+  return {
+    get: (id: string) => jobs.get(id),
+    all: () => [...jobs.values()],
+    save: async (id: string, next: (job: Job<T>) => Job<T>): Promise<Job<T>> =>
+      inTurn(async () => {
+        const before = jobs.get(id)
+        // A new one asks nothing of what was before.
+        const job = next(before ?? ({} as Job<T>))
+        if (before === undefined && job.id !== id) {
+          throw new ProtocolError('not_found', 'no such job')
+        }
+        await records.put(kind, id, job)
+        jobs.set(id, job)
+        for (const listener of listeners) listener()
+        return job
+      }),
+    /** Ended jobs are kept for people to see, the latest ones. */
+    forget: async (count: number) =>
+      inTurn(async () => {
+        const ended = [...jobs.values()].filter(
+          ({ state }) => state === 'done' || state === 'cancelled',
+        )
+        for (const { id } of ended.slice(0, Math.max(0, ended.length - count))) {
+          await records.del(kind, id)
+          jobs.delete(id)
+        }
+      }),
+    onChange(listener: () => void) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+}
