@@ -138,6 +138,13 @@ export type Archive = AsyncDisposable & {
   /** The only way to image data. Throws `not_found` for a study that is not here. */
   open(grant: VerifiedGrant): Promise<StudyReader>
   search(search: VerifiedSearch, query: Query): Promise<QueryResult>
+  /**
+   * Reads an instance from the disk whole and compares every chunk with its digest; nothing of it is handed out.
+   * `undefined`: it is not here, or in quarantine.
+   */
+  verify(sop: SopUid): Promise<{ study: StudyUid; sopClass: string; isIntact: boolean } | undefined>
+  /** Its source says that nothing more will come: the study is complete without a time of quiet. */
+  complete(study: StudyUid): Promise<void>
   /** For `authorize`: what is known of a study without opening it. */
   facts(study: StudyUid): Promise<StudyFacts | undefined>
   /** For the index log. */

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ProtocolError } from '#protocol/errors.ts'
+import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { VerifiedSearch } from '#protocol/authorize.ts'
 import type { OrganizationOid } from '#protocol/ids.ts'
 import { indexLimits, storageLimits } from '#protocol/limits.ts'
@@ -128,6 +128,7 @@ async function createArchive(
       await catalog.check()
       return createSink(ingest, declared, origin)
     },
+    complete: completion.settle,
     ...createDoors(options, { valueLog, catalog }),
     ...createIndexSource(options, { catalog, sequence }),
     ...createEntries({ valueLog, catalog, sequence }),
@@ -142,11 +143,11 @@ async function createArchive(
   }
 }
 
-/** What opens only to a proof. */
+/** What opens only to a proof, and what looks without showing. */
 function createDoors(
   { holder, clock, log }: ArchiveOptions,
   { valueLog, catalog }: Pick<Opened, 'valueLog' | 'catalog'>,
-): Pick<Archive, 'open' | 'search' | 'quarantine'> {
+): Pick<Archive, 'open' | 'search' | 'quarantine' | 'verify'> {
   const reader = { valueLog, catalog, holder, clock, log, readHeader }
 
   function checkOwn(search: VerifiedSearch): void {
@@ -166,10 +167,27 @@ function createDoors(
       checkOwn(search)
       return await searchCatalog(catalog, query)
     },
+    async verify(sop) {
+      const row = catalog.instance(sop)
+      if (row === undefined) return undefined
+      const { study, sopClass } = row
+      await using whole = createStudyReader(reader, study)
+      return { study, sopClass, isIntact: await isIntact(whole.read(sop)) }
+    },
     async quarantine(search) {
       checkOwn(search)
       return (await catalog.quarantine()).map(quarantineEntry)
     },
+  }
+}
+
+async function isIntact(bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
+  try {
+    for await (const _ of bytes);
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'storage_corrupt') return false
+    throw error
   }
 }
 

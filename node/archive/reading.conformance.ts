@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash, hash } from 'node:crypto'
 import { suite } from 'node:test'
-import type { Sha256, SopUid } from '#protocol/ids.ts'
+import type { Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
 import { dataSet, declare, noise, readAll, send, sendSlice, studyProof } from './archive.fixture.ts'
 import { slice } from './conformance.fixture.ts'
 import type { WithArchive } from './conformance.fixture.ts'
@@ -43,6 +43,28 @@ export function readingConformance(name: string, withArchive: WithArchive): void
       const entry = await reader.instance('1.2.3.4' as SopUid)
       assert.equal(entry?.chunksRoot, root.digest('hex') as Sha256)
     })
+
+    withArchive(
+      'verification reads what is here and knows nothing of the rest',
+      async (archive) => {
+        await sendSlice(archive, slice('1.2.3.4', { pixels: noise(600_000, 5) }))
+        const found = await archive.verify('1.2.3.4' as SopUid)
+        assert.deepEqual([found?.study, found?.isIntact], ['1.2.3', true])
+        assert.equal(await archive.verify('1.2.3.5' as SopUid), undefined)
+      },
+    )
+
+    withArchive(
+      'a study whose source says that it is whole is complete at once',
+      async (archive) => {
+        await sendSlice(archive, slice('1.2.3.4'))
+        assert.equal((await archive.record('1.2.3' as StudyUid))?.state, 'open')
+        await archive.complete('1.2.3' as StudyUid)
+        assert.equal((await archive.record('1.2.3' as StudyUid))?.state, 'complete')
+        await sendSlice(archive, slice('1.2.3.5'))
+        assert.equal((await archive.record('1.2.3' as StudyUid))?.state, 'open')
+      },
+    )
 
     withArchive('metadata is the header without the pixels', async (archive) => {
       await sendSlice(archive, slice('1.2.3.4', { pixels: noise(300_000, 5) }))

@@ -12,6 +12,8 @@ import type { ValueLog } from './value-log.ts'
 export type StudyCompletion = AsyncDisposable & {
   /** Something of the study has just come. */
   touch(study: StudyUid): void
+  /** Nothing more will come. */
+  settle(study: StudyUid): Promise<void>
 }
 
 type CompletionParts = {
@@ -51,6 +53,7 @@ export async function createStudyCompletion(parts: CompletionParts): Promise<Stu
 
   return {
     touch: (study) => watch.touch(study),
+    settle: run,
     async [Symbol.asyncDispose]() {
       watch[Symbol.dispose]()
       await Promise.allSettled(running)
