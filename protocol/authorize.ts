@@ -17,7 +17,7 @@ export type { Verified } from './jws.ts'
 
 /**
  * The one decision behind every door. It is pure: callers collect facts, this decides, and only this makes the
- * proofs (`VerifiedGrant`, `VerifiedSearch`) without which the archive opens nothing.
+ * proofs (`VerifiedGrant`, `VerifiedSearch`, `VerifiedCorrection`) without which the archive opens nothing.
  */
 declare const proof: unique symbol
 
@@ -42,6 +42,26 @@ export type VerifiedSearch = {
   readonly organization: OrganizationOid
 }
 
+/** What a correction is about; which roles may make it depends on that. */
+export type CorrectionAct =
+  | 'demographics'
+  | 'attributes'
+  | 'patients'
+  | 'rejection'
+  | 'quarantine'
+  | 'history'
+
+/** Proof that this user may change, for this reason, what is shown of her own organization's studies. */
+export type VerifiedCorrection = {
+  readonly [proof]: 'correction'
+  readonly act: CorrectionAct
+  readonly user: UserId
+  readonly organization: OrganizationOid
+  readonly reason: string
+  /** The document that it rests on. */
+  readonly basis?: string
+}
+
 export type Denial = { ok: false; code: ErrorCode }
 export type Decision<T> = { ok: true; grant: T } | Denial
 
@@ -59,7 +79,7 @@ const readerRoles: ReadonlySet<Role> = new Set(['radiologist', 'diagnostician', 
 const deny = (code: ErrorCode): Denial => ({ ok: false, code })
 
 /** The only place where proofs are made. */
-const prove = <T extends VerifiedGrant | VerifiedSearch>(
+const prove = <T extends VerifiedGrant | VerifiedSearch | VerifiedCorrection>(
   facts: Omit<T, typeof proof>,
 ): Decision<T> => ({
   ok: true,
@@ -129,6 +149,39 @@ export function authorizeQuarantine(
   return user.roles.includes('mo_admin')
     ? prove<VerifiedSearch>({ user: user.uid, organization: self })
     : deny('role_missing')
+}
+
+const correctors: Record<CorrectionAct, readonly Role[]> = {
+  demographics: ['radiographer', 'dept_head', 'mo_admin'],
+  attributes: ['dept_head', 'mo_admin'],
+  patients: ['dept_head', 'mo_admin'],
+  rejection: ['dept_head', 'mo_admin'],
+  quarantine: ['mo_admin'],
+  history: ['radiographer', 'dept_head', 'mo_admin', 'security_auditor'],
+}
+
+/** Changes of what is shown: always for a reason that is kept with them; looking at them needs none. */
+export function authorizeCorrection(facts: {
+  user: OwnUser
+  self: OrganizationOid
+  now: number
+  act: CorrectionAct
+  reason: string
+  basis?: string
+}): Decision<VerifiedCorrection> {
+  const { user, self, now, act, basis = '' } = facts
+  const refused = refuseUser(user, self, now)
+  if (refused !== undefined) return deny(refused)
+  if (!user.roles.some((role) => correctors[act].includes(role))) return deny('role_missing')
+  const reason = facts.reason.trim()
+  if (reason === '' && act !== 'history') return deny('bad_request')
+  return prove<VerifiedCorrection>({
+    act,
+    user: user.uid,
+    organization: self,
+    reason,
+    ...(basis.trim() !== '' && { basis: basis.trim() }),
+  })
 }
 
 /**

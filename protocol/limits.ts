@@ -333,6 +333,26 @@ export const httpLimits = {
   openingsMax: 10_000,
 } as const
 
+/** Frames that the node itself decodes: pictures and other transfer syntaxes. */
+export const pixelLimits = {
+  threads: 2,
+  /** Of one frame, decoded or as stored. */
+  frameBytes: 256 * MiB,
+  /** What a codec may take for it. */
+  codecBytes: 1 * GiB,
+  heapBytes: 512 * MiB,
+  deadlineMs: 20 * second,
+  /** A thread without work ends. */
+  idleMs: 30 * second,
+  waitingMax: 256,
+  /** Longest side of a picture that is asked for. */
+  viewportMax: 8192,
+  thumbnailSide: 200,
+  jpegQuality: 90,
+  /** A whole instance in a compressed syntax is put together in memory. */
+  compressedBytes: 512 * MiB,
+} as const
+
 /** DICOMweb (PS3.18). */
 export const dicomwebLimits = {
   searchKeysMax: 64,

@@ -10,7 +10,7 @@ import type { Replayed } from './log-start.ts'
 import { recoverFiling } from './salvage.ts'
 import type { ValueLog } from './value-log.ts'
 
-type StartParts = { folder: string; valueLog: Pick<ValueLog, 'replay' | 'read'>; log: Log }
+type StartParts = { folder: string; valueLog: Pick<ValueLog, 'replay' | 'read'>; log: Log; node: string }
 
 /** The catalog, and the data sets in the log that nothing files: whoever can walk them files them again. */
 export type Start = { catalog: Catalog; unfiled: Replayed[] }
@@ -40,9 +40,9 @@ function isCatalogFault(error: unknown): boolean {
   return typeof code === 'string' && code.startsWith('LEVEL_')
 }
 
-async function openAndReplay({ folder, valueLog, log }: StartParts): Promise<Start> {
+async function openAndReplay({ folder, valueLog, log, node }: StartParts): Promise<Start> {
   await using stack = new AsyncDisposableStack()
-  const catalog = stack.use(await openCatalog(folder, log))
+  const catalog = stack.use(await openCatalog(folder, { log, node }))
   await checkCounts(catalog)
   const unfiled: Replayed[] = []
   let count = 0
@@ -66,7 +66,7 @@ async function openAndReplay({ folder, valueLog, log }: StartParts): Promise<Sta
 }
 
 async function fileOrphan(
-  { valueLog, catalog, log }: Omit<StartParts, 'folder'> & { catalog: Catalog },
+  { valueLog, catalog, log }: Omit<StartParts, 'folder' | 'node'> & { catalog: Catalog },
   record: Replayed,
 ): Promise<void> {
   const { change, isWhole } = await recoverFiling(valueLog, record)

@@ -19,6 +19,8 @@ export type Origin =
   | { kind: 'stow'; user: string; address: string }
   | { kind: 'media'; path: string }
   | { kind: 'peer'; holder: OrganizationOid }
+  /** A copy under other UIDs of the quarantine entry with that number. */
+  | { kind: 'release'; entry: number }
 
 /** What the sender said before the data set came; a data set that says otherwise is refused (`instance_mismatch`). */
 export type Declared = {
@@ -70,6 +72,8 @@ export type InstanceEntry = {
   damaged?: true
   /** The bytes are not here any more: another verified copy exists there. */
   evicted?: Evicted
+  /** Number of the newest overlay that bears on it: the attributes are not all as received. */
+  overlay?: number
 }
 /** Who holds the other copy (an organization's OID or an AE title), and since when this archive has none. */
 export type Evicted = { to: string; at: number }

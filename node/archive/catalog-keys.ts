@@ -26,6 +26,21 @@ export const quarantineKey = (seq: number): string => joined('q', number(seq))
 export const quarantinedKey = (sop: string, sha256: string): string => joined('k', sop, sha256)
 /** An instance whose bytes no longer match their digest. */
 export const corruptKey = (sop: string): string => joined('b', sop)
+export const overlayKey = (seq: number): string => joined('ov', number(seq))
+/** Numbers of the overlays on one thing. */
+export const targetKey = (...parts: readonly string[]): string => joined('ot', ...parts)
+/** Number of the overlay that ends another one. */
+export const revertKey = (seq: number): string => joined('or', number(seq))
+/** Numbers of the overlays that release a quarantine entry. */
+export const releaseKey = (entry: number): string => joined('ol', number(entry))
+export const quarantineChunksKey = (entry: number): string => joined('oc', number(entry))
+/** Studies of one patient. */
+export const patientStudyKey = (patient: string, study: string): string =>
+  joined('oy', patient, study)
+
+/** A patient is an identifier and who issued it. */
+export const patientKey = (id: string, issuer: string): string =>
+  joined(searchText(foldIdentifier(id)), searchText(issuer.trim()))
 
 export type KeyRange = { gte: string; lt: string }
 /** All keys below these parts. */
@@ -68,7 +83,7 @@ export function timeSearch(date: string, time: string): string {
 /** Keys by which a study is found. */
 export function searchKeys(study: {
   study: string
-  patientId: string
+  patientIds: readonly string[]
   accession: string
   names: readonly string[]
   date: string
@@ -80,8 +95,9 @@ export function searchKeys(study: {
   for (const modality of study.modalities) {
     keys.push(joined(searchKinds.modality, searchText(modality), time, study.study))
   }
-  const patient = patientSearch(study.patientId)
-  if (patient !== '') keys.push(joined(searchKinds.patient, patient, study.study))
+  for (const patient of new Set(study.patientIds.map(patientSearch))) {
+    if (patient !== '') keys.push(joined(searchKinds.patient, patient, study.study))
+  }
   const accession = accessionSearch(study.accession)
   if (accession !== '') keys.push(joined(searchKinds.accession, accession, study.study))
   for (const name of study.names) {

@@ -4,6 +4,7 @@ import type { DicomJson } from '../dicom/dicom-json.ts'
 import type { Evicted, InstanceEntry, Origin, QuarantineReason } from './archive.ts'
 import type { RecordLocation } from './log-record.ts'
 import type { LogSpan } from './log-start.ts'
+import type { Overlay } from './overlay.ts'
 
 /** What the catalog has taken in altogether. */
 export type Ledger = {
@@ -25,10 +26,24 @@ export type StudyRow = {
   /** Of the newest instance, the newest completion, and the newer of both. */
   instanceSeq: number
   completeSeq: number
+  /** Of the first completion, 0 before it; and how many instances came later than that (DQ-18). */
+  firstCompleteSeq: number
+  late: number
+  /** Highest number of an overlay on the study or on something in it; and of any that bears on it. 0: none does. */
+  touchedSeq: number
+  overlaySeq: number
   receivedAt: number
   lastReceivedAt: number
   device: string
+  /** As they are shown. */
   attributes: DicomJson
+  /** As they were received, where overlays show something else, and what is shown instead. */
+  received?: DicomJson
+  shown?: DicomJson
+  /** Patients that the study was filed under before it was merged into another: it is found by these too. */
+  also?: DicomJson[]
+  /** Keys of all these patients, when there is more than the one that the attributes name. */
+  patients?: string[]
   /** What tells one patient from another; absent while no instance has told it. */
   patient: { id?: Since; name?: Since; birthDate?: Since }
   modalities: string[]
@@ -42,12 +57,24 @@ export type SeriesRow = {
   series: SeriesUid
   firstSeq: number
   attributes: DicomJson
+  received?: DicomJson
+  shown?: DicomJson
   instances: number
   bytes: number
 }
 
+/** `attributes` are as received; catalog reads join what overlays show instead. */
 export type InstanceRow = InstanceEntry & {
   seq: number
+  /** Id of the device that sent it. */
+  device?: string
+  /** Number of the quarantine entry that this is a renamed copy of. */
+  from?: number
+  /** Released from quarantine into a study of this patient, whoever its own attributes name. */
+  adopted?: true
+  /** Rejected, or a copy whose release was reverted: not there for anybody. */
+  hidden?: true
+  shown?: DicomJson
   /** Number of the record that holds it now, when that is not the first one. */
   copy?: number
   location: RecordLocation
@@ -70,6 +97,9 @@ export type QuarantineRow = {
   entry: InstanceEntry
   origin: Origin
   location: RecordLocation
+  /** Number of the overlay that released it; `filed`: under its own UIDs. */
+  released?: number
+  filed?: true
 }
 
 export type EntryRow = { location: RecordLocation; sha256: Sha256 }
@@ -118,6 +148,7 @@ export type Change = { span: LogSpan } & (
       location: RecordLocation
     }
   | { kind: 'complete'; completion: Completion }
+  | { kind: 'overlay'; overlay: Overlay }
   | { kind: 'entry'; seq: number; location: RecordLocation; sha256: Sha256 }
   /** A record that says nothing to the catalog but where the log has come to. */
   | { kind: 'none' }
@@ -128,4 +159,29 @@ export const standingOf = ({ seq, copy }: { seq: number; copy?: number }): numbe
 
 export const stateOf = (row: StudyRow): 'open' | 'complete' =>
   row.completeSeq > row.instanceSeq ? 'complete' : 'open'
-export const changeSeq = (row: StudyRow): number => Math.max(row.instanceSeq, row.completeSeq)
+export const changeSeq = (row: StudyRow): number =>
+  Math.max(row.instanceSeq, row.completeSeq, row.overlaySeq)
+
+/** A study of which nothing may be seen is not there for anybody, but its row keeps what was said of it. */
+export const isVisible = (row: StudyRow): boolean => row.instances > 0
+
+/** What is known of a study before its first instance. */
+export const emptyStudy = (study: StudyUid): StudyRow => ({
+  study,
+  firstSeq: Number.MAX_SAFE_INTEGER,
+  instanceSeq: 0,
+  completeSeq: 0,
+  firstCompleteSeq: 0,
+  late: 0,
+  touchedSeq: 0,
+  overlaySeq: 0,
+  receivedAt: Number.MAX_SAFE_INTEGER,
+  lastReceivedAt: 0,
+  device: '',
+  attributes: {},
+  patient: {},
+  modalities: [],
+  series: 0,
+  instances: 0,
+  bytes: 0,
+})

@@ -91,7 +91,7 @@ async function writeBatch(
   { store, builder, positions }: WriterParts,
   batch: readonly Waiting[],
 ): Promise<void> {
-  const rows = builder.build(batch.map(({ change }) => change))
+  const rows = await builder.build(batch.map(({ change }) => change))
   const spans = batch.map(({ change }) => change.span)
   for (const span of spans) positions.advance(span)
   for (const [key, row] of positions.rows(spans)) rows.set(key, row)

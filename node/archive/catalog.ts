@@ -5,6 +5,7 @@ import { storageLimits } from '#protocol/limits.ts'
 import type { Log } from '../log.ts'
 import { createRowBuilder } from './catalog-apply.ts'
 import * as keys from './catalog-keys.ts'
+import { isVisible } from './catalog-rows.ts'
 import { openCatalogStore } from './catalog-store.ts'
 import type { CatalogStore } from './catalog-store.ts'
 import type {
@@ -20,8 +21,10 @@ import type {
 import { createCatalogWriter } from './catalog-writer.ts'
 import { readPositions } from './log-positions.ts'
 import type { LogPosition } from './log-start.ts'
+import type { Overlay } from './overlay.ts'
+import { shownAttributes } from './overlay-view.ts'
 
-const format = 1
+const format = 2
 
 /** Everything that is searched or pointed at, in LevelDB; whatever it holds can be made again from the value log. */
 export type Catalog = AsyncDisposable & {
@@ -42,8 +45,14 @@ export type Catalog = AsyncDisposable & {
   allStudies(): AsyncIterable<StudyRow>
   seriesOf(study: string): Promise<SeriesRow[]>
   series(study: StudyUid, series: SeriesUid): SeriesRow | undefined
+  /** As overlays show it; nothing when it is rejected. */
   instance(sop: string): InstanceRow | undefined
+  /** The same, rejected or not, with its attributes as received. */
+  receivedInstance(sop: string): InstanceRow | undefined
   instancesOf(study: string, series?: string): AsyncIterable<InstanceRow>
+  /** A row by its key: overlays are looked up in more ways than have names here. */
+  read(key: string): unknown
+  overlays(): AsyncIterable<Overlay>
   /** Concatenated SHA-256 of the chunks of an instance. */
   chunks(sop: SopUid): Buffer | undefined
   changes(after: number, limit: number): Promise<{ position: number; study: StudyUid }[]>
@@ -61,7 +70,10 @@ export type Catalog = AsyncDisposable & {
 }
 
 /** Opens the catalog of a folder. A new one is empty; one of another format is made again. */
-export async function openCatalog(folder: string, log: Log): Promise<Catalog> {
+export async function openCatalog(
+  folder: string,
+  { log, node }: { log: Log; node: string },
+): Promise<Catalog> {
   const { promise: failed, resolve: fail } = Promise.withResolvers<ProtocolError>()
   const distrust = async (error: ProtocolError): Promise<void> => {
     log.error({ err: error }, 'a row of the catalog was altered; the next start makes it again')
@@ -72,7 +84,7 @@ export async function openCatalog(folder: string, log: Log): Promise<Catalog> {
     }
   }
   const store = await openCurrent(folder, log, (error) => void distrust(error))
-  const builder = createRowBuilder(store)
+  const builder = createRowBuilder(store, node)
   const positions = await readPositions(store)
   const writer = createCatalogWriter({ store, builder, positions, log })
 
@@ -127,17 +139,41 @@ async function openCurrent(
   return store
 }
 
+/** As overlays show it; `overlay` makes what is cached of it out of date when they change. */
+function shown(row: InstanceRow, study?: StudyRow, series?: SeriesRow): InstanceRow {
+  const number = study?.overlaySeq ?? 0
+  if (number === 0) return row
+  return {
+    ...row,
+    attributes: shownAttributes(row, study, series),
+    overlay: number,
+  }
+}
+
 const jsonOf = (bytes: Buffer | undefined): unknown => bytes && JSON.parse(bytes.toString())
 
 function createReads(store: CatalogStore) {
   const read = (key: string): unknown => jsonOf(store.get(key))
+  const receivedInstance = (uid: string): InstanceRow | undefined => {
+    const found = sop(uid)
+    return (
+      found && (read(keys.instanceKey(found.study, found.series, uid)) as InstanceRow | undefined)
+    )
+  }
   const sop = (uid: string) => read(keys.sopKey(uid)) as SopRow | undefined
+  const study = (uid: string): StudyRow | undefined => {
+    const row = read(keys.studyKey(uid)) as StudyRow | undefined
+    return row !== undefined && isVisible(row) ? row : undefined
+  }
+  const series = (study: string, uid: string) =>
+    read(keys.seriesKey(study, uid)) as SeriesRow | undefined
   return {
     sop,
-    study: (study: string) => read(keys.studyKey(study)) as StudyRow | undefined,
+    read,
+    study,
     async studies(uids: readonly string[]): Promise<StudyRow[]> {
       const rows = await store.getMany(uids.map(keys.studyKey))
-      return rows.flatMap((row) => (row ? [jsonOf(row) as StudyRow] : []))
+      return rows.flatMap((row) => (row ? [jsonOf(row) as StudyRow] : [])).filter(isVisible)
     },
     async seriesOf(study: string): Promise<SeriesRow[]> {
       const rows: SeriesRow[] = []
@@ -146,19 +182,25 @@ function createReads(store: CatalogStore) {
       }
       return rows
     },
-    series: (study: StudyUid, series: SeriesUid) =>
-      read(keys.seriesKey(study, series)) as SeriesRow | undefined,
+    series,
     instance(uid: string): InstanceRow | undefined {
-      const found = sop(uid)
-      return (
-        found && (read(keys.instanceKey(found.study, found.series, uid)) as InstanceRow | undefined)
-      )
+      const row = receivedInstance(uid)
+      if (row === undefined || row.hidden === true) return undefined
+      return shown(row, study(row.study), series(row.study, row.series))
     },
-    async *instancesOf(study: string, series?: string): AsyncGenerator<InstanceRow> {
-      const range =
-        series === undefined ? keys.rangeOf('i', study) : keys.rangeOf('i', study, series)
-      for await (const [, row] of store.entries(range)) {
-        yield jsonOf(row) as InstanceRow
+    receivedInstance,
+    async *instancesOf(uid: string, only?: string): AsyncGenerator<InstanceRow> {
+      const range = only === undefined ? keys.rangeOf('i', uid) : keys.rangeOf('i', uid, only)
+      const of = study(uid)
+      if (of === undefined) return
+      // Only corrections of a series have to be looked up; few studies have any.
+      const above = new Map<string, SeriesRow | undefined>()
+      for await (const [, bytes] of store.entries(range)) {
+        const row = jsonOf(bytes) as InstanceRow
+        if (row.hidden === true) continue
+        if (of.touchedSeq > 0 && !above.has(row.series))
+          above.set(row.series, series(uid, row.series))
+        yield shown(row, of, above.get(row.series))
       }
     },
     chunks: (uid: SopUid) => store.get(keys.chunksKey(uid)),
@@ -176,7 +218,10 @@ function createReads(store: CatalogStore) {
 function createLists(store: CatalogStore) {
   return {
     async *allStudies(): AsyncGenerator<StudyRow> {
-      for await (const [, row] of store.entries(keys.rangeOf('s'))) yield jsonOf(row) as StudyRow
+      for await (const [, bytes] of store.entries(keys.rangeOf('s'))) {
+        const row = jsonOf(bytes) as StudyRow
+        if (isVisible(row)) yield row
+      }
     },
     async changes(after: number, limit: number) {
       const found: { position: number; study: StudyUid }[] = []
@@ -203,9 +248,16 @@ function createLists(store: CatalogStore) {
       const rows: QuarantineRow[] = []
       for await (const [, row] of store.entries(keys.rangeOf('q'), { reverse: true })) {
         if (rows.length >= storageLimits.quarantineListMax) break
-        rows.push(jsonOf(row) as QuarantineRow)
+        const entry = jsonOf(row) as QuarantineRow
+        if (entry.released === undefined) rows.push(entry)
       }
       return rows
+    },
+    /** Every overlay, newest first. */
+    async *overlays(): AsyncGenerator<Overlay> {
+      for await (const [, row] of store.entries(keys.rangeOf('ov'), { reverse: true })) {
+        yield jsonOf(row) as Overlay
+      }
     },
   }
 }

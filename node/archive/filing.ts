@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { canonicalJson } from '#protocol/canonical-json.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { SeriesUid, SopUid, StudyUid } from '#protocol/ids.ts'
 import type { Sha256 } from '#protocol/ids.ts'
@@ -11,6 +12,7 @@ import type { Change, Completion, Filing } from './catalog-rows.ts'
 import { createRecord } from './log-record.ts'
 import type { NewRecord, RecordLocation } from './log-record.ts'
 import type { Replayed } from './log-start.ts'
+import type { Overlay } from './overlay.ts'
 import type { PayloadDigests } from './piece-writer.ts'
 import type { Appended } from './segment-writer.ts'
 
@@ -100,6 +102,10 @@ export const completionRecord = (completion: Completion): NewRecord =>
 export const entryRecord = (seq: number, payload: Uint8Array): NewRecord =>
   createRecord('index-entry', { seq }, payload)
 
+/** An overlay is its record's payload: it may name more instances than a header holds. */
+export const overlayRecord = (overlay: Overlay): NewRecord =>
+  createRecord('overlay', { seq: overlay.seq }, Buffer.from(canonicalJson(overlay)))
+
 /** Where records that were appended together lie in the log. */
 export function spanOf(appended: readonly Appended[]): Change['span'] {
   const first = appended[0]
@@ -121,6 +127,10 @@ export function changeOf(record: Replayed): Change | 'orphan' {
   if (record.type === 'index-entry') {
     const { seq } = record.header as { seq: number }
     return { kind: 'entry', seq, location, sha256: record.sha256.toString('hex') as Sha256, span }
+  }
+  if (record.type === 'overlay') {
+    const overlay = JSON.parse(record.payload.toString('utf8')) as Overlay
+    return { kind: 'overlay', overlay, span }
   }
   if (record.type === 'tombstone') return changeOfFiling(record, location)
   if (record.type !== 'filing') return { kind: 'none', span }

@@ -65,12 +65,20 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       segmentBytes: options.segmentBytes ?? storageLimits.segmentBytes,
     }),
   )
-  const { catalog, unfiled } = await startCatalog({ folder: join(dir, 'catalog'), valueLog, log })
+  const { catalog, unfiled } = await startCatalog({
+    folder: join(dir, 'catalog'),
+    valueLog,
+    log,
+    node: nodeName(options.holder),
+  })
   stack.use(catalog)
   const archive = await createArchive(options, { valueLog, catalog, unfiled, stack })
   const owned = stack.move()
   return { ...archive, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() }
 }
+
+/** What a node calls itself where an organization's whole OID would be too long: region and number. */
+const nodeName = (holder: OrganizationOid): string => holder.split('.').slice(-2).join('.')
 
 type Opened = {
   valueLog: ValueLog

@@ -21,7 +21,7 @@ export function instanceRow(
   { attributes, location }: Pick<InstanceChange, 'attributes' | 'location'>,
 ): InstanceRow {
   const { study, series, sop, sopClass, transferSyntax, bytes, sha256, chunksRoot } = filing
-  const { headerBytes, receivedAt, seq, pixel, damaged, copy, evicted } = filing
+  const { headerBytes, receivedAt, seq, pixel, damaged, copy, evicted, origin } = filing
   const facts = { study, series, sop, sopClass, transferSyntax, bytes, sha256, chunksRoot }
   return {
     ...facts,
@@ -34,6 +34,8 @@ export function instanceRow(
     ...(evicted !== undefined && { evicted }),
     ...(pixel !== undefined && { pixel }),
     ...(damaged === true && { damaged }),
+    ...(origin.kind === 'dimse' && origin.device !== undefined && { device: origin.device }),
+    ...(origin.kind === 'release' && { from: origin.entry }),
   }
 }
 
@@ -51,60 +53,55 @@ export function quarantineRow(
   return { seq, ...(copy !== undefined && { copy }), reason, entry, origin, location }
 }
 
-export function mergeSeries(
-  before: SeriesRow | undefined,
-  { filing, attributes }: InstanceChange,
-): SeriesRow {
-  const { study, series, seq, bytes } = filing
-  const own = { firstSeq: seq, attributes: seriesAttributes(attributes) }
+/**
+ * Of several instances the earliest speaks for its series and study. One that was adopted from quarantine speaks only
+ * where no other does: it may name somebody else.
+ */
+const orderOf = ({ seq, adopted }: InstanceRow): number =>
+  adopted === true ? seq + adoptedOrder : seq
+const adoptedOrder = 2 ** 50
+
+export function mergeSeries(before: SeriesRow | undefined, row: InstanceRow): SeriesRow {
+  const { study, series, bytes } = row
+  const order = orderOf(row)
+  const own = { firstSeq: order, attributes: seriesAttributes(row.attributes) }
   if (before === undefined) return { study, series, ...own, instances: 1, bytes }
   return {
     ...before,
-    ...(seq < before.firstSeq && own),
+    ...(order < before.firstSeq && own),
     instances: before.instances + 1,
     bytes: before.bytes + bytes,
   }
 }
 
-export function mergeStudy(
-  before: StudyRow | undefined,
-  { filing, attributes }: InstanceChange,
-  isNewSeries: boolean,
-): StudyRow {
-  const { study, seq, bytes, receivedAt, origin } = filing
-  const device = origin.kind === 'dimse' ? (origin.device ?? '') : ''
+export function mergeStudy(before: StudyRow, row: InstanceRow, isNewSeries: boolean): StudyRow {
+  const { bytes, receivedAt, attributes, device = '' } = row
+  const order = orderOf(row)
   const modality = textOf(attributes, '00080060')
-  const own = { firstSeq: seq, device, attributes: studyAttributes(attributes) }
-  const patient = patientOf(seq, attributes)
-  if (before === undefined) {
-    return {
-      study,
-      ...own,
-      instanceSeq: seq,
-      completeSeq: 0,
-      receivedAt,
-      lastReceivedAt: receivedAt,
-      patient,
-      modalities: modality === '' ? [] : [modality],
-      series: 1,
-      instances: 1,
-      bytes,
-    }
-  }
+  const own = { firstSeq: order, device, attributes: studyAttributes(attributes) }
   const isNewModality = modality !== '' && !before.modalities.includes(modality)
   return {
-    ...before,
-    ...(seq < before.firstSeq && own),
-    instanceSeq: Math.max(before.instanceSeq, seq),
+    ...noteArrival(before, row),
+    ...(order < before.firstSeq && own),
+    late: before.late + (isLate(before, row) ? 1 : 0),
     receivedAt: Math.min(before.receivedAt, receivedAt),
-    lastReceivedAt: Math.max(before.lastReceivedAt, receivedAt),
-    patient: mergePatient(before.patient, patient),
+    patient: mergePatient(before.patient, patientOf(order, attributes)),
     modalities: isNewModality ? [...before.modalities, modality].sort() : before.modalities,
     series: before.series + (isNewSeries ? 1 : 0),
     instances: before.instances + 1,
     bytes: before.bytes + bytes,
   }
 }
+
+const isLate = ({ firstCompleteSeq }: StudyRow, { seq }: InstanceRow): boolean =>
+  firstCompleteSeq > 0 && seq > firstCompleteSeq
+
+/** That something came, also when it is not to be seen. */
+export const noteArrival = (before: StudyRow, { seq, receivedAt }: InstanceRow): StudyRow => ({
+  ...before,
+  instanceSeq: Math.max(before.instanceSeq, seq),
+  lastReceivedAt: Math.max(before.lastReceivedAt, receivedAt),
+})
 
 /** What an instance says about whose it is; what it leaves empty it does not say. */
 export function patientOf(seq: number, attributes: DicomJson): StudyRow['patient'] {
@@ -128,12 +125,14 @@ export function mergePatient(a: StudyRow['patient'], b: StudyRow['patient']): St
 }
 
 export function searchKeysOf(row: StudyRow): string[] {
-  const { attributes, study, modalities } = row
+  const { attributes, study, modalities, also = [] } = row
   return searchKeys({
     study,
-    patientId: textOf(attributes, '00100020'),
+    patientIds: [attributes, ...also].map((patient) => textOf(patient, '00100020')),
     accession: textOf(attributes, '00080050'),
-    names: (attributes['00100010']?.Value ?? []).flatMap(nameGroups),
+    names: [attributes, ...also].flatMap((patient) =>
+      (patient['00100010']?.Value ?? []).flatMap(nameGroups),
+    ),
     date: textOf(attributes, '00080020'),
     time: textOf(attributes, '00080030'),
     modalities,

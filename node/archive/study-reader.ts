@@ -9,6 +9,7 @@ import type { ByteRange, InstanceEntry, SeriesEntry, StudyReader } from './archi
 import { element, instancesInSeries } from './attribute-levels.ts'
 import type { InstanceRow, SeriesRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
+import { changesOf } from './overlay-view.ts'
 import { readChunkBytes } from './salvage.ts'
 import type { ValueLog } from './value-log.ts'
 
@@ -74,7 +75,8 @@ export function createStudyReader(parts: ReaderParts, study: StudyUid): StudyRea
       const headers: DicomJson[] = []
       for await (const row of rows(filter)) {
         const data = randomAccess(parts, row)
-        headers.push(await parts.readHeader(data, row.transferSyntax, row.headerBytes))
+        const header = await parts.readHeader(data, row.transferSyntax, row.headerBytes)
+        headers.push({ ...header, ...changesIn(parts.catalog, row) })
       }
       return headers
     },
@@ -83,6 +85,12 @@ export function createStudyReader(parts: ReaderParts, study: StudyUid): StudyRea
       isClosed = true
     },
   }
+}
+
+/** What overlays show instead of the bytes. */
+function changesIn(catalog: Catalog, row: InstanceRow): DicomJson {
+  if (row.overlay === undefined) return {}
+  return changesOf(row, catalog.study(row.study), catalog.series(row.study, row.series))
 }
 
 const hex = (digest: Buffer): Sha256 => digest.toString('hex') as Sha256
@@ -95,7 +103,8 @@ const seriesEntry = ({ study, series, instances, attributes }: SeriesRow): Serie
 })
 
 export function instanceEntry(row: InstanceRow): InstanceEntry {
-  const { seq: _, copy: __, location: ___, pixel: ____, ...entry } = row
+  const { seq: _, copy: __, location: ___, pixel: ____, device: _____, ...rest } = row
+  const { from: ______, adopted: _______, shown: ________, ...entry } = rest
   return entry
 }
 

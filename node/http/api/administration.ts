@@ -48,5 +48,6 @@ const rowOf = (entry: QuarantineEntry): z.infer<typeof QuarantineRow> => ({
 function sourceOf(origin: QuarantineEntry['origin']): string {
   if (origin.kind === 'dimse') return `${origin.callingAe} ${origin.address}`
   if (origin.kind === 'stow') return `${origin.user} ${origin.address}`
+  if (origin.kind === 'release') return `quarantine ${origin.entry}`
   return origin.kind === 'media' ? origin.path : origin.holder
 }
