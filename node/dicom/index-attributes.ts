@@ -17,12 +17,13 @@ const keywords = `
   ImagePositionPatient ImageOrientationPatient FrameOfReferenceUID Laterality ImageLaterality
   SliceLocation ImageComments
   SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows Columns
-  PixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation BurnedInAnnotation
+  PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation BurnedInAnnotation
   LossyImageCompression WindowCenter WindowWidth RescaleIntercept RescaleSlope
   RequestedProcedureDescription PerformedProcedureStepStartDate PerformedProcedureStepStartTime
   PerformedProcedureStepID PerformedProcedureStepDescription RequestedProcedureID
   DocumentTitle CompletionFlag VerificationFlag MIMETypeOfEncapsulatedDocument ContentLabel
   ContentDescription ContentCreatorName
+  CTDIvol ImageAndFluoroscopyAreaDoseProduct EntranceDose EntranceDoseInmGy OrganDose RadionuclideTotalDose
 `
 
 export const indexTags: ReadonlySet<number> = new Set(
