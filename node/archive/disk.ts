@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, statfs, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, readdir, rm, stat, statfs, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** What the value log asks of a disk: a parameter, so that tests can make it full, torn, or broken. */
@@ -7,6 +7,10 @@ export type Disk = {
   list(): Promise<string[]>
   /** Opens for reading and writing at positions; `create` fails when the file exists. */
   open(name: string, mode: 'create' | 'write' | 'read'): Promise<DiskFile>
+  /** Bytes of a file. */
+  size(name: string): Promise<number>
+  /** Durable after `syncNames`. */
+  remove(name: string): Promise<void>
   /** Makes new names durable. */
   syncNames(): Promise<void>
   freeSpace(): Promise<{ freeBytes: number; totalBytes: number }>
@@ -32,6 +36,8 @@ export async function openDisk(folder: string): Promise<Disk> {
   return {
     list: () => readdir(folder),
     open: async (name, mode) => createFile(await open(join(folder, name), modes[mode])),
+    size: async (name) => (await stat(join(folder, name))).size,
+    remove: (name) => rm(join(folder, name)),
     async syncNames() {
       const handle = await open(folder, 'r')
       try {

@@ -57,9 +57,12 @@ export async function* startSegment(start: Start): AsyncGenerator<Replayed, Star
   try {
     const size = await file.size()
     const salt = await readSalt(file)
+    if (start.position !== undefined && (salt === undefined || start.position.offset > size)) {
+      // The catalog knows what is lost here. Nothing is cut or written any more: the scrub brings it back.
+      log.error({ segment: number, size }, 'a part of the value log is missing')
+      return { state: 'unreadable', size }
+    }
     if (salt === undefined) {
-      if (start.position !== undefined)
-        throw new CatalogMismatch(`segment ${number} has no records`)
       keep = size < 4096
       if (keep) return { state: 'unborn', file }
       log.error({ segment: number }, 'a segment of the value log is not readable')
@@ -84,6 +87,29 @@ export async function* startSegment(start: Start): AsyncGenerator<Replayed, Star
   } finally {
     if (!keep) await file.close()
   }
+}
+
+export type SegmentCheck = {
+  segment: number
+  /** Where what is known to be synced ends; absent: at the end of the file. */
+  until?: number | undefined
+  pace: (bytes: number) => Promise<void>
+}
+
+/** Reads a segment from its beginning and compares everything with digests and chain. Never writes. */
+export async function* checkSegment(
+  file: DiskFile,
+  { segment, until, pace }: SegmentCheck,
+): AsyncGenerator<Replayed, ScanEnd> {
+  const size = async () => Math.min(until ?? Infinity, await file.size())
+  const salt = await readSalt(file)
+  if (salt === undefined) {
+    return { state: 'damaged', end: 0, chain: noChain, damage: [{ offset: 0 }] }
+  }
+  const from = { offset: 0, chain: noChain }
+  return yield* replay(
+    scanSegment({ ...file, size }, { segment, salt, payloads: true, from, pace }),
+  )
 }
 
 function report({ log, number }: Start, end: ScanEnd): void {
@@ -156,7 +182,7 @@ async function isApplied(file: DiskFile, claim: Claim): Promise<boolean> {
   if (position === undefined) return false
   const chain = Buffer.alloc(chainBytes)
   await file.read(chain, position.offset - chainBytes)
-  if (position.offset > size || chain.compare(position.chain) !== 0) {
+  if (chain.compare(position.chain) !== 0) {
     throw new CatalogMismatch('the catalog and the value log differ')
   }
   if (sealChain === undefined || position.offset !== size - sealBytes) return false

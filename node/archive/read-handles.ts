@@ -5,10 +5,14 @@ import { segmentName } from './log-start.ts'
 /** Open files of segments for readers; idle ones beyond a limit are closed, the longest unused first. */
 export type ReadHandles = AsyncDisposable & {
   use(segment: number): Promise<AsyncDisposable & { file: DiskFile }>
+  /** Closes a segment that is going to be removed, when nobody reads it any more. */
+  release(segment: number): Promise<void>
 }
 
+type Entry = { file: Promise<DiskFile>; users: number; onIdle?: () => void }
+
 export function createReadHandles(disk: Disk): ReadHandles {
-  const entries = new Map<number, { file: Promise<DiskFile>; users: number }>()
+  const entries = new Map<number, Entry>()
 
   async function closeIdle(): Promise<void> {
     for (const [segment, { file, users }] of entries) {
@@ -21,7 +25,7 @@ export function createReadHandles(disk: Disk): ReadHandles {
 
   return {
     async use(segment) {
-      const entry = entries.get(segment) ?? {
+      const entry: Entry = entries.get(segment) ?? {
         file: disk.open(segmentName(segment), 'read'),
         users: 0,
       }
@@ -34,6 +38,7 @@ export function createReadHandles(disk: Disk): ReadHandles {
           file,
           async [Symbol.asyncDispose]() {
             entry.users--
+            if (entry.users === 0) entry.onIdle?.()
             await closeIdle()
           },
         }
@@ -41,6 +46,13 @@ export function createReadHandles(disk: Disk): ReadHandles {
         entries.delete(segment)
         throw error
       }
+    },
+    async release(segment) {
+      const entry = entries.get(segment)
+      if (entry === undefined) return
+      entries.delete(segment)
+      if (entry.users > 0) await new Promise<void>((resolve) => (entry.onIdle = resolve))
+      await (await entry.file).close()
     },
     async [Symbol.asyncDispose]() {
       const open = [...entries.values()]

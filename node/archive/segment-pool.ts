@@ -16,6 +16,8 @@ export type SegmentPool = AsyncDisposable & {
   release(writer: SegmentWriter): Promise<void>
   /** A segment as it was found at the start. */
   add(number: number, started: Started): void
+  /** Whether a segment may still grow. */
+  isOpen(number: number): boolean
   /** Forgets what was added. */
   reset(): Promise<void>
 }
@@ -66,6 +68,8 @@ export function createSegmentPool(options: PoolOptions): SegmentPool {
       files.add(number, started)
       if (started.state === 'open') idle.push(createSegmentWriter(started.segment))
     },
+    isOpen: (number) =>
+      files.isOpen(number) || [...idle, ...taken].some((writer) => writer.number === number),
     async reset() {
       for (const { file } of idle.splice(0)) await file.close()
       await files.reset()
@@ -83,12 +87,14 @@ function createSegmentFiles({ disk, log, failure, random }: PoolOptions) {
   const unborn: { number: number; file: DiskFile }[] = []
   let nextNumber = 1
   let sealedChain: Buffer = noChain
+  const busy = new Set<number>()
 
   return {
     async make(): Promise<SegmentWriter> {
       const found = unborn.pop()
       const number = found?.number ?? nextNumber++
       let file = found?.file
+      busy.add(number)
       try {
         file ??= await disk.open(segmentName(number), 'create')
         await file.truncate(0)
@@ -106,10 +112,13 @@ function createSegmentFiles({ disk, log, failure, random }: PoolOptions) {
       } catch (cause) {
         if (file !== undefined) unborn.push({ number, file })
         throw failure.ofWrite(cause)
+      } finally {
+        busy.delete(number)
       }
     },
     /** False when the disk is full. */
     async seal(writer: SegmentWriter): Promise<boolean> {
+      busy.add(writer.number)
       try {
         failure.check()
         await writer.append([createRecord('seal', {})])
@@ -122,6 +131,8 @@ function createSegmentFiles({ disk, log, failure, random }: PoolOptions) {
         const error = failure.ofWrite(cause)
         if (error.code !== 'storage_full') throw error
         return false
+      } finally {
+        busy.delete(writer.number)
       }
     },
     add(number: number, started: Started): void {
@@ -129,6 +140,9 @@ function createSegmentFiles({ disk, log, failure, random }: PoolOptions) {
       if (started.state === 'sealed') sealedChain = started.chain
       if (started.state === 'unborn') unborn.push({ number, file: started.file })
     },
+    // Between its making and its first record, and before its seal is whole, it is in nobody's hands.
+    isOpen: (number: number): boolean =>
+      busy.has(number) || unborn.some((u) => u.number === number),
     async reset(): Promise<void> {
       for (const { file } of unborn.splice(0)) await file.close()
       nextNumber = 1

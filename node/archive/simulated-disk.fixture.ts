@@ -7,6 +7,8 @@ type Image = {
   /** Since the last sync, in order. */
   unsynced: Write[]
   isNamed: boolean
+  /** Removed, but the folder was not synced since: a power cut may bring it back. */
+  isRemoved?: boolean
 }
 
 export type Fault = 'EIO' | 'ENOSPC' | 'EINTR'
@@ -66,45 +68,19 @@ export function createSimulatedDisk(images = new Map<string, Image>()): Simulate
   const current = new Map<string, Buffer>()
   for (const [name, image] of images) current.set(name, applied(image))
 
-  function createFile(name: string, image: Image): DiskFile {
-    const now = (): Buffer => current.get(name) ?? Buffer.alloc(0)
-    const change = (write: Write): void => {
-      image.unsynced.push(write)
-      current.set(name, applyWrite(now(), write))
-    }
-    return {
-      size: async () => now().byteLength,
-      async write(buffers, position) {
-        const bytes = Buffer.concat(buffers)
-        const fault = disk.faults.write?.(bytes.byteLength)
-        if (typeof fault === 'string') throw failed(fault)
-        const kept = bytes.subarray(0, fault ?? bytes.byteLength)
-        change({ at: position, bytes: kept })
-        return kept.byteLength
-      },
-      async read(into, position) {
-        return now().copy(into, 0, position)
-      },
-      async sync() {
-        // A real one takes its time: whoever does not wait for it is caught.
-        await new Promise((resolve) => setImmediate(resolve))
-        const fault = disk.faults.sync?.()
-        if (fault !== undefined) throw failed(fault)
-        disk.syncs++
-        if (disk.ignoreSyncs) return
-        image.synced = applied(image)
-        image.unsynced = []
-      },
-      truncate: async (size) => change({ size }),
-      close: async () => {},
-    }
-  }
+  const createFile = (name: string, image: Image) =>
+    createSimulatedFile({ disk: () => disk, current }, name, image)
 
   const disk: SimulatedDisk = {
     faults: {},
     syncs: 0,
     ignoreSyncs: false,
-    list: async () => [...images.keys()],
+    list: async () => [...images].flatMap(([name, { isRemoved }]) => (isRemoved ? [] : [name])),
+    size: async (name) => (current.get(name) ?? Buffer.alloc(0)).byteLength,
+    async remove(name) {
+      const image = images.get(name)
+      if (image !== undefined) image.isRemoved = true
+    },
     async open(name, mode) {
       let image = images.get(name)
       if (mode === 'create') {
@@ -112,12 +88,15 @@ export function createSimulatedDisk(images = new Map<string, Image>()): Simulate
         image = { synced: Buffer.alloc(0), unsynced: [], isNamed: false }
         images.set(name, image)
       }
-      if (image === undefined) throw new Error(`no ${name}`)
+      if (image === undefined || image.isRemoved) throw new Error(`no ${name}`)
       return createFile(name, image)
     },
     async syncNames() {
       if (disk.ignoreSyncs) return
-      for (const image of images.values()) image.isNamed = true
+      for (const [name, image] of images) {
+        image.isNamed = true
+        if (image.isRemoved) images.delete(name)
+      }
     },
     freeSpace: async () => ({ freeBytes: disk.faults.freeBytes?.() ?? 1e12, totalBytes: 1e12 }),
     contents: (name) => Buffer.from(current.get(name) ?? Buffer.alloc(0)),
@@ -130,10 +109,46 @@ export function createSimulatedDisk(images = new Map<string, Image>()): Simulate
   return disk
 }
 
+type Around = { disk: () => SimulatedDisk; current: Map<string, Buffer> }
+
+function createSimulatedFile({ disk, current }: Around, name: string, image: Image): DiskFile {
+  const now = (): Buffer => current.get(name) ?? Buffer.alloc(0)
+  const change = (write: Write): void => {
+    image.unsynced.push(write)
+    current.set(name, applyWrite(now(), write))
+  }
+  return {
+    size: async () => now().byteLength,
+    async write(buffers, position) {
+      const bytes = Buffer.concat(buffers)
+      const fault = disk().faults.write?.(bytes.byteLength)
+      if (typeof fault === 'string') throw failed(fault)
+      const kept = bytes.subarray(0, fault ?? bytes.byteLength)
+      change({ at: position, bytes: kept })
+      return kept.byteLength
+    },
+    async read(into, position) {
+      return now().copy(into, 0, position)
+    },
+    async sync() {
+      // A real one takes its time: whoever does not wait for it is caught.
+      await new Promise((resolve) => setImmediate(resolve))
+      const fault = disk().faults.sync?.()
+      if (fault !== undefined) throw failed(fault)
+      disk().syncs++
+      if (disk().ignoreSyncs) return
+      image.synced = applied(image)
+      image.unsynced = []
+    },
+    truncate: async (size) => change({ size }),
+    close: async () => {},
+  }
+}
+
 function imagesAfterCut(images: Map<string, Image>, keeps: () => number): Map<string, Image> {
   const left = new Map<string, Image>()
-  for (const [name, { synced, unsynced, isNamed }] of images) {
-    if (!isNamed) continue
+  for (const [name, { synced, unsynced, isNamed, isRemoved }] of images) {
+    if (!isNamed || (isRemoved && keeps() > 0.5)) continue
     let bytes = synced
     for (const write of unsynced) {
       const kept = keeps()

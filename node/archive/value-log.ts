@@ -1,8 +1,8 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import type { Log } from '../log.ts'
 import type { Disk } from './disk.ts'
-import { CatalogMismatch, segmentNumber, startSegment } from './log-start.ts'
-import type { LogPosition, Replayed } from './log-start.ts'
+import { checkSegment, segmentName, segmentNumber, startSegment } from './log-start.ts'
+import type { LogPosition, Replayed, SegmentCheck } from './log-start.ts'
 import type { NewRecord, RecordType } from './log-record.ts'
 import { createLogAppender } from './log-appender.ts'
 import { createLogFailure } from './log-failure.ts'
@@ -10,9 +10,11 @@ import type { LogFailure } from './log-failure.ts'
 import { createSyncs } from './log-sync.ts'
 import type { Syncs } from './log-sync.ts'
 import { createReadHandles } from './read-handles.ts'
+import type { ReadHandles } from './read-handles.ts'
 import { createSegmentPool } from './segment-pool.ts'
 import type { SegmentPool } from './segment-pool.ts'
 import type { Appended, SegmentWriter } from './segment-writer.ts'
+import type { ScanEnd } from './segment-scan.ts'
 import { createSpaceGuard } from './space-guard.ts'
 import type { SpaceGuard } from './space-guard.ts'
 
@@ -22,7 +24,8 @@ export type ValueLog = AsyncDisposable & {
   readonly failed: Promise<ProtocolError>
   /**
    * Cuts torn tails and yields what lies behind the given positions. Run once before anything else; throws
-   * `CatalogMismatch` when a position is not in the log, and may then be run again from the beginning.
+   * `CatalogMismatch` when a position is another in the log, and may then be run again from the beginning. A segment
+   * that is missing or shorter than its position is left alone: `segments` shows it.
    */
   replay(positions: ReadonlyMap<number, LogPosition>): AsyncGenerator<Replayed>
   /** Refuses with `storage_full` or `storage_failed` what would not find room. */
@@ -33,7 +36,14 @@ export type ValueLog = AsyncDisposable & {
   stream(type: RecordType, header: Buffer): Promise<LogStream>
   /** Bytes of a segment as they lie there: the caller checks digests. Fewer only at the end of the file. */
   read(segment: number, into: Uint8Array, position: number): Promise<number>
+  /** The segments on the disk, oldest first. */
+  segments(): Promise<SegmentInfo[]>
+  /** Every record of a segment, compared with its digest and chain. */
+  check(check: SegmentCheck): AsyncGenerator<Replayed, ScanEnd>
+  /** Takes a sealed segment off the disk, when nobody reads it any more. Nothing may point into it. */
+  remove(segment: number): Promise<void>
 }
+export type SegmentInfo = { number: number; bytes: number; isOpen: boolean }
 
 export type LogStream = {
   write(pieces: readonly Uint8Array[]): Promise<void>
@@ -75,12 +85,10 @@ export function openValueLog(options: ValueLogOptions): ValueLog {
     failed: failure.failed,
     async *replay(positions) {
       await pool.reset()
-      const numbers = (await disk.list())
-        .map(segmentNumber)
-        .filter((number) => number !== undefined)
-        .sort((a, b) => a - b)
+      const numbers = await listSegments(disk)
+      checkPresent(options, numbers, positions)
       for (const number of positions.keys()) {
-        if (!numbers.includes(number)) throw new CatalogMismatch(`segment ${number} is missing`)
+        pool.add(number, { state: 'unreadable', size: 0 })
       }
       for (const number of numbers) {
         const position = positions.get(number)
@@ -100,16 +108,68 @@ export function openValueLog(options: ValueLogOptions): ValueLog {
       failure.check()
       return createLogStream(parts, await pool.take(), { type, header })
     },
-    async read(segment, into, position) {
-      await using handle = await handles.use(segment)
-      return await handle.file.read(into, position)
-    },
+    ...createSegmentAccess({ disk, pool, handles }),
     async [Symbol.asyncDispose]() {
       await appender.idle()
       await pool[Symbol.asyncDispose]()
       await handles[Symbol.asyncDispose]()
     },
   }
+}
+
+type AccessParts = { disk: Disk; pool: SegmentPool; handles: ReadHandles }
+
+/** What readers and the scrub want of segments. */
+function createSegmentAccess({
+  disk,
+  pool,
+  handles,
+}: AccessParts): Pick<ValueLog, 'read' | 'segments' | 'check' | 'remove'> {
+  return {
+    async read(segment, into, position) {
+      await using handle = await handles.use(segment)
+      return await handle.file.read(into, position)
+    },
+    segments: async () =>
+      await Promise.all(
+        (await listSegments(disk)).map(async (number) => {
+          const bytes = await disk.size(segmentName(number))
+          return { number, bytes, isOpen: pool.isOpen(number) }
+        }),
+      ),
+    async *check(check) {
+      await using handle = await handles.use(check.segment)
+      return yield* checkSegment(handle.file, check)
+    },
+    async remove(segment) {
+      if (pool.isOpen(segment)) throw new ProtocolError('internal', 'the segment is open')
+      await disk.remove(segmentName(segment))
+      await handles.release(segment)
+      await disk.syncNames()
+    },
+  }
+}
+
+const listSegments = async (disk: Disk): Promise<number[]> =>
+  (await disk.list())
+    .map(segmentNumber)
+    .filter((number) => number !== undefined)
+    .sort((a, b) => a - b)
+
+/** A log that is gone altogether is a disk that is not mounted: nothing may be written in its place. */
+function checkPresent(
+  { log }: ValueLogOptions,
+  numbers: readonly number[],
+  positions: ReadonlyMap<number, LogPosition>,
+): void {
+  const missing = [...positions.keys()].filter((number) => !numbers.includes(number))
+  for (const segment of missing) log.error({ segment }, 'a segment of the value log is missing')
+  if (missing.length === 0 || numbers.length > 0) return
+  throw new ProtocolError(
+    'configuration_invalid',
+    'the archive has a catalog and no value log: mount the disk with archive/log or restore it; ' +
+      'to begin anew remove archive/catalog',
+  )
 }
 
 type StreamParts = {
