@@ -1,3 +1,4 @@
+import type { Device } from '../config.ts'
 import type { Alerts } from './alerts.ts'
 import { dicomApplicationContext, type AssociateRequest } from './associate-request.ts'
 import type { Caller } from './devices.ts'
@@ -5,7 +6,9 @@ import type { DimseLimits } from './link.ts'
 import { rejections, type Rejection } from './pdu.ts'
 import type { DimseOrigin } from './services.ts'
 
-export type Admission = { ok: true; origin: DimseOrigin } | { ok: false; rejection: Rejection }
+export type Admission =
+  /** `device` is absent for an unknown caller, who may store into quarantine and nothing else. */
+  { ok: true; origin: DimseOrigin; device?: Device } | { ok: false; rejection: Rejection }
 
 export type AdmissionDeps = {
   aeTitle: string
@@ -46,12 +49,11 @@ export function admit(
   if (caller.kind === 'quarantine') {
     alerts.raise({ ...alert, outcome: 'success', detail: 'unknown device, kept in quarantine' })
   }
-  const device = caller.kind === 'device' ? { device: caller.device } : {}
   const { association } = connection
-  return {
-    ok: true,
-    origin: { kind: 'dimse', callingAe, calledAe, address, association, ...device },
-  }
+  const origin = { kind: 'dimse', callingAe, calledAe, address, association } as const
+  if (caller.kind !== 'device') return { ok: true, origin }
+  const { device } = caller
+  return { ok: true, origin: { ...origin, device: device.id }, device }
 }
 
 const refusedCaller: Caller = { kind: 'refused' }

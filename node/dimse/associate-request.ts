@@ -1,5 +1,6 @@
 import { abortReason, pduType } from './pdu.ts'
 import { PduError } from './pdu-guard.ts'
+import type { Roles } from './syntaxes.ts'
 
 /** One proposed presentation context (PS3.8 §9.3.2.2). */
 export type ProposedContext = { id: number; abstractSyntax: string; transferSyntaxes: string[] }
@@ -13,6 +14,8 @@ export type AssociateRequest = {
   /** The greatest P-DATA-TF that the peer takes; 0 is "any". */
   maximumPduBytes: number
   contexts: ProposedContext[]
+  /** What the peer proposes to be, by SOP class (PS3.7 §D.3.3.4). */
+  roles: ReadonlyMap<string, Roles>
 }
 
 /** The DICOM application context, the only one there is (PS3.7 §A.2.1). */
@@ -25,6 +28,7 @@ const item = {
   transferSyntax: 0x40,
   userInformation: 0x50,
   maximumLength: 0x51,
+  roleSelection: 0x54,
 } as const
 
 const headerBytes = 6
@@ -55,7 +59,8 @@ export function readAssociateRequest(pdu: Buffer, bounds: Bounds): AssociateRequ
   const user = single(items, item.userInformation)
   const application = single(items, item.applicationContext)
   if (user === undefined || application === undefined) throw malformed('a required item is missing')
-  const maximum = single(itemsOf(user), item.maximumLength)
+  const userItems = itemsOf(user)
+  const maximum = single(userItems, item.maximumLength)
   if (maximum !== undefined && maximum.length !== 4) throw malformed('maximum length of wrong size')
   return {
     protocolVersion: body.readUInt16BE(0),
@@ -64,14 +69,30 @@ export function readAssociateRequest(pdu: Buffer, bounds: Bounds): AssociateRequ
     callingAe: aeTitleOf(body.subarray(20, 36)),
     maximumPduBytes: maximum?.readUInt32BE(0) ?? 0,
     contexts,
+    roles: rolesOf(userItems, contexts),
   }
+}
+
+/** Of several proposals for one SOP class the first counts; those for classes without a context say nothing. */
+function rolesOf(items: readonly Item[], contexts: readonly ProposedContext[]): Map<string, Roles> {
+  const proposed = new Set(contexts.map(({ abstractSyntax }) => abstractSyntax))
+  const roles = new Map<string, Roles>()
+  for (const { type, value } of items) {
+    if (type !== item.roleSelection) continue
+    const length = value.length < 2 ? -1 : value.readUInt16BE(0)
+    if (length < 0 || value.length !== length + 4) throw malformed('role selection of wrong size')
+    const sopClass = uidOf(value.subarray(2, 2 + length))
+    if (!proposed.has(sopClass) || roles.has(sopClass)) continue
+    roles.set(sopClass, { user: value[2 + length] === 1, provider: value[3 + length] === 1 })
+  }
+  return roles
 }
 
 /**
  * The request again, made only of what was checked: contexts in ascending order, without the items of extended
  * negotiation that are not offered (roles, asynchronous operations, user identity).
  */
-export function canonicalRequest(request: AssociateRequest): Buffer {
+export function canonicalRequest(request: Omit<AssociateRequest, 'roles'>): Buffer {
   const fixed = Buffer.alloc(fixedBytes)
   fixed.writeUInt16BE(1, 0)
   fixed.write(request.calledAe.padEnd(16), 4, 16, 'latin1')

@@ -18,7 +18,11 @@ import {
   releaseResponsePdu,
 } from './pdu.ts'
 import { PduError, type PduEvent } from './pdu-guard.ts'
+import { servicesOf } from './devices.ts'
+import { createExchanges } from './exchange.ts'
+import type { Service } from './service.ts'
 import { createServices, type Services } from './services.ts'
+import { createSpeech, pduBytesFor } from './speech.ts'
 import { choose } from './syntaxes.ts'
 
 export type AssociationDeps = AdmissionDeps & {
@@ -27,6 +31,7 @@ export type AssociationDeps = AdmissionDeps & {
   address: string
   slot: Slot
   archive: Pick<Archive, 'ingest'>
+  services: readonly Service[]
   log: Log
   clock: () => number
   limits: DimseLimits
@@ -63,7 +68,6 @@ export function serveAssociation(socket: Socket, deps: AssociationDeps): Served 
   })
   const acceptor = createAcceptor({
     send: (bytes) => link.send(bytes),
-    choose,
     maximumPduBytes: limits.maximumPduBytes,
   })
 
@@ -94,6 +98,7 @@ export function serveAssociation(socket: Socket, deps: AssociationDeps): Served 
   const end = async () => {
     slot.leave()
     acceptor.close()
+    open?.services.close()
     await open?.messages.abort()
     await open?.services.settled()
   }
@@ -123,7 +128,7 @@ function associate(
   deps: AssociationDeps,
   parts: { link: Link; acceptor: Acceptor; deadlines: Deadlines },
 ): Open | undefined {
-  const { address, archive, alerts, id, limits, slot } = deps
+  const { address, id, limits, slot } = deps
   const { link, acceptor, deadlines } = parts
   const request = readAssociateRequest(pdu, limits)
   const admission = admit(request, { address, association: id }, deps)
@@ -131,13 +136,24 @@ function associate(
     link.close(rejectPdu(admission.ok ? rejections.localLimit : admission.rejection))
     return undefined
   }
-  const { origin } = admission
+  const { device } = admission
+  const permitted = device === undefined ? new Set() : servicesOf(device)
+  const services = deps.services.filter(({ permission }) => permitted.has(permission))
   deadlines.associated()
-  const accepted = acceptor.accept(canonicalRequest(request))
-  const services = createServices({ ...parts, accepted, origin, archive, alerts, limits })
+  const accepted = acceptor.accept(canonicalRequest(request), (abstractSyntax, transferSyntaxes) =>
+    choose(abstractSyntax, transferSyntaxes, {
+      isService: (uid) => services.some(({ abstractSyntaxes }) => abstractSyntaxes.has(uid)),
+      rolesOf: (uid) => request.roles.get(uid),
+      mayRetrieve: permitted.has('retrieve'),
+    }),
+  )
+  const pduBytes = pduBytesFor(request.maximumPduBytes, limits)
+  const speech = createSpeech({ link, pduBytes, limits })
+  const exchanges = createExchanges({ contexts: accepted, link, speech, limits })
+  const served = createServices({ ...deps, ...parts, ...admission, accepted, exchanges, services })
   const { commandBytes } = limits
   const isAccepted = (context: number) => accepted.has(context)
-  return { services, messages: createMessages({ ...services, isAccepted, commandBytes }) }
+  return { services: served, messages: createMessages({ ...served, isAccepted, commandBytes }) }
 }
 
 /** What may come when (PS3.8 §9.2.3): a request first and once, then data, release and abort. */

@@ -16,7 +16,7 @@ test('a C-STORE request is read as it was written', () => {
 
 test('a response carries status and comment, and no more of them than their representation allows', () => {
   const request = readCommand(storeRequest(65_535, ctClass, '1'.repeat(80)))
-  const answer = readCommand(response(request, 0xc001, 'x'.repeat(100)))
+  const answer = readCommand(response(request, { status: 0xc001, comment: 'x'.repeat(100) }))
   assert.equal(answer.field, 0x8001)
   assert.equal(answer.messageIdRespondedTo, 65_535)
   assert.equal(answer.status, 0xc001)

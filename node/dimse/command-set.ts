@@ -4,7 +4,16 @@ import { PduError } from './pdu-guard.ts'
 /** Command Field values (PS3.7 §E.1). A response is its request with the highest bit set. */
 export const commandField = {
   storeRequest: 0x0001,
+  getRequest: 0x0010,
+  findRequest: 0x0020,
+  moveRequest: 0x0021,
   echoRequest: 0x0030,
+  eventReportRequest: 0x0100,
+  attributesGetRequest: 0x0110,
+  attributesSetRequest: 0x0120,
+  actionRequest: 0x0130,
+  createRequest: 0x0140,
+  deleteRequest: 0x0150,
   cancelRequest: 0x0fff,
   response: 0x8000,
 } as const
@@ -19,6 +28,39 @@ export type Command = {
   hasDataSet: boolean
   status: number
   comment: string
+  /** AE title that a C-MOVE sends to. */
+  moveDestination?: string
+  eventTypeId?: number
+  actionTypeId?: number
+  /** Tags that an N-GET asks for. */
+  attributes?: number[]
+}
+
+/** Sub-operations of a C-GET or C-MOVE (PS3.4 §C.4.2.1.6); `remaining` is left out of final responses. */
+export type Counts = { remaining?: number; completed: number; failed: number; warning: number }
+
+/** A response, whatever it responds to. */
+export type Answer = {
+  status: number
+  /** For people at the other side: at most 64 characters, ASCII, nothing of a patient. */
+  comment?: string
+  /** In the transfer syntax of the request's context. */
+  dataSet?: Buffer
+  counts?: Counts
+  /** Of an instance that the request did not name (N-CREATE). */
+  sopUid?: string
+}
+
+/** A request of ours. */
+export type SubRequest = {
+  field: number
+  sopClass: string
+  sopUid: string
+  priority?: number
+  eventTypeId?: number
+  actionTypeId?: number
+  /** Whose C-MOVE a C-STORE belongs to (PS3.7 §9.3.1.1). */
+  originator?: { aeTitle: string; messageId: number }
 }
 
 const element = {
@@ -28,12 +70,22 @@ const element = {
   commandField: 0x0100,
   messageId: 0x0110,
   messageIdRespondedTo: 0x0120,
+  moveDestination: 0x0600,
   priority: 0x0700,
   dataSetType: 0x0800,
   status: 0x0900,
   errorComment: 0x0902,
   affectedSopUid: 0x1000,
   requestedSopUid: 0x1001,
+  eventTypeId: 0x1002,
+  attributeList: 0x1005,
+  actionTypeId: 0x1008,
+  remaining: 0x1020,
+  completed: 0x1021,
+  failed: 0x1022,
+  warning: 0x1023,
+  originatorAe: 0x1030,
+  originatorMessageId: 0x1031,
 } as const
 
 const elementHeaderBytes = 8
@@ -57,6 +109,8 @@ export function readCommand(bytes: Buffer): Command {
   }
   const field = number(element.commandField)
   if (field === undefined) throw malformed('command set without a Command Field')
+  const eventTypeId = number(element.eventTypeId)
+  const actionTypeId = number(element.actionTypeId)
   return {
     field,
     sopClass: text(element.affectedSopClass, element.requestedSopClass),
@@ -66,7 +120,19 @@ export function readCommand(bytes: Buffer): Command {
     hasDataSet: (number(element.dataSetType) ?? noDataSet) !== noDataSet,
     status: number(element.status) ?? 0,
     comment: text(element.errorComment),
+    moveDestination: text(element.moveDestination).trim(),
+    ...(eventTypeId !== undefined && { eventTypeId }),
+    ...(actionTypeId !== undefined && { actionTypeId }),
+    attributes: tagsOf(values.get(element.attributeList)),
   }
+}
+
+function tagsOf(value: Buffer | undefined): number[] {
+  if (value === undefined || value.length % 4 !== 0) return []
+  return Array.from(
+    { length: value.length / 4 },
+    (_, at) => value.readUInt16LE(4 * at) * 0x10000 + value.readUInt16LE(4 * at + 2),
+  )
 }
 
 function elementsOf(bytes: Buffer): Map<number, Buffer> {
@@ -99,31 +165,69 @@ function trimmed(value: Buffer): string {
 }
 
 /** The C-STORE request of one instance (PS3.7 §9.3.1.1). */
-export function storeRequest(messageId: number, sopClass: string, sopUid: string): Buffer {
+export const storeRequest = (messageId: number, sopClass: string, sopUid: string): Buffer =>
+  request(messageId, { field: commandField.storeRequest, sopClass, sopUid }, true)
+
+/** These name what they ask for by Requested SOP Class and Instance UID; others by the affected ones (PS3.7 §10.1). */
+const byRequested = new Set<number>([
+  commandField.attributesGetRequest,
+  commandField.attributesSetRequest,
+  commandField.actionRequest,
+  commandField.deleteRequest,
+])
+
+/** Any request of ours (PS3.7 §9.3, §10.3). */
+export function request(messageId: number, asked: SubRequest, hasDataSet: boolean): Buffer {
+  const { field, sopClass, sopUid, eventTypeId, actionTypeId, originator } = asked
+  const isRequested = byRequested.has(field)
+  const priority = field < commandField.eventReportRequest && field !== commandField.echoRequest
   return written([
-    [element.affectedSopClass, uid(sopClass)],
-    [element.commandField, us(commandField.storeRequest)],
+    [isRequested ? element.requestedSopClass : element.affectedSopClass, uid(sopClass)],
+    [element.commandField, us(field)],
     [element.messageId, us(messageId)],
-    [element.priority, us(mediumPriority)],
-    [element.dataSetType, us(someDataSet)],
-    [element.affectedSopUid, uid(sopUid)],
+    ...(priority ? [[element.priority, us(asked.priority ?? mediumPriority)] as const] : []),
+    [element.dataSetType, us(hasDataSet ? someDataSet : noDataSet)],
+    ...(sopUid === ''
+      ? []
+      : [[isRequested ? element.requestedSopUid : element.affectedSopUid, uid(sopUid)] as const]),
+    ...optional(element.eventTypeId, eventTypeId),
+    ...optional(element.actionTypeId, actionTypeId),
+    ...(originator === undefined
+      ? []
+      : [
+          [element.originatorAe, aeTitle(originator.aeTitle)] as const,
+          [element.originatorMessageId, us(originator.messageId)] as const,
+        ]),
   ])
 }
 
-/** A response without a data set to any request; the comment tells people why (PS3.7 §C). */
-export function response(to: Command, status: number, comment: string): Buffer {
+/** A response to any request; the comment tells people why (PS3.7 §C). */
+export function response(to: Command, answer: Answer): Buffer {
+  const { status, comment = '', dataSet, counts } = answer
+  const sopUid = answer.sopUid ?? to.sopUid
   return written([
     ...(to.sopClass === '' ? [] : [[element.affectedSopClass, uid(to.sopClass)] as const]),
     [element.commandField, us(to.field | commandField.response)],
     [element.messageIdRespondedTo, us(to.messageId)],
-    [element.dataSetType, us(noDataSet)],
+    [element.dataSetType, us(dataSet === undefined ? noDataSet : someDataSet)],
     [element.status, us(status)],
     ...(comment === '' ? [] : [[element.errorComment, text(comment)] as const]),
-    ...(to.sopUid === '' ? [] : [[element.affectedSopUid, uid(to.sopUid)] as const]),
+    ...(sopUid === '' ? [] : [[element.affectedSopUid, uid(sopUid)] as const]),
+    ...optional(element.eventTypeId, to.eventTypeId),
+    ...optional(element.actionTypeId, to.actionTypeId),
+    ...optional(element.remaining, counts?.remaining),
+    ...optional(element.completed, counts?.completed),
+    ...optional(element.failed, counts?.failed),
+    ...optional(element.warning, counts?.warning),
   ])
 }
 
-function written(elements: readonly (readonly [tag: number, value: Buffer])[]): Buffer {
+type Element = readonly [tag: number, value: Buffer]
+
+const optional = (tag: number, value: number | undefined): Element[] =>
+  value === undefined ? [] : [[tag, us(Math.min(value, 65_535))]]
+
+function written(elements: readonly Element[]): Buffer {
   const parts = elements.flatMap(([tag, value]) => [elementHeader(tag, value.length), value])
   const length = parts.reduce((sum, part) => sum + part.length, 0)
   const groupLength = Buffer.alloc(4)
@@ -149,6 +253,8 @@ const padded = (value: string, pad: string): Buffer =>
 
 /** A peer may have sent anything in place of a UID: no more of it is repeated than a UID may be long. */
 const uid = (value: string): Buffer => padded(value.slice(0, 64), '\0')
+
+const aeTitle = (value: string): Buffer => padded(value.slice(0, 16), ' ')
 
 /** LO: at most 64 characters. */
 const text = (value: string): Buffer => padded(value.slice(0, 64), ' ')

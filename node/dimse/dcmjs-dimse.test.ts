@@ -30,7 +30,6 @@ function startAcceptor(t: TestContext) {
   const sent: Buffer[] = []
   const acceptor = createAcceptor({
     send: (bytes) => sent.push(bytes),
-    choose,
     maximumPduBytes: 131_072,
   })
   t.after(() => acceptor.close())
@@ -39,7 +38,7 @@ function startAcceptor(t: TestContext) {
 
 test('an association is accepted in one write, with our own maximum length', (t) => {
   const { acceptor, sent } = startAcceptor(t)
-  const accepted = acceptor.accept(requestPdu({ maximumPduBytes: 4096 }))
+  const accepted = acceptor.accept(requestPdu({ maximumPduBytes: 4096 }), choose)
   assert.deepEqual(
     [...accepted],
     [
@@ -62,6 +61,7 @@ test('contexts are refused one by one, each with its reason', (t) => {
         { id: 3, abstractSyntax: ctClass, transferSyntaxes: ['1.2.840.10008.1.2.1.99'] },
       ],
     }),
+    choose,
   )
   assert.equal(accepted.size, 0)
   assert.deepEqual(resultsIn(sent[0]), [
@@ -72,7 +72,10 @@ test('contexts are refused one by one, each with its reason', (t) => {
 
 test('what the library cannot read is a failure of the peer, not silence', (t) => {
   const { acceptor } = startAcceptor(t)
-  assert.throws(() => acceptor.accept(unit(pduType.associateRequest, Buffer.alloc(9))), PduError)
+  assert.throws(
+    () => acceptor.accept(unit(pduType.associateRequest, Buffer.alloc(9)), choose),
+    PduError,
+  )
 })
 
 test('a requestor learns what was accepted, and refusal as refusal', (t) => {
@@ -91,7 +94,7 @@ test('a requestor learns what was accepted, and refusal as refusal', (t) => {
   t.after(() => requestor.close())
   requestor.request()
   const { acceptor, sent: answers } = startAcceptor(t)
-  acceptor.accept(sent[0] ?? Buffer.alloc(0))
+  acceptor.accept(sent[0] ?? Buffer.alloc(0), choose)
   const negotiated = requestor.negotiated(answers[0] ?? Buffer.alloc(0))
   assert.ok(negotiated?.ok === true)
   assert.deepEqual([...negotiated.accepted], [[1, options.pairs[0]]])

@@ -4,7 +4,7 @@ import dimse from 'dcmjs-dimse'
 import { implementation } from '../dicom/part10.ts'
 import { abortReason } from './pdu.ts'
 import { PduError } from './pdu-guard.ts'
-import type { Choice } from './syntaxes.ts'
+import type { Choice, Roles } from './syntaxes.ts'
 
 /**
  * The only file that touches dcmjs-dimse. The library never sees a socket: it gets whole, checked units one at a time
@@ -28,13 +28,18 @@ const options = {
 }
 
 /** An accepted presentation context. */
-export type Context = { abstractSyntax: string; transferSyntax: string }
+export type Context = {
+  abstractSyntax: string
+  transferSyntax: string
+  /** What the peer is, where it was negotiated; otherwise the user alone. */
+  roles?: Roles
+}
 export type Accepted = ReadonlyMap<number, Context>
 
 /** The provider's side of one association. */
 export type Acceptor = {
   /** Answers a checked A-ASSOCIATE-RQ with an A-ASSOCIATE-AC; the contexts that were accepted. */
-  accept(pdu: Buffer): Accepted
+  accept(pdu: Buffer, choose: Decide): Accepted
   close(): void
 }
 
@@ -43,23 +48,30 @@ type Decide = (abstractSyntax: string, transferSyntaxes: readonly string[]) => C
 /** `maximumPduBytes` is what we announce for reception, whatever the peer announced for its own. */
 export function createAcceptor(deps: {
   send: (bytes: Buffer) => void
-  choose: Decide
   maximumPduBytes: number
 }): Acceptor {
   const wire = createWire(deps.send)
   const accepted = new Map<number, Context>()
+  let choose: Decide | undefined
 
   class Provider extends Scp {
     override associationRequested(requested: Association): void {
+      const withRoles = new Set<string>()
       for (const { id, context } of requested.getPresentationContexts()) {
         const abstractSyntax = context.getAbstractSyntaxUid()
-        const choice = deps.choose(abstractSyntax, context.getTransferSyntaxUids())
-        if (choice.result === 'accepted') {
-          context.setResult(constants.PresentationContextResult.Accept, choice.transferSyntax)
-          accepted.set(id, { abstractSyntax, transferSyntax: choice.transferSyntax })
-        } else {
-          context.setResult(rejected[choice.result])
+        const choice = choose?.(abstractSyntax, context.getTransferSyntaxUids())
+        if (choice?.result !== 'accepted') {
+          context.setResult(rejected[choice?.result ?? 'abstract-syntax-not-supported'])
+          continue
         }
+        const { transferSyntax, roles } = choice
+        context.setResult(constants.PresentationContextResult.Accept, transferSyntax)
+        accepted.set(id, { abstractSyntax, transferSyntax, ...(roles !== undefined && { roles }) })
+        // One answer for each SOP class, however many contexts it has (PS3.7 §D.3.3.4.2).
+        if (roles === undefined || withRoles.has(abstractSyntax)) continue
+        withRoles.add(abstractSyntax)
+        context.setUserRole(roles.user)
+        context.setProviderRole(roles.provider)
       }
       // The library would announce the smaller of both maxima, and echo a window of operations it cannot honour.
       requested.setMaxPduLength(deps.maximumPduBytes)
@@ -71,7 +83,8 @@ export function createAcceptor(deps: {
 
   provider.on('networkError', () => undefined)
   return {
-    accept(pdu) {
+    accept(pdu, decide) {
+      choose = decide
       const before = wire.sent()
       wire.receive(pdu)
       // The library swallows its own failures; without an answer the peer would wait for ever.

@@ -1,9 +1,9 @@
 import { BlockList, isIP, isIPv4 } from 'node:net'
 import { ProtocolError } from '#protocol/errors.ts'
-import type { Device } from '../config.ts'
+import type { Device, DeviceService } from '../config.ts'
 
 /** What a caller is to us; its AE title alone proves nothing, its address must match too. */
-export type Caller = { kind: 'device'; device: string } | { kind: 'quarantine' | 'refused' }
+export type Caller = { kind: 'device'; device: Device } | { kind: 'quarantine' | 'refused' }
 
 /** A list of single addresses and networks in CIDR notation. */
 export type Networks = { includes(address: string): boolean }
@@ -56,9 +56,20 @@ export function recognize(
       startOf(startDate) <= register.now &&
       createNetworks(addresses).includes(caller.address),
   )
-  if (device !== undefined) return { kind: 'device', device: device.id }
+  if (device !== undefined) return { kind: 'device', device }
   return { kind: register.quarantine.includes(caller.address) ? 'quarantine' : 'refused' }
 }
+
+const modalityServices: readonly DeviceService[] = [
+  'store',
+  'worklist',
+  'performed-step',
+  'commitment',
+]
+
+/** What a registered device may use; query and retrieval only when its entry says so. */
+export const servicesOf = ({ services }: Device): ReadonlySet<DeviceService> =>
+  new Set(services ?? modalityServices)
 
 /** A device starts with its day where the node stands. */
 const startOf = (date: string): number => new Date(`${date}T00:00:00`).getTime()

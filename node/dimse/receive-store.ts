@@ -9,8 +9,8 @@ import { outcomeOfError, outcomeOfStored, type Outcome } from './status.ts'
 export type Reception = {
   /** Takes the next piece; nothing more may be read until the promise, if there is one, resolves. */
   take(data: Buffer): Promise<void> | undefined
-  /** After the last piece: what to answer. */
-  finish(): Promise<Outcome>
+  /** After the last piece: what to answer, unless it was answered already. */
+  finish(): Promise<Outcome | undefined>
   /** The association ended before the data set did. */
   abort(): Promise<void>
 }
@@ -24,6 +24,29 @@ export function discardData(outcome: Outcome, bytesMax: number): Reception {
       return undefined
     },
     finish: async () => outcome,
+    abort: async () => undefined,
+  }
+}
+
+/** Keeps a data set whole and hands it on. */
+export function collectData(
+  bytesMax: number,
+  use: (dataSet: Buffer) => Promise<Outcome | undefined>,
+): Reception {
+  const count = createCounter(bytesMax)
+  let parts: Buffer[] = []
+  return {
+    take(data) {
+      count(data.length)
+      // A copy: the piece of input around it must not live as long as a slow data set.
+      parts.push(Buffer.from(data))
+      return undefined
+    },
+    async finish() {
+      const dataSet = Buffer.concat(parts)
+      parts = []
+      return use(dataSet)
+    },
     abort: async () => undefined,
   }
 }

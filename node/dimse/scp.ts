@@ -10,6 +10,7 @@ import { serveAssociation, type Served } from './association.ts'
 import { createConnections } from './connections.ts'
 import { createNetworks, plainAddress, recognize } from './devices.ts'
 import type { DimseLimits } from './link.ts'
+import type { Service } from './service.ts'
 
 export type ScpDeps = {
   host: string
@@ -22,6 +23,8 @@ export type ScpDeps = {
   /** Unknown callers from these networks are quarantined; from elsewhere refused. */
   quarantineSubnets: readonly string[]
   archive: Pick<Archive, 'ingest'>
+  /** What is offered to registered devices beside storage and verification. */
+  services?: readonly Service[]
   audit: (entry: AuditEntry) => Promise<unknown>
   log: Log
   clock: () => number
@@ -34,14 +37,14 @@ export type Scp = AsyncDisposable & {
   connections(): number
 }
 
-/** Listens for modalities: C-ECHO and C-STORE over the DICOM upper layer (PS3.8). */
+/** Listens for devices: C-ECHO, C-STORE and the given services over the DICOM upper layer (PS3.8). */
 export async function createScp(deps: ScpDeps): Promise<Scp> {
-  const { aeTitle, archive, log, clock } = deps
+  const { aeTitle, archive, log, clock, services = [] } = deps
   const limits: DimseLimits = { ...dimseLimits, ...deps.limits }
   const quarantine = createNetworks(deps.quarantineSubnets)
   const connections = createConnections(limits)
   const alerts = createAlerts({ ...deps, limits })
-  const parts = { aeTitle, archive, alerts, log, clock, limits }
+  const parts = { aeTitle, archive, alerts, log, clock, limits, services }
   const served = new Set<Served>()
   const startedAt = clock().toString(36)
   let count = 0

@@ -6,6 +6,13 @@ export type Outcome = { status: number; comment: string }
 
 export const status = {
   success: 0x0000,
+  pending: 0xff00,
+  /** Pending, and some optional keys were not matched on. */
+  pendingKeysUnsupported: 0xff01,
+  cancelled: 0xfe00,
+  processingFailure: 0x0110,
+  duplicateInstance: 0x0111,
+  noSuchInstance: 0x0112,
   sopClassNotSupported: 0x0122,
   notAuthorized: 0x0124,
   unrecognizedOperation: 0x0211,
@@ -14,6 +21,10 @@ export const status = {
   cannotUnderstand: 0xc000,
   uidConflict: 0xc001,
 } as const
+
+/** Another response follows this one (PS3.7 §C.1.3). */
+export const isPending = (code: number): boolean =>
+  code === status.pending || code === status.pendingKeysUnsupported
 
 /** For people at the modality: fixed texts, so that nothing of a patient can slip into a log of somebody else's. */
 const outcomes: Partial<Record<ErrorCode, Outcome>> = {
@@ -44,6 +55,22 @@ const failed: Outcome = { status: status.outOfResources, comment: 'not stored, s
 /** Translates a failure for the wire; the only place where DIMSE statuses of failures are chosen. */
 export function outcomeOfError(error: unknown): Outcome {
   return outcomes[codeOf(error)] ?? failed
+}
+
+/** Of services other than storage: for them other codes mean other statuses (PS3.4 §C.4, PS3.7 §C.5). */
+const failures: Partial<Record<ErrorCode, Outcome>> = {
+  bad_request: { status: status.dataSetMismatch, comment: 'identifier does not match SOP class' },
+  instance_malformed: { status: status.dataSetMismatch, comment: 'identifier is malformed' },
+  instance_truncated: { status: status.dataSetMismatch, comment: 'identifier is truncated' },
+  unsupported: { status: status.cannotUnderstand, comment: 'not supported' },
+  forbidden: { status: status.notAuthorized, comment: 'not authorized' },
+  not_found: { status: status.noSuchInstance, comment: 'no such SOP instance' },
+  conflict: { status: status.duplicateInstance, comment: 'SOP instance exists' },
+}
+
+/** Translates a failure of a service beside storage. */
+export function outcomeOfFailure(error: unknown): Outcome {
+  return failures[codeOf(error)] ?? { status: status.processingFailure, comment: 'request failed' }
 }
 
 /**

@@ -57,23 +57,50 @@ const isTransferSyntax = (uid: string): boolean => transferSyntaxPattern.test(ui
 /** Uncompressed: enough for Verification, which has no data set. */
 const isUncompressed = (uid: string): boolean => /^1\.2\.840\.10008\.1\.2(?:|\.1|\.2)$/.test(uid)
 
+/** For the data sets of services: every peer must offer the implicit one (PS3.5 §10.1). */
+const isPlainLittle = (uid: string): boolean => /^1\.2\.840\.10008\.1\.2(?:|\.1)$/.test(uid)
+
+/** Which side of a SOP class the peer plays (PS3.7 §D.3.3.4); without negotiation it is the user only. */
+export type Roles = { user: boolean; provider: boolean }
+
 /** The answer to one presentation context (PS3.8 §9.3.3.2). */
 export type Choice =
-  | { result: 'accepted'; transferSyntax: string }
+  | { result: 'accepted'; transferSyntax: string; roles?: Roles }
   | { result: 'abstract-syntax-not-supported' | 'transfer-syntaxes-not-supported' }
+
+/** What one caller is offered. */
+export type Offer = {
+  /** SOP classes of services beside storage and verification. */
+  isService?: (abstractSyntax: string) => boolean
+  /** What the caller proposed to be. */
+  rolesOf?: (abstractSyntax: string) => Roles | undefined
+  /** It may take instances from us on its own association (C-GET). */
+  mayRetrieve?: boolean
+}
 
 /**
  * The first acceptable syntax of the sender's list: senders put what the data is already in first, and the original
  * encoding is what we want to keep.
  */
-export function choose(abstractSyntax: string, transferSyntaxes: readonly string[]): Choice {
-  const isVerification = abstractSyntax === verification
-  if (!isVerification && !isStorage(abstractSyntax)) {
-    return { result: 'abstract-syntax-not-supported' }
-  }
-  const acceptable = isVerification ? isUncompressed : isTransferSyntax
+export function choose(
+  abstractSyntax: string,
+  transferSyntaxes: readonly string[],
+  { isService, rolesOf, mayRetrieve = false }: Offer = {},
+): Choice {
+  const acceptable =
+    abstractSyntax === verification
+      ? isUncompressed
+      : isService?.(abstractSyntax) === true
+        ? isPlainLittle
+        : isStorage(abstractSyntax)
+          ? isTransferSyntax
+          : undefined
+  if (acceptable === undefined) return { result: 'abstract-syntax-not-supported' }
   const transferSyntax = transferSyntaxes.find(acceptable)
-  return transferSyntax === undefined
-    ? { result: 'transfer-syntaxes-not-supported' }
-    : { result: 'accepted', transferSyntax }
+  if (transferSyntax === undefined) return { result: 'transfer-syntaxes-not-supported' }
+  const proposed = rolesOf?.(abstractSyntax)
+  if (proposed === undefined) return { result: 'accepted', transferSyntax }
+  const { user } = proposed
+  const provider = proposed.provider && mayRetrieve && acceptable === isTransferSyntax
+  return { result: 'accepted', transferSyntax, roles: { user, provider } }
 }

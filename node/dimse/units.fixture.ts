@@ -20,6 +20,7 @@ export const goodRequest: AssociateRequest = {
     { id: 1, abstractSyntax: ctClass, transferSyntaxes: [explicitLittle] },
     { id: 3, abstractSyntax: verificationClass, transferSyntaxes: [implicitLittle] },
   ],
+  roles: new Map(),
 }
 
 export const requestPdu = (change: Partial<AssociateRequest> = {}): Buffer =>

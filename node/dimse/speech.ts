@@ -1,0 +1,111 @@
+import { ProtocolError } from '#protocol/errors.ts'
+import type { DimseLimits, Link } from './link.ts'
+import { commandPdu, control, dataHeader } from './pdu.ts'
+import { within } from './within.ts'
+
+/** A data set that is sent: in memory, or in parts that come as they are asked for. */
+export type Data = Uint8Array | { bytes: number; parts: AsyncIterable<Uint8Array> }
+
+/** Sends whole messages, one after the other: fragments of two messages never mix (PS3.8 §E.1). */
+export type Speech = {
+  /** Something to wait for while the peer reads slower than we speak; rejects when the message was not sent whole. */
+  say(context: number, command: Buffer, data?: Data): Promise<void> | undefined
+}
+
+const fragmentHeaderBytes = 6
+const atOnceBytes = 256 * 1024
+
+const partsOf = (data: Uint8Array) => ({
+  bytes: data.length,
+  parts: (async function* () {
+    for (let at = 0; at < data.length; at += atOnceBytes) {
+      yield data.subarray(at, at + atOnceBytes)
+    }
+  })(),
+})
+
+export function createSpeech(deps: {
+  link: Pick<Link, 'send' | 'drained' | 'isClosing'>
+  /** The longest P-DATA-TF that the peer takes. */
+  pduBytes: number
+  limits: Pick<DimseLimits, 'responseTimeoutMs'>
+}): Speech {
+  const { link, limits } = deps
+  // PS3.5 §7.1: a length is even, so are all fragments.
+  const pieceBytes = (deps.pduBytes - fragmentHeaderBytes) & ~1
+  let speaking: Promise<void> | undefined
+
+  const drained = (): Promise<void> | undefined => {
+    if (link.isClosing) throw new ProtocolError('aborted', 'the association was lost')
+    const wait = link.drained()
+    return wait === undefined ? undefined : within(wait, limits.responseTimeoutMs)
+  }
+
+  /** One write for as much as there is: nothing is copied. */
+  const cut = (context: number, data: Uint8Array, isEnd: boolean, out: Uint8Array[]): void => {
+    let at = 0
+    do {
+      const piece = data.subarray(at, at + pieceBytes)
+      at += piece.length
+      const isLast = isEnd && at === data.length
+      const flags = control.data | (isLast ? control.last : 0)
+      out.push(dataHeader(context, flags, piece.length), piece)
+    } while (at < data.length)
+    link.send(...out)
+  }
+
+  const saySlowly = async (
+    context: number,
+    command: Buffer,
+    { bytes, parts }: Exclude<Data, Uint8Array>,
+  ): Promise<void> => {
+    let before: Uint8Array[] = [commandPdu(context, command)]
+    let left = bytes
+    for await (const part of parts) {
+      if (part.length === 0) continue
+      left -= part.length
+      if (left < 0) break
+      cut(context, part, left === 0, before)
+      before = []
+      await drained()
+    }
+    if (left !== 0) throw new ProtocolError('internal', 'a data set of another length than said')
+  }
+
+  const begin = (context: number, command: Buffer, data?: Data): Promise<void> | undefined => {
+    if (data === undefined) link.send(commandPdu(context, command))
+    else if (!(data instanceof Uint8Array)) return saySlowly(context, command, data)
+    else if (data.length > atOnceBytes) return saySlowly(context, command, partsOf(data))
+    else cut(context, data, true, [commandPdu(context, command)])
+    return drained()
+  }
+
+  return {
+    say(context, command, data) {
+      if (link.isClosing) throw new ProtocolError('aborted', 'the association was lost')
+      const said =
+        speaking === undefined
+          ? begin(context, command, data)
+          : speaking.catch(() => undefined).then(async () => begin(context, command, data))
+      if (said === undefined) return undefined
+      const mine = said.finally(() => {
+        if (speaking === mine) speaking = undefined
+      })
+      mine.catch(() => undefined)
+      speaking = mine
+      return mine
+    },
+  }
+}
+
+/** A fragment's own header counts: below a few KiB there is more header than data, below 7 no data at all. */
+export function pduBytesFor(
+  peerMaximum: number,
+  limits: Pick<DimseLimits, 'maximumPduBytes' | 'peerMaximumPduBytesMin'>,
+): number {
+  if (peerMaximum === 0) return limits.maximumPduBytes
+  if (peerMaximum < limits.peerMaximumPduBytesMin) {
+    throw new ProtocolError('unsupported', `the peer takes PDUs of ${peerMaximum} bytes only`)
+  }
+  return Math.min(peerMaximum, limits.maximumPduBytes)
+}
