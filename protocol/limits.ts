@@ -366,3 +366,25 @@ export const dicomwebLimits = {
   /** What may stand before the first part. */
   preambleBytes: 64 * KiB,
 } as const
+
+/** Discs, folders and ZIP files that are brought in. */
+export const mediaLimits = {
+  filesMax: 100_000,
+  zipBytes: 16 * GiB,
+  /** A hundred thousand entries with long names. */
+  zipDirectoryBytes: 64 * MiB,
+  fileBytes: 2 * GiB + 64 * KiB,
+  /** What a ZIP file may grow to: at least this much, else this many times its size. */
+  inflatedBytesFree: 256 * MiB,
+  inflationMax: 100,
+  /** A DICOMDIR of a hundred thousand images. */
+  directoryBytes: 128 * MiB,
+  readBytes: 256 * KiB,
+  /** Files of one medium that are taken in at the same time. */
+  parallelFiles: 4,
+  /** Imports under way, and those whose reports are kept. */
+  runningMax: 2,
+  importsMax: 32,
+  /** Studies of one import that the audit names one by one. */
+  auditedStudiesMax: 256,
+} as const
