@@ -178,6 +178,8 @@ export const dimseLimits = {
   /** Data sets of services that are not offered are read only to be refused. */
   identifierBytes: 1 * MiB,
   connectTimeoutMs: 10 * second,
+  /** Responses to a request of ours that were not looked at yet, above which the peer is not read. */
+  repliesAhead: 64,
   /** For a peer's answer to what we sent. */
   responseTimeoutMs: 2 * minute,
   /** One security alert per caller and reason in this time. */
@@ -387,4 +389,17 @@ export const mediaLimits = {
   importsMax: 32,
   /** Studies of one import that the audit names one by one. */
   auditedStudiesMax: 256,
+} as const
+
+/** Forms of the order and the registry's accounts. */
+export const formLimits = {
+  attachmentBytes: 20 * MiB,
+  attachmentTimeoutMs: 5 * minute,
+  /** A form of a hundred rows. */
+  jsonBytes: 256 * KiB,
+  activationMs: 72 * hour,
+  /** Unsubmitted forms that anybody may begin, per address and hour. */
+  publicDraftsPerHour: 10,
+  accountsMax: 10_000,
+  devicesPerOrganization: 1000,
 } as const
