@@ -44,7 +44,8 @@ export type ServicesDeps = {
 }
 
 export function createServices(deps: ServicesDeps): Services {
-  const { accepted, origin, link, deadlines, limits, exchanges } = deps
+  const { accepted, link, limits, exchanges } = deps
+  const store = createStore(deps)
   /** The answer that is being worked on. The next request waits for it, so answers keep the order of requests. */
   let answering: Promise<void> | undefined
 
@@ -57,22 +58,6 @@ export function createServices(deps: ServicesDeps): Services {
       if (answering === ended) answering = undefined
     })
     answering = ended
-  }
-
-  const onStored = ({ outcome, reason }: Stored): void => {
-    if (outcome !== 'quarantined' || reason !== 'uid-conflict') return
-    const { callingAe, address } = origin
-    const detail = 'SOP instance with other content'
-    deps.alerts.raise({ callingAe, address, outcome: 'denied', code: 'instance_conflict', detail })
-  }
-
-  const during = async <T>(work: Promise<T>): Promise<T> =>
-    deadlines.during(within(work, limits.storeTimeoutMs))
-
-  const store = async (sopUid: string, context: Context): Promise<Reception> => {
-    const { abstractSyntax: sopClass, transferSyntax } = context
-    const declared = { sopClass, sopUid, transferSyntax }
-    return receiveStore({ archive: deps.archive, declared, origin, onStored, during })
   }
 
   /** What begins when a request is here; its reception when a data set follows. */
@@ -126,6 +111,24 @@ export function createServices(deps: ServicesDeps): Services {
     },
     settled: async () => answering,
     close: () => exchanges.close(),
+  }
+}
+
+/** Where a C-STORE's data set goes: into the archive, whoever sends it. */
+function createStore({ archive, origin, alerts, deadlines, limits }: ServicesDeps) {
+  const onStored = ({ outcome, reason }: Stored): void => {
+    if (outcome !== 'quarantined' || reason !== 'uid-conflict') return
+    const { callingAe, address } = origin
+    const detail = 'SOP instance with other content'
+    alerts.raise({ callingAe, address, outcome: 'denied', code: 'instance_conflict', detail })
+  }
+  const during = async <T>(work: Promise<T>): Promise<T> =>
+    deadlines.during(within(work, limits.storeTimeoutMs))
+
+  return async (sopUid: string, context: Context): Promise<Reception> => {
+    const { abstractSyntax: sopClass, transferSyntax } = context
+    const declared = { sopClass, sopUid, transferSyntax }
+    return receiveStore({ archive, declared, origin, onStored, during })
   }
 }
 
