@@ -254,9 +254,13 @@ export const storageLimits = {
   readHandlesMax: 128,
   /** Waiting time between attempts to reopen a catalog that failed. */
   catalogRetryMs: 1 * second,
+  /** What must find room before it is tried. */
+  catalogProbeBytes: 256 * KiB,
   /** Changes that go into one catalog batch. */
   catalogBatchMax: 256,
   catalogCacheMax: 1024,
+  /** Attempts to see the catalog between two batches with nothing under way. */
+  snapshotTriesMax: 500,
   catalogCacheBytes: 32 * MiB,
   catalogWriteBytes: 8 * MiB,
   catalogBlockBytes: 16 * KiB,

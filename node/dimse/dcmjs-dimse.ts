@@ -115,7 +115,7 @@ export type Requestor = {
   close(): void
 }
 
-/** Proposes one context for each pair, in order, each with its one transfer syntax. */
+/** Proposes one context for each pair, in order, each with its one transfer syntax and the roles that we want. */
 export function createRequestor(deps: {
   send: (bytes: Buffer) => void
   callingAe: string
@@ -126,9 +126,13 @@ export function createRequestor(deps: {
   const wire = createWire(deps.send)
   const proposal = new association.Association(deps.callingAe, deps.calledAe)
   proposal.setMaxPduLength(deps.maximumPduBytes)
-  deps.pairs.forEach(({ abstractSyntax, transferSyntax }, index) => {
+  deps.pairs.forEach(({ abstractSyntax, transferSyntax, roles }, index) => {
     const id = proposal.addPresentationContext(abstractSyntax, 2 * index + 1)
     proposal.addTransferSyntaxToPresentationContext(id, transferSyntax)
+    if (roles === undefined) return
+    const context = proposal.getPresentationContext(id)
+    context.setUserRole(roles.user)
+    context.setProviderRole(roles.provider)
   })
   const user = new Scp(wire.socket, options)
   let outcome: Negotiated | undefined

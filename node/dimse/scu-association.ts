@@ -1,44 +1,53 @@
 import { connect, type Socket } from 'node:net'
 import { ProtocolError } from '#protocol/errors.ts'
-import { storeRequest } from './command-set.ts'
-import type { DimseLimits, Link } from './link.ts'
-import {
-  abortPdu,
-  abortReason,
-  abortSource,
-  commandPdu,
-  control,
-  dataHeader,
-  releaseRequestPdu,
-} from './pdu.ts'
+import { commandField, type Answer, type Command, type SubRequest } from './command-set.ts'
+import type { Context } from './dcmjs-dimse.ts'
+import type { DimseLimits } from './link.ts'
+import { releaseRequestPdu } from './pdu.ts'
 import { createPeer } from './scu-peer.ts'
-import type { StoreItem } from './scu.ts'
-import type { Outcome } from './status.ts'
+import type { Reply } from './service.ts'
+import { createSpeech, pduBytesFor, type Data } from './speech.ts'
+import { connectTls, type TlsIdentity } from './tls.ts'
 import { within } from './within.ts'
 
-/** What one presentation context proposes. */
-export type Pair = { abstractSyntax: string; transferSyntax: string }
+/** What one presentation context proposes; `roles` are ours (PS3.7 §D.3.3.4), the user's alone when absent. */
+export type Pair = Context
 
 export const pairKey = ({ abstractSyntax, transferSyntax }: Pair): string =>
   `${abstractSyntax} ${transferSyntax}`
+
+/** Where a peer is, and as whom we call it. */
+export type Target = {
+  host: string
+  port: number
+  calledAe: string
+  callingAe: string
+  tls?: boolean
+  /** Fingerprint of the certificate that it must show. */
+  certificate?: string
+  /** What we show. */
+  identity?: TlsIdentity
+}
 
 export type ScuAssociation = {
   readonly isOpen: boolean
   proposes(pair: Pair): boolean
   /** `undefined` when the peer did not accept it. */
   contextFor(pair: Pair): number | undefined
-  /** Throws when the association is lost on the way. */
-  store(context: number, item: StoreItem): Promise<Outcome>
+  /** The first accepted context of a SOP class. */
+  contextOf(abstractSyntax: string): { id: number; transferSyntax: string } | undefined
+  /** One request, its one response. Throws when the association is lost on the way. */
+  ask(contextId: number, request: SubRequest, data?: Data): Promise<Reply>
+  /** One request, all its responses; whoever stops early cancels it (C-CANCEL). */
+  askMany(contextId: number, request: SubRequest, data?: Data): AsyncGenerator<Reply, void, void>
   /** Says goodbye and waits for the peer's answer, not for long. */
   release(): Promise<void>
 }
 
-export type ScuAssociationOptions = {
-  host: string
-  port: number
-  callingAe: string
-  calledAe: string
+export type ScuAssociationOptions = Target & {
   pairs: readonly Pair[]
+  /** Answers a request of the peer (N-EVENT-REPORT); without it a request breaks the protocol. */
+  onRequest?: (command: Command, dataSet: Buffer | undefined, context: Context) => Promise<Answer>
   limits: DimseLimits
 }
 
@@ -50,30 +59,22 @@ export async function openAssociation(options: ScuAssociationOptions): Promise<S
   try {
     const negotiated = await within(peer.negotiate(), limits.responseTimeoutMs)
     const pduBytes = pduBytesFor(negotiated.maximumPduBytes, limits)
+    const speech = createSpeech({ link, pduBytes, limits })
+    const requests = peer.start(speech)
     const proposed = new Set(pairs.map(pairKey))
-    const contexts = new Map([...negotiated.accepted].map(([id, pair]) => [pairKey(pair), id]))
-    let messageId = 0
+    const accepted = [...negotiated.accepted]
+    const contexts = new Map(accepted.map(([id, pair]) => [pairKey(pair), id]))
     return {
       get isOpen() {
         return !link.isClosing
       },
       proposes: (pair) => proposed.has(pairKey(pair)),
       contextFor: (pair) => contexts.get(pairKey(pair)),
-      async store(context, item) {
-        messageId = (messageId % 65_535) + 1
-        const response = peer.response(messageId)
-        // Awaited below; until then its failure shows in the sending as well.
-        response.catch(() => undefined)
-        try {
-          link.send(commandPdu(context, storeRequest(messageId, item.sopClass, item.sopUid)))
-          await sendData(link, item.dataSet, { context, pduBytes, limits })
-          const { status, comment } = await within(response, limits.responseTimeoutMs)
-          return { status, comment }
-        } catch (error) {
-          link.close(abortPdu(abortReason.unspecified, abortSource.user))
-          throw error
-        }
+      contextOf(abstractSyntax) {
+        const found = accepted.find(([, pair]) => pair.abstractSyntax === abstractSyntax)
+        return found && { id: found[0], transferSyntax: found[1].transferSyntax }
       },
+      ...requests,
       async release() {
         link.send(releaseRequestPdu())
         await within(link.closed, limits.closeTimeoutMs).catch(() => undefined)
@@ -86,7 +87,9 @@ export async function openAssociation(options: ScuAssociationOptions): Promise<S
   }
 }
 
-async function connected({ host, port, limits }: ScuAssociationOptions): Promise<Socket> {
+async function connected(options: ScuAssociationOptions): Promise<Socket> {
+  const { host, port, tls, identity, limits } = options
+  if (tls === true) return connectTls(options, identity, limits)
   const socket = connect({ host, port, noDelay: true })
   const opened = new Promise<void>((resolve, reject) => {
     socket.once('connect', () => resolve())
@@ -101,33 +104,4 @@ async function connected({ host, port, limits }: ScuAssociationOptions): Promise
   }
 }
 
-/** A fragment's own header counts: below a few KiB there is more header than data, below 7 no data at all. */
-function pduBytesFor(peerMaximum: number, limits: DimseLimits): number {
-  if (peerMaximum === 0) return limits.maximumPduBytes
-  if (peerMaximum < limits.peerMaximumPduBytesMin) {
-    throw new ProtocolError('unsupported', `the peer takes PDUs of ${peerMaximum} bytes only`)
-  }
-  return Math.min(peerMaximum, limits.maximumPduBytes)
-}
-
-const fragmentHeaderBytes = 6
-
-/** The data set as it is, cut into units that the peer takes; no faster than it reads. */
-async function sendData(
-  link: Link,
-  dataSet: Uint8Array,
-  { context, pduBytes, limits }: { context: number; pduBytes: number; limits: DimseLimits },
-): Promise<void> {
-  // PS3.5 §7.1: a length is even, so are all fragments but perhaps the last.
-  const pieceBytes = (pduBytes - fragmentHeaderBytes) & ~1
-  let at = 0
-  do {
-    if (link.isClosing) throw new ProtocolError('aborted', 'the association was lost')
-    const piece = dataSet.subarray(at, at + pieceBytes)
-    at += piece.length
-    const flags = control.data | (at === dataSet.length ? control.last : 0)
-    link.send(dataHeader(context, flags, piece.length), piece)
-    const wait = link.drained()
-    if (wait !== undefined) await within(wait, limits.responseTimeoutMs)
-  } while (at < dataSet.length)
-}
+export const isRequest = ({ field }: Command): boolean => field < commandField.response

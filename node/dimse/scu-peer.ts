@@ -1,32 +1,33 @@
 import type { Socket } from 'node:net'
 import { ProtocolError } from '#protocol/errors.ts'
-import { commandField, type Command } from './command-set.ts'
 import { createRequestor, type Accepted, type Negotiated } from './dcmjs-dimse.ts'
 import { createLink, type Link } from './link.ts'
-import { createMessages, type Messages } from './messages.ts'
+import { createMessages } from './messages.ts'
 import { abortReason, pduType } from './pdu.ts'
 import { PduError, type PduEvent } from './pdu-guard.ts'
 import type { ScuAssociationOptions } from './scu-association.ts'
+import { createScuRequests, type ScuRequests } from './scu-requests.ts'
+import type { Speech } from './speech.ts'
 
 /** What the other side of an association of ours says. */
 export type Peer = {
   readonly link: Link
   /** Proposes the association; the peer's consent. */
   negotiate(): Promise<Negotiated & { ok: true }>
-  /** The C-STORE response to a message that is about to be sent; rejects when the association is lost. */
-  response(messageId: number): Promise<Command>
+  /** From now on requests can be made. */
+  start(speech: Speech): ScuRequests
 }
 
 /** The user's side of one association, on a connected socket. */
 export function createPeer(socket: Socket, options: ScuAssociationOptions): Peer {
   const { limits } = options
   const consent = createExpected<Negotiated & { ok: true }>()
-  const answer = createExpected<Command>()
-  let accepted: Accepted | undefined
-  let awaitedMessageId = 0
+  let accepted: Accepted = new Map()
+  let isOpen = false
+  let started: ReturnType<typeof createScuRequests> | undefined
 
   const link = createLink(socket, {
-    allowed: (type) => allowedLength(type, accepted !== undefined, limits),
+    allowed: (type) => allowedLength(type, isOpen, limits),
     handle,
     onReceived: () => undefined,
     onFailure: (cause) =>
@@ -36,15 +37,15 @@ export function createPeer(socket: Socket, options: ScuAssociationOptions): Peer
   const { maximumPduBytes, commandBytes } = limits
   const send = (bytes: Buffer) => link.send(bytes)
   const requestor = createRequestor({ ...options, send, maximumPduBytes })
-  const answers = createAnswers({
-    isAccepted: (context) => accepted?.has(context) === true,
-    isExpected: (command) => isAnswer(command, awaitedMessageId),
-    onAnswer: answer.resolve,
+  const messages = createMessages({
+    isAccepted: (context) => accepted.has(context),
+    perform: async (...message) => heard(started).perform(...message),
+    complete: (...message) => heard(started).complete(...message),
     commandBytes,
   })
 
   function handle(event: PduEvent): Promise<void> | undefined {
-    if (event.kind === 'fragment') return answers.take(event)
+    if (event.kind === 'fragment') return messages.take(event)
     const isNegotiation =
       event.type === pduType.associateAccept || event.type === pduType.associateReject
     if (isNegotiation) onNegotiated(requestor.negotiated(event.bytes))
@@ -57,16 +58,17 @@ export function createPeer(socket: Socket, options: ScuAssociationOptions): Peer
     if (outcome === undefined) throw new PduError(abortReason.invalidParameter, 'unreadable answer')
     if (outcome.ok) {
       accepted = outcome.accepted
+      isOpen = true
       consent.resolve(outcome)
-    } else {
-      consent.reject(rejection(outcome))
-      link.destroy()
+      return
     }
+    consent.reject(rejection(outcome))
+    link.destroy()
   }
 
   function lose(error: ProtocolError): void {
     consent.reject(error)
-    answer.reject(error)
+    started?.lose(error)
   }
 
   void link.closed.then(() => {
@@ -81,31 +83,14 @@ export function createPeer(socket: Socket, options: ScuAssociationOptions): Peer
       requestor.request()
       return negotiated
     },
-    async response(messageId) {
-      awaitedMessageId = messageId
-      return answer.wait()
-    },
+    start: (speech) =>
+      (started = createScuRequests({ ...options, link, speech, contexts: accepted })),
   }
 }
 
-/** Commands of the peer; it has nothing to say but answers, which have no data set. */
-function createAnswers(deps: {
-  isAccepted: (context: number) => boolean
-  isExpected: (command: Command) => boolean
-  onAnswer: (command: Command) => void
-  commandBytes: number
-}): Messages {
-  return createMessages({
-    ...deps,
-    async perform(_context, command) {
-      if (!deps.isExpected(command)) {
-        throw new PduError(abortReason.unexpectedPdu, 'an answer to nothing')
-      }
-      deps.onAnswer(command)
-      return undefined
-    },
-    complete: () => undefined,
-  })
+function heard<T>(started: T | undefined): T {
+  if (started !== undefined) return started
+  throw new PduError(abortReason.unexpectedPdu, 'a message before anything was asked')
 }
 
 const rejection = ({ result, source, reason }: Negotiated & { ok: false }) =>
@@ -114,28 +99,11 @@ const rejection = ({ result, source, reason }: Negotiated & { ok: false }) =>
     `the peer rejected the association (${result}, ${source}, ${reason})`,
   )
 
-const isAnswer = (command: Command, messageId: number): boolean =>
-  command.field === (commandField.storeRequest | commandField.response) &&
-  !command.hasDataSet &&
-  command.messageIdRespondedTo === messageId
-
-/** One thing that is waited for at a time. */
+/** One thing that is waited for. */
 function createExpected<T>() {
-  let settle: { resolve: (value: T) => void; reject: (error: ProtocolError) => void } | undefined
-  return {
-    wait: async () =>
-      new Promise<T>((resolve, reject) => {
-        settle = { resolve, reject }
-      }),
-    resolve: (value: T) => {
-      settle?.resolve(value)
-      settle = undefined
-    },
-    reject: (error: ProtocolError) => {
-      settle?.reject(error)
-      settle = undefined
-    },
-  }
+  const { promise, resolve, reject } = Promise.withResolvers<T>()
+  promise.catch(() => undefined)
+  return { wait: async () => promise, resolve, reject }
 }
 
 /** What may come when (PS3.8 §9.2.3), seen from the requestor. */

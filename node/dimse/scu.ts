@@ -1,6 +1,14 @@
 import { dimseLimits } from '#protocol/limits.ts'
+import { commandField } from './command-set.ts'
 import type { DimseLimits } from './link.ts'
-import { openAssociation, pairKey, type Pair, type ScuAssociation } from './scu-association.ts'
+import {
+  openAssociation,
+  pairKey,
+  type Pair,
+  type ScuAssociation,
+  type Target,
+} from './scu-association.ts'
+import type { Data } from './speech.ts'
 import { status } from './status.ts'
 
 /** One instance to send: its data set goes out byte for byte, in its own transfer syntax. */
@@ -11,15 +19,16 @@ export type StoreItem = {
   dataSet: Uint8Array
 }
 
+/** The same, read while it is sent. */
+export type OutgoingItem = Omit<StoreItem, 'dataSet'> & {
+  dataSet: Data
+  /** Whose C-MOVE it belongs to (PS3.7 §9.3.1.1). */
+  originator?: { aeTitle: string; messageId: number }
+}
+
 export type StoreResult = { status: number; comment: string; sopUid: string }
 
-export type StoreScuOptions = {
-  host: string
-  port: number
-  callingAe: string
-  calledAe: string
-  limits?: Partial<DimseLimits>
-}
+export type StoreScuOptions = Target & { limits?: Partial<DimseLimits> }
 
 export type StoreScu = AsyncDisposable & {
   /**
@@ -27,11 +36,11 @@ export type StoreScu = AsyncDisposable & {
    * had, `aborted` or `timeout` when it is lost; the next call starts with a new one.
    */
   store(
-    items: Iterable<StoreItem> | AsyncIterable<StoreItem>,
+    items: Iterable<OutgoingItem> | AsyncIterable<OutgoingItem>,
   ): AsyncGenerator<StoreResult, void, void>
 }
 
-const pairOf = ({ sopClass, transferSyntax }: StoreItem): Pair => ({
+const pairOf = ({ sopClass, transferSyntax }: OutgoingItem): Pair => ({
   abstractSyntax: sopClass,
   transferSyntax,
 })
@@ -43,6 +52,17 @@ function distinct(pairs: Iterable<Pair>, countMax: number): Pair[] {
     if (found.size === countMax) break
   }
   return [...found.values()]
+}
+
+async function storeOn(
+  association: ScuAssociation,
+  context: number,
+  { sopClass, sopUid, dataSet, originator }: OutgoingItem,
+): Promise<Omit<StoreResult, 'sopUid'>> {
+  const field = commandField.storeRequest
+  const request = { field, sopClass, sopUid, ...(originator && { originator }) }
+  const { command } = await association.ask(context, request, dataSet)
+  return { status: command.status, comment: command.comment }
 }
 
 const notAccepted = {
@@ -66,7 +86,7 @@ export function createStoreScu(options: StoreScuOptions): StoreScu {
 
   const associationFor = async (
     pair: Pair,
-    ahead: readonly StoreItem[],
+    ahead: readonly OutgoingItem[],
   ): Promise<ScuAssociation> => {
     if (association?.isOpen === true && association.proposes(pair)) return association
     await close()
@@ -85,7 +105,7 @@ export function createStoreScu(options: StoreScuOptions): StoreScu {
   return {
     async *store(items) {
       // A list shows beforehand what it needs: one association serves it all.
-      const list: readonly StoreItem[] = Array.isArray(items) ? items : []
+      const list: readonly OutgoingItem[] = Array.isArray(items) ? items : []
       let index = 0
       for await (const item of items) {
         const pair = pairOf(item)
@@ -95,7 +115,7 @@ export function createStoreScu(options: StoreScuOptions): StoreScu {
         const context = current.contextFor(pair)
         yield context === undefined
           ? { ...notAccepted, sopUid }
-          : { ...(await current.store(context, item)), sopUid }
+          : { ...(await storeOn(current, context, item)), sopUid }
       }
     },
     [Symbol.asyncDispose]: close,
