@@ -11,6 +11,8 @@ const number = (value: number): string => String(value).padStart(16, '0')
 export const ledgerKey = 'ledger'
 export const formatKey = 'format'
 export const positionKey = (segment: number): string => joined('p', number(segment))
+/** Numbers of the newest batches. */
+export const batchKey = (slot: number): string => joined('w', number(slot))
 export const studyKey = (study: string): string => joined('s', study)
 export const seriesKey = (study: string, series: string): string => joined('e', study, series)
 export const instanceKey = (study: string, series: string, sop: string): string =>

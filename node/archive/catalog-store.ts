@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { rm, writeFile } from 'node:fs/promises'
 import { Level } from 'level'
 import { ProtocolError } from '#protocol/errors.ts'
 import { storageLimits } from '#protocol/limits.ts'
@@ -13,11 +14,22 @@ export type CatalogStore = AsyncDisposable & {
   getMany(keys: readonly string[]): Promise<(Buffer | undefined)[]>
   entries(range: KeyRange, options?: { reverse?: boolean }): AsyncIterable<[string, Buffer]>
   keys(range: KeyRange): AsyncIterable<string>
-  /** All or nothing; a value of `undefined` deletes. Not synced: the log is what lasts. */
-  write(rows: ReadonlyMap<string, Buffer | undefined>): Promise<void>
+  /** Rows as they are at the moment of the call, also altered ones. For whoever repairs them. */
+  rows(range?: KeyRange): AsyncIterable<StoredRow>
+  /** The same for one; `altered`: there is one that was altered. */
+  inspect(key: string): Buffer | 'altered' | undefined
+  /** Removes a row whose key may be no text any more. */
+  discard(key: Buffer): Promise<void>
+  /** All or nothing; a value of `undefined` deletes. Not synced unless asked: the log is what lasts. */
+  write(rows: ReadonlyMap<string, Buffer | undefined>, options?: { sync: boolean }): Promise<void>
+  /** Rejects while the disk takes no bytes. */
+  probe(): Promise<void>
   /** A full disk leaves LevelDB refusing until it is opened again. */
   reopen(): Promise<void>
 }
+
+/** A row with its key as it lies there; without a value when it or its key was altered. */
+export type StoredRow = { key: Buffer; value: Buffer | undefined }
 
 const frameBytes = 16
 
@@ -29,7 +41,7 @@ function frame(key: string, value: Uint8Array): Buffer {
 }
 
 /** The value, or undefined when it or its key was altered. */
-function unframe(key: string, framed: Buffer): Buffer | undefined {
+function unframe(key: string | Buffer, framed: Buffer): Buffer | undefined {
   const isWhole =
     framed.byteLength >= frameBytes &&
     digestOf(key, framed).compare(framed, 0, frameBytes, 0, frameBytes) === 0
@@ -37,8 +49,8 @@ function unframe(key: string, framed: Buffer): Buffer | undefined {
 }
 
 /** The digest of the key is joined to the value's place: a row moved under another key is not accepted. */
-function digestOf(key: string, framed: Buffer): Buffer {
-  const text = Buffer.from(key)
+function digestOf(key: string | Buffer, framed: Buffer): Buffer {
+  const text = typeof key === 'string' ? Buffer.from(key) : key
   const covered = Buffer.allocUnsafe(text.byteLength + 1 + framed.byteLength - frameBytes)
   text.copy(covered)
   covered[text.byteLength] = 0
@@ -82,15 +94,18 @@ export async function openCatalogStore(
       }
     },
     keys: (range) => level.keys(range),
-    async write(rows) {
+    ...createRepairAccess(level),
+    async write(rows, options = { sync: false }) {
       await level.batch(
         [...rows].map(([key, value]) =>
           value === undefined
             ? { type: 'del', key }
             : { type: 'put', key, value: frame(key, value) },
         ),
+        options,
       )
     },
+    probe: () => writeProbe(`${folder}.probe`),
     async reopen() {
       await level.close()
       await level.open()
@@ -98,5 +113,34 @@ export async function openCatalogStore(
     async [Symbol.asyncDispose]() {
       await level.close()
     },
+  }
+}
+
+/** What does not stop at an altered row. */
+function createRepairAccess(
+  level: Level<string, Buffer>,
+): Pick<CatalogStore, 'rows' | 'inspect' | 'discard'> {
+  return {
+    rows(range) {
+      const bounds = range && { gte: Buffer.from(range.gte), lt: Buffer.from(range.lt) }
+      // Made at once: it sees what is there now.
+      const iterator = level.iterator({ ...bounds, keyEncoding: 'buffer' })
+      return (async function* () {
+        for await (const [key, framed] of iterator) yield { key, value: unframe(key, framed) }
+      })()
+    },
+    discard: (key) => level.del(key, { keyEncoding: 'buffer' }),
+    inspect(key) {
+      const framed = level.getSync(key)
+      return framed && (unframe(key, framed) ?? 'altered')
+    },
+  }
+}
+
+async function writeProbe(file: string): Promise<void> {
+  try {
+    await writeFile(file, Buffer.alloc(storageLimits.catalogProbeBytes), { flush: true })
+  } finally {
+    await rm(file, { force: true })
   }
 }

@@ -3,6 +3,7 @@ import type { ProtocolError } from '#protocol/errors.ts'
 import type { SeriesUid, SopUid, StudyUid } from '#protocol/ids.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { Log } from '../log.ts'
+import { readBatchNumbers } from './batch-numbers.ts'
 import { createRowBuilder } from './catalog-apply.ts'
 import * as keys from './catalog-keys.ts'
 import { isVisible } from './catalog-rows.ts'
@@ -19,6 +20,8 @@ import type {
   StudyRow,
 } from './catalog-rows.ts'
 import { createCatalogWriter } from './catalog-writer.ts'
+import { createMending } from './catalog-mend.ts'
+import type { Mending } from './catalog-mend.ts'
 import { readPositions } from './log-positions.ts'
 import type { LogPosition } from './log-start.ts'
 import type { Overlay } from './overlay.ts'
@@ -27,47 +30,51 @@ import { shownAttributes } from './overlay-view.ts'
 const format = 2
 
 /** Everything that is searched or pointed at, in LevelDB; whatever it holds can be made again from the value log. */
-export type Catalog = AsyncDisposable & {
-  /** Resolves when a row was found altered: the process stops, and the next start makes the catalog again. */
-  readonly failed: Promise<ProtocolError>
-  positions(): ReadonlyMap<number, LogPosition>
-  /**
-   * Takes a change in, together with others that wait. It resolves also when LevelDB refuses: the change is safe in
-   * the log and stays in a backlog, and `check` refuses new ones until LevelDB takes it.
-   */
-  apply(change: Change): Promise<void>
-  /** Throws `storage_full` while there is a backlog; tries to write it first. */
-  check(): Promise<void>
-  ledger(): Ledger
-  study(study: string): StudyRow | undefined
-  sop(sop: string): SopRow | undefined
-  studies(uids: readonly string[]): Promise<StudyRow[]>
-  allStudies(): AsyncIterable<StudyRow>
-  seriesOf(study: string): Promise<SeriesRow[]>
-  series(study: StudyUid, series: SeriesUid): SeriesRow | undefined
-  /** As overlays show it; nothing when it is rejected. */
-  instance(sop: string): InstanceRow | undefined
-  /** The same, rejected or not, with its attributes as received. */
-  receivedInstance(sop: string): InstanceRow | undefined
-  instancesOf(study: string, series?: string): AsyncIterable<InstanceRow>
-  /** A row by its key: overlays are looked up in more ways than have names here. */
-  read(key: string): unknown
-  overlays(): AsyncIterable<Overlay>
-  /** Concatenated SHA-256 of the chunks of an instance. */
-  chunks(sop: SopUid): Buffer | undefined
-  changes(after: number, limit: number): Promise<{ position: number; study: StudyUid }[]>
-  /** Studies that are not complete, with the time of their newest instance. */
-  open(): AsyncIterable<{ study: StudyUid; lastReceivedAt: number }>
-  entries(): AsyncIterable<EntryRow>
-  quarantine(): Promise<QuarantineRow[]>
-  /** Number of the record that keeps these bytes of this instance in quarantine. */
-  quarantined(sop: string, sha256: string): QuarantineRow | undefined
-  /** Whether an instance's bytes were found altered. */
-  isCorrupt(sop: string): boolean
-  markCorrupt(sop: string, found: { at: number }): Promise<void>
-  /** Keys of a range, for the search. */
-  keys(range: keys.KeyRange): AsyncIterable<string>
-}
+export type Catalog = AsyncDisposable &
+  Mending & {
+    /** Resolves when a row was found altered: the process stops, and the next start makes the catalog again. */
+    readonly failed: Promise<ProtocolError>
+    /** The rows cannot be trusted: they are made again at the next start. */
+    distrust(error: ProtocolError): Promise<void>
+    positions(): ReadonlyMap<number, LogPosition>
+    /**
+     * Takes a change in, together with others that wait. It resolves also when LevelDB refuses: the change is safe in
+     * the log and stays in a backlog, and `check` refuses new ones until LevelDB takes it.
+     */
+    apply(change: Change): Promise<void>
+    /** Throws `storage_full` while there is a backlog. It is tried again and again to write it. */
+    check(): Promise<void>
+    ledger(): Ledger
+    study(study: string): StudyRow | undefined
+    sop(sop: string): SopRow | undefined
+    studies(uids: readonly string[]): Promise<StudyRow[]>
+    allStudies(): AsyncIterable<StudyRow>
+    seriesOf(study: string): Promise<SeriesRow[]>
+    series(study: StudyUid, series: SeriesUid): SeriesRow | undefined
+    /** As overlays show it; nothing when it is rejected. */
+    instance(sop: string): InstanceRow | undefined
+    /** The same, rejected or not, with its attributes as received. */
+    receivedInstance(sop: string): InstanceRow | undefined
+    instancesOf(study: string, series?: string): AsyncIterable<InstanceRow>
+    /** A row by its key: overlays are looked up in more ways than have names here. */
+    read(key: string): unknown
+    overlays(): AsyncIterable<Overlay>
+    /** Concatenated SHA-256 of the chunks of an instance. */
+    chunks(sop: SopUid): Buffer | undefined
+    changes(after: number, limit: number): Promise<{ position: number; study: StudyUid }[]>
+    /** Studies that are not complete, with the time of their newest instance. */
+    open(): AsyncIterable<{ study: StudyUid; lastReceivedAt: number }>
+    entries(): AsyncIterable<EntryRow>
+    quarantine(): Promise<QuarantineRow[]>
+    quarantineChunks(entry: number): Buffer | undefined
+    /** Number of the record that keeps these bytes of this instance in quarantine. */
+    quarantined(sop: string, sha256: string): QuarantineRow | undefined
+    /** Whether an instance's bytes were found altered. */
+    isCorrupt(sop: string): boolean
+    markCorrupt(sop: string, found: { at: number }): Promise<void>
+    /** Keys of a range, for the search. */
+    keys(range: keys.KeyRange): AsyncIterable<string>
+  }
 
 /** Opens the catalog of a folder. A new one is empty; one of another format is made again. */
 export async function openCatalog(
@@ -86,12 +93,15 @@ export async function openCatalog(
   const store = await openCurrent(folder, log, (error) => void distrust(error))
   const builder = createRowBuilder(store, node)
   const positions = await readPositions(store)
-  const writer = createCatalogWriter({ store, builder, positions, log })
+  const numbers = await readBatchNumbers(store)
+  const writer = createCatalogWriter({ store, builder, positions, numbers, log })
 
   return {
     ...createReads(store),
     ...createLists(store),
+    ...createMending({ store, writer, builder, positions }),
     failed,
+    distrust,
     positions: () => positions.all(),
     apply: (change) => writer.apply(change),
     check: () => writer.check(),
@@ -100,7 +110,7 @@ export async function openCatalog(
     markCorrupt: (sop, found) =>
       store.write(new Map([[keys.corruptKey(sop), Buffer.from(JSON.stringify(found))]])),
     async [Symbol.asyncDispose]() {
-      await writer.idle()
+      await writer[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()
     },
   }
@@ -142,11 +152,11 @@ async function openCurrent(
 /** As overlays show it; `overlay` makes what is cached of it out of date when they change. */
 function shown(row: InstanceRow, study?: StudyRow, series?: SeriesRow): InstanceRow {
   const number = study?.overlaySeq ?? 0
-  if (number === 0) return row
+  if (number === 0 && study?.shown === undefined) return row
   return {
     ...row,
     attributes: shownAttributes(row, study, series),
-    overlay: number,
+    ...(number > 0 && { overlay: number }),
   }
 }
 
@@ -204,6 +214,7 @@ function createReads(store: CatalogStore) {
       }
     },
     chunks: (uid: SopUid) => store.get(keys.chunksKey(uid)),
+    quarantineChunks: (entry: number) => store.get(keys.quarantineChunksKey(entry)),
     quarantined(uid: string, sha256: string): QuarantineRow | undefined {
       const seq = read(keys.quarantinedKey(uid, sha256)) as number | undefined
       return seq === undefined

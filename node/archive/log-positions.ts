@@ -8,6 +8,9 @@ export type LogPositions = {
   all(): ReadonlyMap<number, LogPosition>
   /** A span is in the catalog, with the batch that is being made. */
   advance(span: LogSpan): void
+  /** Whether nothing that lies behind is in the catalog yet. */
+  isEven(): boolean
+  forget(segment: number): void
   /** The rows that say so. */
   rows(spans: readonly LogSpan[]): [string, Buffer][]
 }
@@ -44,6 +47,8 @@ export async function readPositions(store: CatalogStore): Promise<LogPositions> 
         next = position.ahead.get(position.offset)
       }
     },
+    isEven: () => [...positions.values()].every(({ ahead }) => ahead.size === 0),
+    forget: (segment) => void positions.delete(segment),
     rows: (spans) =>
       [...new Set(spans.map(({ segment }) => segment))].flatMap((segment): [string, Buffer][] => {
         const { offset, chain } = positionOf(segment)

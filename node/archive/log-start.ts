@@ -91,6 +91,8 @@ export async function* startSegment(start: Start): AsyncGenerator<Replayed, Star
 
 export type SegmentCheck = {
   segment: number
+  /** Where to begin: the end of a record; absent: at the first one. */
+  from?: LogPosition | undefined
   /** Where what is known to be synced ends; absent: at the end of the file. */
   until?: number | undefined
   pace: (bytes: number) => Promise<void>
@@ -99,14 +101,13 @@ export type SegmentCheck = {
 /** Reads a segment from its beginning and compares everything with digests and chain. Never writes. */
 export async function* checkSegment(
   file: DiskFile,
-  { segment, until, pace }: SegmentCheck,
+  { segment, from = { offset: 0, chain: noChain }, until, pace }: SegmentCheck,
 ): AsyncGenerator<Replayed, ScanEnd> {
   const size = async () => Math.min(until ?? Infinity, await file.size())
   const salt = await readSalt(file)
   if (salt === undefined) {
     return { state: 'damaged', end: 0, chain: noChain, damage: [{ offset: 0 }] }
   }
-  const from = { offset: 0, chain: noChain }
   return yield* replay(
     scanSegment({ ...file, size }, { segment, salt, payloads: true, from, pace }),
   )
