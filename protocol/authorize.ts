@@ -1,8 +1,9 @@
 import type { EpochFacts } from './epoch.ts'
 import type { ErrorCode } from './errors.ts'
-import type { FetchedFacts, LocalFacts, OwnUser, PeerFacts, Role } from './facts.ts'
+import type { DeviceFacts, FetchedFacts, LocalFacts, OwnUser, PeerFacts, Role } from './facts.ts'
 import { coversStudy } from './grant.ts'
 import type { GrantFacts, GrantRequest, Operation } from './grant.ts'
+import { grantOrder, refuseReceived, refuseSpan } from './grant-refusal.ts'
 import { oidOf, organizationOfUser } from './ids.ts'
 import type { OrganizationOid, StudyUid, UserId } from './ids.ts'
 import { tokenLimits } from './limits.ts'
@@ -10,7 +11,15 @@ import { isWithin, toleranceMs } from './times.ts'
 
 export type { CredentialFacts } from './credential.ts'
 export type { EpochFacts } from './epoch.ts'
-export type { FetchedFacts, LocalFacts, OwnUser, PeerFacts, Role, StudyFacts } from './facts.ts'
+export type {
+  DeviceFacts,
+  FetchedFacts,
+  LocalFacts,
+  OwnUser,
+  PeerFacts,
+  Role,
+  StudyFacts,
+} from './facts.ts'
 export { coversStudy } from './grant.ts'
 export type { GrantFacts } from './grant.ts'
 export type { Verified } from './jws.ts'
@@ -21,13 +30,16 @@ export type { Verified } from './jws.ts'
  */
 declare const proof: unique symbol
 
+/** Who acts: a person, or a registered device by its id. */
+export type Actor = UserId | `device:${string}`
+
 /** Proof that this study may be read now, by this user, for this operation. */
 export type VerifiedGrant = {
   readonly [proof]: 'study'
   readonly basis: 'own' | 'grant'
   readonly operation: Operation
   readonly study: StudyUid
-  readonly user: UserId
+  readonly user: Actor
   readonly organization: OrganizationOid
   /** `jti` of the grant when `basis` is `grant`. */
   readonly grant?: string
@@ -38,7 +50,7 @@ export type VerifiedGrant = {
 /** Proof that this user may search her own organization's studies. */
 export type VerifiedSearch = {
   readonly [proof]: 'search'
-  readonly user: UserId
+  readonly user: Actor
   readonly organization: OrganizationOid
 }
 
@@ -184,6 +196,39 @@ export function authorizeCorrection(facts: {
   })
 }
 
+function refuseDevice(
+  { now, device, isCallerOwn }: DeviceFacts,
+  service: 'query' | 'retrieve',
+): ErrorCode | undefined {
+  if (device === undefined || !isCallerOwn || device.startsAt > now) return 'forbidden'
+  return device.services.has(service) ? undefined : 'operation_not_granted'
+}
+
+/** Lists for a registered device: this organization's own studies only, whatever grants its people have. */
+export function authorizeDeviceSearch(facts: DeviceFacts): Decision<VerifiedSearch> {
+  const { self, device } = facts
+  const refused = refuseDevice(facts, 'query')
+  return refused === undefined
+    ? prove<VerifiedSearch>({ user: `device:${device?.id}`, organization: self })
+    : deny(refused)
+}
+
+/** A study of this organization for a registered device that may retrieve. */
+export function authorizeDevice(facts: DeviceFacts): Decision<VerifiedGrant> {
+  const { now, self, study, device } = facts
+  const refused = refuseDevice(facts, 'retrieve')
+  if (refused !== undefined) return deny(refused)
+  if (study?.holder !== self) return deny('study_not_held')
+  return prove<VerifiedGrant>({
+    basis: 'own',
+    operation: 'view',
+    study: study.study,
+    user: `device:${device?.id}`,
+    organization: self,
+    expiresAt: sessionEnd(now),
+  })
+}
+
 /**
  * The holder's decision, before anything of a study leaves: the first refusal in this order is the answer. Repeated
  * while bytes flow (with `replayed` and `rateExceeded` false): an assertion's own end is no reason to cut a transfer
@@ -259,11 +304,6 @@ function refuseGrant(
   return selfKids.has(kid) ? undefined : 'grant_unsigned'
 }
 
-function refuseSpan(span: { nbf: number; exp: number }, now: number): ErrorCode | undefined {
-  if (now < span.nbf * 1000 - toleranceMs) return 'grant_not_yet_valid'
-  return now >= span.exp * 1000 ? 'grant_expired' : undefined
-}
-
 /** The user is named, and neither she nor her organization nor its key has been switched off. */
 function refuseParties(
   { assertion }: PeerFacts,
@@ -333,37 +373,4 @@ export function authorizeFetched(facts: FetchedFacts): Decision<VerifiedGrant> {
     })
   }
   return deny(farthest)
-}
-
-/** Of several grants that do not open, the one that came nearest gives the reason. */
-const grantOrder: readonly ErrorCode[] = [
-  'grant_absent',
-  'grant_inactive',
-  'grant_not_yet_valid',
-  'grant_expired',
-  'grant_key_unpinned',
-  'user_not_named',
-  'operation_not_granted',
-  'study_out_of_scope',
-]
-
-function refuseReceived(
-  { now, self, selfKid, user, operation, study }: FetchedFacts,
-  { facts, active }: FetchedFacts['grants'][number],
-): ErrorCode | undefined {
-  const { claims } = facts.grant
-  const request = facts.request.claims
-  const isBetween =
-    oidOf(claims.holder) === study.holder &&
-    oidOf(request.iss) === study.holder &&
-    oidOf(claims.sub) === self &&
-    oidOf(request.sub) === self
-  if (!isBetween) return 'grant_absent'
-  if (!active || claims.st !== 'active') return 'grant_inactive'
-  const ended = refuseSpan(claims, now)
-  if (ended !== undefined) return ended
-  if (!request.sub_kid.includes(selfKid)) return 'grant_key_unpinned'
-  if (!request.users.some(({ uid }) => uid === user.uid)) return 'user_not_named'
-  if (!request.act.includes(operation)) return 'operation_not_granted'
-  return coversStudy(request.scope, study) ? undefined : 'study_out_of_scope'
 }

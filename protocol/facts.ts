@@ -58,6 +58,23 @@ export type LocalFacts = {
   study?: StudyFacts
 }
 
+/** An apparatus or workstation that asks for images over DIMSE. */
+export type DeviceFacts = {
+  now: number
+  self: OrganizationOid
+  /** The register's entry of the device; absent: there is none any more. */
+  device?: {
+    id: string
+    /** When it began its service, milliseconds. */
+    startsAt: number
+    services: ReadonlySet<string>
+  }
+  /** AE title and address of the caller are those of the entry. */
+  isCallerOwn: boolean
+  /** Absent for lists. */
+  study?: StudyFacts
+}
+
 /** Facts of a request that came from another organization's node over its Noise connection. */
 export type PeerFacts = {
   now: number

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Archive } from '../archive/archive.ts'
+import { servicesOf } from '../apparatus.ts'
 import type { Log } from '../log.ts'
 import { admit, type AdmissionDeps } from './admission.ts'
 import { canonicalRequest, readAssociateRequest } from './associate-request.ts'
@@ -18,7 +19,6 @@ import {
   releaseResponsePdu,
 } from './pdu.ts'
 import { PduError, type PduEvent } from './pdu-guard.ts'
-import { servicesOf } from './devices.ts'
 import { createExchanges } from './exchange.ts'
 import type { Service } from './service.ts'
 import { createServices, type Services } from './services.ts'

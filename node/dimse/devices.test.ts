@@ -1,7 +1,8 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { ProtocolError } from '#protocol/errors.ts'
-import { createNetworks, plainAddress, recognize } from './devices.ts'
+import { createNetworks } from '../apparatus.ts'
+import { plainAddress, recognize } from './devices.ts'
 
 const now = new Date('2026-03-01T12:00:00').getTime()
 const device = {
