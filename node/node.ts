@@ -20,6 +20,7 @@ import { createSessions } from './access/sessions.ts'
 import { openArchive } from './archive/level-archive.ts'
 import { readPrivateKey, type NodeConfig } from './config.ts'
 import { createDicomweb } from './dicomweb/router.ts'
+import { createPixelPool } from './dicom/pixel-workers/pool.ts'
 import { createScp } from './dimse/scp.ts'
 import { createHolder } from './exchange/holder.ts'
 import { createRemoteStudies } from './exchange/remote-studies.ts'
@@ -221,7 +222,8 @@ async function openEntrances(
     }),
   )
   const counter = createRequestCounter()
-  const dicomweb = createDicomweb({ doors, archive })
+  const pool = stack.use(createPixelPool())
+  const dicomweb = createDicomweb({ doors, archive, pool })
   const app = createApp({ ...parts, ...deps, config, transfers: parts.remote, dicomweb, counter })
   const http = stack.use(await listen(app, config.http))
   if (config.admin !== undefined) {

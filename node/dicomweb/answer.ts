@@ -39,17 +39,19 @@ export async function sendContent(
   release: () => Promise<void>,
 ): Promise<void> {
   ctx.status = 200
-  const range = isRangeable ? rangeOf(ctx, content) : { offset: 0, length: content.bytes }
+  const { bytes } = content
+  const isPartial = isRangeable && bytes !== undefined
+  const range = isPartial ? rangeOf(ctx, bytes) : { offset: 0, length: bytes ?? 0 }
   if (range === undefined || ctx.method === 'HEAD') {
     ctx.set('Content-Type', type)
-    if (range !== undefined) ctx.length = range.length
+    if (range !== undefined && bytes !== undefined) ctx.length = range.length
     return release()
   }
   const stream = Readable.from(await begun(content.read(range)), { objectMode: false })
   stream.once('close', () => void release())
   ctx.body = stream
   ctx.set('Content-Type', type)
-  ctx.length = range.length
+  if (bytes !== undefined) ctx.length = range.length
 }
 
 /** A part's headers, a file's header, and the first bytes that were stored. */
@@ -86,7 +88,7 @@ export type Answer = {
 }
 
 /** Sets the status; nothing when the range cannot be had. */
-function rangeOf(ctx: Context, { bytes }: Content): ByteRange | undefined {
+function rangeOf(ctx: Context, bytes: number): ByteRange | undefined {
   const whole = { offset: 0, length: bytes }
   ctx.set('Accept-Ranges', 'bytes')
   const header = ctx.get('Range')
@@ -103,6 +105,15 @@ function rangeOf(ctx: Context, { bytes }: Content): ByteRange | undefined {
   ctx.set('Content-Range', `bytes ${range.offset}-${range.offset + range.length - 1}/${bytes}`)
   return range
 }
+
+/** Says what the answer is not, beside what it is (RFC 9111 §5.5 as PS3.18 uses it). */
+export const warn = (ctx: Context, warning: string): void => {
+  ctx.append('Warning', `299 cami "${quotable(warning)}"`)
+}
+
+/** Header values are ASCII; an organization's name is not. */
+const quotable = (text: string): string =>
+  text.replaceAll(/[^\x20-\x7e]/gu, (char) => encodeURIComponent(char)).replaceAll(/["\\]/g, "'")
 
 const compress = { br: promisify(brotliCompress), gzip: promisify(gzip) }
 const compressMinBytes = 1024

@@ -15,6 +15,7 @@ import {
 import type { Doors } from '../access/doors.ts'
 import type { SessionUser } from '../access/session-user.ts'
 import { type Part10File, readPart10File } from '../dicom/part10.ts'
+import { createPixelPool } from '../dicom/pixel-workers/pool.ts'
 import { createErrors } from '../http/errors.ts'
 import { listen } from '../http/listen.ts'
 import { silentLog } from '../log.ts'
@@ -33,6 +34,7 @@ export async function openDicomweb() {
   const stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder())
   const archive = stack.use(await openTestArchive(folder.path))
+  const pool = stack.use(createPixelPool())
   const forbidden = new Set<string>()
   const accesses: Access[] = []
   const open: Open = { readers: 0 }
@@ -48,7 +50,7 @@ export async function openDicomweb() {
   const root = new Router<State>()
   root.use(
     '/dicom-web',
-    createDicomweb({ doors, archive }).routes() as unknown as RouterMiddleware<State>,
+    createDicomweb({ doors, archive, pool }).routes() as unknown as RouterMiddleware<State>,
   )
   app.use(root.routes() as unknown as Koa.Middleware<State>)
   const server = stack.use(
@@ -159,4 +161,14 @@ export function multipartBody(parts: readonly Uint8Array[], boundary = 'edge'): 
     ]),
     Buffer.from(`--${boundary}--\r\n`),
   ])
+}
+
+/** Where an instance is retrieved, as a search tells it. */
+export async function pathOf(
+  web: { get(path: string): Promise<Response> },
+  sop: string,
+): Promise<string> {
+  const response = await web.get(`/instances?SOPInstanceUID=${sop}`)
+  const [row] = (await response.json()) as Record<string, { Value?: string[] }>[]
+  return (row?.['00081190']?.Value?.[0] ?? '').slice('/dicom-web'.length)
 }

@@ -3,7 +3,10 @@ import { dicomwebLimits } from '#protocol/limits.ts'
 import type { InstanceEntry } from '../archive/archive.ts'
 import { bulkValue } from '../dicom/bulk.ts'
 import { type Frames, openFrames } from '../dicom/frames.ts'
-import { type Context, entityTag, isUnchanged } from './answer.ts'
+import type { PixelPool } from '../dicom/pixel-workers/pool.ts'
+import { transcodeFrame } from '../dicom/transcode/transcode.ts'
+import { type Answer, type Context, entityTag, isUnchanged } from './answer.ts'
+import { madeContent, type Part } from './content.ts'
 import { bulkForm } from './negotiation.ts'
 import { instancePath } from './paths.ts'
 import {
@@ -15,47 +18,24 @@ import {
   randomAccess,
   type Readers,
   storedContent,
+  storedOf,
   withStudy,
 } from './retrieve.ts'
 
 const pixelData = '7FE00010'
 
+export type FrameDeps = { doors: Readers; known: FrameCache; pool: PixelPool }
+
 /** Frames and bulk values, which share what is known of where an image's frames lie. */
-export function createFrameRoutes(doors: Readers) {
-  const known = createFrameCache()
-
-  async function framesAnswer(opened: Opened, entry: InstanceEntry, wanted?: number[]) {
-    const { ctx, reader, signal, accessed } = opened
-    if (entry.damaged === true) {
-      throw new ProtocolError('instance_malformed', 'the pixels do not fit their description')
-    }
-    const data = randomAccess(reader, entry, signal)
-    const frames = await known(entry, () => openFrames({ ...entry, data }))
-    const numbers = wanted ?? Array.from({ length: frames.count }, (_, index) => index + 1)
-    const syntax = pixelSyntax(entry.transferSyntax)
-    const form = bulkForm(acceptOf(ctx), syntax, numbers.length)
-    const tag = entityTag(entry.sha256, String(form.isMultipart), form.type, numbers.join(','))
-    if (isUnchanged(ctx, tag)) return undefined
-    const parts = []
-    for (const number of numbers) {
-      parts.push({
-        type: `${form.type}; transfer-syntax=${syntax}`,
-        location: `${instancePath(entry)}/frames/${number}`,
-        content: storedContent(opened, entry.sop, await frames.frame(number, data)),
-      })
-    }
-    const bytes = parts.reduce((sum, { content }) => sum + content.bytes, 0)
-    await accessed(`frames ${numbers.join(',')}`.slice(0, 256), 1, bytes)
-    return answerOf(parts, form)
-  }
-
+export function createFrameRoutes(deps: FrameDeps) {
+  const { doors } = deps
   return {
     /** PS3.18 §10.4.1.1.6. */
     frames: (ctx: Context): Promise<void> =>
       withStudy(ctx, doors, async (opened) => {
         const numbers = frameNumbers(ctx.params['frames'] ?? '')
         const [entry] = await entriesOf(opened)
-        return entry === undefined ? undefined : framesAnswer(opened, entry, numbers)
+        return entry && framesAnswer(opened, deps, { entry, numbers })
       }),
 
     /** PS3.18 §10.4.1.1.5: what `BulkDataURI` in metadata refers to. */
@@ -64,10 +44,10 @@ export function createFrameRoutes(doors: Readers) {
         const path = bulkPath(ctx.params['path'] ?? '')
         const [entry] = await entriesOf(opened)
         if (entry === undefined) return undefined
-        if (path === pixelData) return framesAnswer(opened, entry)
+        if (path === pixelData) return framesAnswer(opened, deps, { entry })
         const data = randomAccess(opened.reader, entry, opened.signal)
         const value = await bulkValue(data, entry.transferSyntax, path)
-        const form = bulkForm(acceptOf(ctx), '', 1)
+        const form = bulkForm(acceptOf(ctx), { syntax: '', makes: () => false }, 1)
         if (isUnchanged(ctx, entityTag(entry.sha256, String(form.isMultipart), path))) {
           return undefined
         }
@@ -79,7 +59,48 @@ export function createFrameRoutes(doors: Readers) {
   }
 }
 
-function frameNumbers(text: string): number[] {
+type Wish = { entry: InstanceEntry; numbers?: number[] }
+
+/** Frames as they are stored, or decoded where the client asks for that. */
+async function framesAnswer(
+  opened: Opened,
+  { known, pool }: FrameDeps,
+  { entry, numbers: wanted }: Wish,
+): Promise<Answer | undefined> {
+  const { ctx, reader, signal, accessed } = opened
+  if (entry.damaged === true) {
+    throw new ProtocolError('instance_malformed', 'the pixels do not fit their description')
+  }
+  const data = randomAccess(reader, entry, signal)
+  const frames = await known(entry, () => openFrames({ ...entry, data }))
+  const numbers = wanted ?? Array.from({ length: frames.count }, (_, index) => index + 1)
+  const syntax = pixelSyntax(entry.transferSyntax)
+  const form = bulkForm(acceptOf(ctx), { ...storedOf(entry), syntax }, numbers.length)
+  const { target } = form
+  const names = [entry.sha256, String(form.isMultipart), form.type, target, numbers.join(',')]
+  if (isUnchanged(ctx, entityTag(...names))) return undefined
+  const parts: Part[] = []
+  let bytes = 0
+  for (const number of numbers) {
+    const places = await frames.frame(number, data)
+    bytes += places.reduce((sum, { length }) => sum + length, 0)
+    const image = { ...entry, data, frames }
+    parts.push({
+      type: `${form.type}; transfer-syntax=${target}`,
+      location: `${instancePath(entry)}/frames/${number}`,
+      content:
+        target === syntax
+          ? storedContent(opened, entry.sop, places)
+          : madeContent(async function* () {
+              yield await transcodeFrame(image, { number, target, pool })
+            }),
+    })
+  }
+  await accessed(`frames ${numbers.join(',')}`.slice(0, 256), 1, bytes)
+  return answerOf(parts, form)
+}
+
+export function frameNumbers(text: string): number[] {
   const numbers = text.split(',').map((one) => (/^\d{1,9}$/.test(one.trim()) ? Number(one) : 0))
   const isRight =
     numbers.every((number) => number > 0) && numbers.length <= dicomwebLimits.framesPerRequest
@@ -95,10 +116,15 @@ function bulkPath(text: string): string {
   return path
 }
 
+export type FrameCache = ReturnType<typeof createFrameCache>
+
 /** Where frames lie is found once per image, not once per frame; the least recently used are forgotten. */
-function createFrameCache() {
+export function createFrameCache() {
   const cache = new Map<string, Frames>()
-  return async ({ sha256 }: InstanceEntry, open: () => Promise<Frames>): Promise<Frames> => {
+  return async (
+    { sha256 }: Pick<InstanceEntry, 'sha256'>,
+    open: () => Promise<Frames>,
+  ): Promise<Frames> => {
     const frames = cache.get(sha256) ?? (await open())
     cache.delete(sha256)
     cache.set(sha256, frames)

@@ -1,13 +1,18 @@
 import { ProtocolError } from '#protocol/errors.ts'
-import { transferSyntaxes } from '../dicom/transfer-syntax.ts'
+import { htj2kLossless } from '../dicom/transcode/transcode.ts'
 import { covers, type MediaRange, parseAccept } from './media-types.ts'
 
 /** How an answer is put together, and which media type its content has. */
 export type Form = { isMultipart: boolean; type: string }
+/** And which transfer syntax each of its things gets. */
+export type SyntaxForm = Form & { targets: readonly string[] }
+
+/** Something stored: its syntax, and which others it can be had in. */
+export type Stored = { syntax: string; makes(target: string): boolean }
 
 const multipart = 'multipart/related'
 
-/** JSON answers (PS3.18 §8.7.3.2); DICOM's XML is not offered. */
+/** JSON answers (PS3.18 §8.7.3.2). */
 export function requireJson(accept: string | undefined): void {
   const types = ['application/dicom+json', 'application/json']
   const ranges = parseAccept(accept)
@@ -15,28 +20,53 @@ export function requireJson(accept: string | undefined): void {
   throw notAcceptable('metadata and search results are given as application/dicom+json')
 }
 
+const dicom = 'application/dicom'
+const octets = 'application/octet-stream'
+
 /** Whole instances: `application/dicom`, as parts or, when it is one, alone. */
-export const instanceForm = (accept: string | undefined, syntaxes: readonly string[]): Form =>
-  choose(accept, { types: ['application/dicom'], count: syntaxes.length, syntaxes })
+export const instanceForm = (accept: string | undefined, stored: readonly Stored[]): SyntaxForm =>
+  choose(accept, { types: [dicom], count: stored.length, stored })
 
 /** Pixels and other bulk values: as bytes, or under the compressed image's own media type (PS3.18 §8.7.3.3). */
-export function bulkForm(accept: string | undefined, syntax: string, count: number): Form {
-  const image = imageTypes.get(syntax)
-  const types = ['application/octet-stream', ...(image === undefined ? [] : [image])]
-  return choose(accept, { types, count, syntaxes: [syntax] })
+export function bulkForm(
+  accept: string | undefined,
+  stored: Stored,
+  count: number,
+): Form & { target: string } {
+  const image = imageTypes.get(stored.syntax)
+  const types = [octets, ...(image === undefined ? [] : [image])]
+  if (image !== htj2kType && stored.makes(htj2kLossless)) types.push(htj2kType)
+  const { targets, ...form } = choose(accept, { types, count, stored: [stored] })
+  return { ...form, target: targets[0] ?? stored.syntax }
 }
 
-type Offer = { types: readonly string[]; count: number; syntaxes: readonly string[] }
+/** Pictures: JPEG unless PNG is preferred; several come as parts. */
+export function pictureForm(accept: string | undefined, count: number): Form {
+  const types = ['image/jpeg', 'image/png']
+  const [any] = types
+  for (const { type, parameters } of parseAccept(accept)) {
+    if (type === '*/*' && any !== undefined) return { isMultipart: count !== 1, type: any }
+    const isMultipart = type === multipart || type === 'multipart/*'
+    const wanted = isMultipart ? (parameters.get('type')?.toLowerCase() ?? '*/*') : type
+    const offered = types.find((one) => covers(wanted, one))
+    if (offered !== undefined && (isMultipart || count === 1)) return { isMultipart, type: offered }
+  }
+  throw notAcceptable('pictures are given as image/jpeg or image/png')
+}
+
+type Offer = { types: readonly string[]; count: number; stored: readonly Stored[] }
 
 /** The first form for which some range accepts each syntax: clients list one range for every syntax they can read. */
-function choose(accept: string | undefined, offer: Offer): Form {
+function choose(accept: string | undefined, offer: Offer): SyntaxForm {
   const candidates = parseAccept(accept).flatMap((range) => {
     const form = formOf(range, offer)
     return form === undefined ? [] : [{ range, form }]
   })
   for (const { form } of candidates) {
     const alike = candidates.filter((one) => isSame(one.form, form)).map(({ range }) => range)
-    if (offer.syntaxes.every((syntax) => alike.some((range) => suits(range, syntax)))) return form
+    const targets = offer.stored.map((one) => targetOf(one, form.type, alike))
+    const isAccepted = (target: string | undefined): target is string => target !== undefined
+    if (targets.every(isAccepted)) return { ...form, targets }
   }
   throw notAcceptable('nothing that is stored here has an accepted form')
 }
@@ -59,16 +89,25 @@ function formOf(range: MediaRange, { types, count }: Offer): Form | undefined {
 }
 
 /**
- * Nothing is transcoded here: what is stored is what is given. A client that names no syntax gets it too, although the
- * standard means Explicit VR Little Endian by that (PS3.18 §8.7.3.5.2): those clients look at what they get, and a
- * refusal helps nobody. Uncompressed little-endian pixels are the same bytes in either form of elements.
+ * As stored when a range allows that, else the first syntax that was asked for and can be made. A client that names no
+ * syntax gets what is stored, although the standard means Explicit VR Little Endian by that (PS3.18 §8.7.3.5.2): those
+ * clients look at what they get, and nothing is decoded that nobody asked for.
  */
-function suits({ parameters }: MediaRange, stored: string): boolean {
-  const wanted = parameters.get('transfer-syntax')
-  if (wanted === undefined || wanted === '*' || wanted === stored) return true
-  const { explicitLittleEndian, implicitLittleEndian } = transferSyntaxes
-  return wanted === explicitLittleEndian && stored === implicitLittleEndian
+function targetOf(
+  { syntax, makes }: Stored,
+  type: string,
+  ranges: readonly MediaRange[],
+): string | undefined {
+  const wishes = ranges.map(({ parameters }) => parameters.get('transfer-syntax') ?? '*')
+  const isStored = wishes.some((wish) => wish === '*' || wish === syntax)
+  if (isStored && fits(type, syntax)) return syntax
+  const wanted = wishes.map((wish) => (wish === '*' && type === htj2kType ? htj2kLossless : wish))
+  return wanted.find((wish) => wish !== '*' && fits(type, wish) && makes(wish))
 }
+
+/** An image's media type says what it is compressed with; the others hold anything. */
+const fits = (type: string, syntax: string): boolean =>
+  type === dicom || type === octets || imageTypes.get(syntax) === type
 
 /** Media types of compressed frames (PS3.18 Table 8.7.3-5). */
 const imageTypes = new Map(
@@ -101,5 +140,7 @@ const imageTypes = new Map(
     '1.2.840.10008.1.2.4.108': 'video/mp4',
   }),
 )
+
+const htj2kType = 'image/jphc'
 
 const notAcceptable = (why: string) => new ProtocolError('not_acceptable', why)

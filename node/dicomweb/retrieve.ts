@@ -5,10 +5,12 @@ import type { Doors } from '../access/doors.ts'
 import type { Bytes } from '../dicom/bulk.ts'
 import type { RandomAccess } from '../dicom/data-set.ts'
 import { createPart10Header } from '../dicom/part10.ts'
+import type { PixelPool } from '../dicom/pixel-workers/pool.ts'
+import { canTranscode, transcode } from '../dicom/transcode/transcode.ts'
 import { isNative, transferSyntaxes } from '../dicom/transfer-syntax.ts'
 import { type Answer, type Context, entityTag, isUnchanged, sendContent } from './answer.ts'
-import { type Content, contentOf, joined, multipartOf, type Part } from './content.ts'
-import { type Form, instanceForm } from './negotiation.ts'
+import { type Content, contentOf, joined, madeContent, multipartOf, type Part } from './content.ts'
+import { type Form, instanceForm, type Stored } from './negotiation.ts'
 import { instancePath, uidsOf } from './paths.ts'
 
 export type Readers = Pick<Doors, 'openStudy' | 'accessed'>
@@ -81,47 +83,69 @@ async function entryOf(
 }
 
 /** Instances as DICOM files (PS3.18 §10.4.1.1.1 to 3). */
-export const retrieveInstances = (ctx: Context, doors: Readers): Promise<void> =>
+export const retrieveInstances = (ctx: Context, doors: Readers, pool: PixelPool): Promise<void> =>
   withStudy(ctx, doors, async (opened) => {
     const entries = await entriesOf(opened)
-    const form = instanceForm(
-      acceptOf(ctx),
-      entries.map(({ transferSyntax }) => transferSyntax),
-    )
-    return filesAnswer(opened, entries, form)
+    return filesAnswer(opened, { entries, accept: acceptOf(ctx), pool })
   })
 
 export async function filesAnswer(
-  { ctx, reader, signal, accessed }: Opened,
-  entries: readonly InstanceEntry[],
-  form: Form,
+  opened: Opened,
+  wish: { entries: readonly InstanceEntry[]; accept: string | undefined; pool: PixelPool },
 ): Promise<Answer | undefined> {
-  const tag = entityTag(String(form.isMultipart), ...entries.map(({ sha256 }) => sha256))
-  if (isUnchanged(ctx, tag)) return undefined
-  const parts = entries.map((entry) => filePart(reader, entry, signal))
+  const { ctx, accessed } = opened
+  const { entries, pool } = wish
+  const form = instanceForm(wish.accept, entries.map(storedOf))
+  const names = entries.map(({ sha256 }, index) => `${sha256} ${form.targets[index]}`)
+  if (isUnchanged(ctx, entityTag(String(form.isMultipart), ...names))) return undefined
   const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0)
   await accessed('instances', entries.length, bytes)
-  return answerOf(parts, form)
+  const isStored = form.targets.every((target, index) => target === entries[index]?.transferSyntax)
+  const parts: Part[] = []
+  for (const [index, entry] of entries.entries()) {
+    const target = form.targets[index] ?? entry.transferSyntax
+    const isOnly = entries.length === 1
+    parts.push(await filePart(opened, { entry, target, pool, isOnly }))
+  }
+  return answerOf(parts, form, isStored)
 }
 
+/** What negotiation needs to know of an instance. */
+export const storedOf = (entry: InstanceEntry): Stored => ({
+  syntax: entry.transferSyntax,
+  makes: (target) => canTranscode(entry, target),
+})
+
 /** Parts in the agreed form. */
-export function answerOf(parts: readonly Part[], form: Form): Answer {
+export function answerOf(parts: readonly Part[], form: Form, isRangeable = true): Answer {
   const [only] = parts
   if (!form.isMultipart && only !== undefined) {
-    return { type: only.type, content: only.content, isRangeable: true }
+    return { type: only.type, content: only.content, isRangeable }
   }
   return { ...multipartOf(parts, form), isRangeable: false }
 }
 
-function filePart(reader: StudyReader, entry: InstanceEntry, signal: AbortSignal): Part {
+type FileWish = { entry: InstanceEntry; target: string; pool: PixelPool; isOnly: boolean }
+
+async function filePart(opened: Opened, { entry, target, pool, isOnly }: FileWish): Promise<Part> {
+  const { reader, signal } = opened
   const { sop, sopClass, transferSyntax, bytes } = entry
-  const header = createPart10Header({ sopClass, sopUid: sop, transferSyntax })
+  const header = createPart10Header({ sopClass, sopUid: sop, transferSyntax: target })
+  const make = () =>
+    transcode({ ...entry, data: randomAccess(reader, entry, signal) }, target, pool)
   return {
-    type: `application/dicom; transfer-syntax=${transferSyntax}`,
+    type: `application/dicom; transfer-syntax=${target}`,
     location: instancePath(entry),
     content: joined([
       contentOf(header),
-      { bytes, read: (range) => reader.read(sop, range, signal) },
+      transferSyntax === target
+        ? { bytes, read: (range) => reader.read(sop, range, signal) }
+        : isOnly
+          ? await make()
+          : // One after the other, as each is wanted.
+            madeContent(async function* () {
+              yield* (await make()).read()
+            }),
     ]),
   }
 }

@@ -3,7 +3,7 @@ import type { Doors } from '../access/doors.ts'
 import type { Query } from '../archive/archive.ts'
 import { matchesQuery } from '../archive/matching.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
-import { type Context, sendJson } from './answer.ts'
+import { type Context, sendJson, warn } from './answer.ts'
 import { requireJson } from './negotiation.ts'
 import { uidsOf } from './paths.ts'
 import { parseSearch, type Search } from './query.ts'
@@ -67,7 +67,7 @@ async function attributesOf(
 async function sendRows(ctx: Context, level: Level, search: Search, found: Found): Promise<void> {
   const warnings = [...search.warnings, ...found.warnings]
   if (found.more) warnings.push('There are additional results that can be requested.')
-  for (const warning of warnings) ctx.append('Warning', `299 cami "${quotable(warning)}"`)
+  for (const warning of warnings) warn(ctx, warning)
   ctx.set('Cache-Control', 'private, no-cache')
   ctx.status = 200
   await sendJson(
@@ -75,7 +75,3 @@ async function sendRows(ctx: Context, level: Level, search: Search, found: Found
     found.matches.map((attributes) => rowOf(attributes, level, search)),
   )
 }
-
-/** Header values are ASCII; an organization's name is not. */
-const quotable = (text: string): string =>
-  text.replaceAll(/[^\x20-\x7e]/gu, (char) => encodeURIComponent(char)).replaceAll(/["\\]/g, "'")
