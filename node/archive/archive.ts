@@ -147,6 +147,8 @@ export type Archive = AsyncDisposable & {
    * `undefined`: it is not here, or in quarantine.
    */
   verify(sop: SopUid): Promise<{ study: StudyUid; sopClass: string; isIntact: boolean } | undefined>
+  /** Whether it is here, and not in quarantine. */
+  has(sop: SopUid): boolean
   /** Its source says that nothing more will come: the study is complete without a time of quiet. */
   complete(study: StudyUid): Promise<void>
   /** For `authorize`: what is known of a study without opening it. */

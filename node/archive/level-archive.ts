@@ -137,6 +137,7 @@ async function createArchive(
       return createSink(ingest, declared, origin)
     },
     complete: completion.settle,
+    has: (sop) => catalog.instance(sop) !== undefined,
     ...createDoors(options, { valueLog, catalog }),
     ...createIndexSource(options, { catalog, sequence }),
     ...createEntries({ valueLog, catalog, sequence }),

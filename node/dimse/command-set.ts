@@ -49,6 +49,8 @@ export type Answer = {
   counts?: Counts
   /** Of an instance that the request did not name (N-CREATE). */
   sopUid?: string
+  /** Says more of a failure, as a service defines it (PS3.7 §C.5). */
+  errorId?: number
 }
 
 /** A request of ours. */
@@ -75,6 +77,7 @@ const element = {
   dataSetType: 0x0800,
   status: 0x0900,
   errorComment: 0x0902,
+  errorId: 0x0903,
   affectedSopUid: 0x1000,
   requestedSopUid: 0x1001,
   eventTypeId: 0x1002,
@@ -212,6 +215,7 @@ export function response(to: Command, answer: Answer): Buffer {
     [element.dataSetType, us(dataSet === undefined ? noDataSet : someDataSet)],
     [element.status, us(status)],
     ...(comment === '' ? [] : [[element.errorComment, text(comment)] as const]),
+    ...optional(element.errorId, answer.errorId),
     ...(sopUid === '' ? [] : [[element.affectedSopUid, uid(sopUid)] as const]),
     ...optional(element.eventTypeId, to.eventTypeId),
     ...optional(element.actionTypeId, to.actionTypeId),
