@@ -29,7 +29,8 @@ const cases: [tag: string, values: string[], expected: boolean][] = [
   ['00100010', ['семенов пётр*'], true],
   ['00100010', ['semenov'], true],
   ['00100010', ['*ильи?'], true],
-  ['00100010', ['семенов'], false],
+  ['00100010', ['семенов'], true],
+  ['00100010', ['семено'], false],
   ['00100010', ['Cемёнов*'], true], // the first letter is Latin
   ['00100010', [''], true],
   ['00081030', ['*'], true],
@@ -96,4 +97,24 @@ test('folding is idempotent', () => {
       assert.equal(foldName(folded), folded)
     }),
   )
+})
+
+test('a name is found in the other alphabet, however it is transliterated', () => {
+  const named = (Alphabetic: string) => ({ '00100010': { vr: 'PN', Value: [{ Alphabetic }] } })
+  const finds = (name: string, wanted: string) =>
+    matchesQuery(named(name), { '00100010': [wanted] })
+  for (const [name, ...others] of [
+    ['ИВАНОВ^ПЁТР', 'Ivanov^Petr', 'IVANOV PYOTR', 'ivanov*', 'Ivanov^Piotr'],
+    ['Щербаков^Юрий', 'Shcherbakov^Yuriy', 'SCHERBAKOV^YURI', 'Sherbakov*', 'Shcherbakov^Jurij'],
+    ['Соловьёва^Юлия', 'Solovyova^Yuliya', 'Solovyeva^Iuliia', 'SOLOVEVA^JULIA', "Solov'eva*"],
+    ['Цой^Александр', 'TSOI^ALEKSANDR', 'Tsoy^Alexandr'],
+    ['Хохлов^Жан', 'Khokhlov^Zhan', 'Hohlov*'],
+    ['Shcherbakov^Yuriy', 'Щербаков*', 'ЩЕРБАКОВ^ЮРИЙ', 'щербаков юрий'],
+    ['Ivanov^Petr', 'Иванов^Пётр', 'ИВАНОВ^ПЕТР', 'иван*'],
+    ['Люкceмбypг', 'Люксембург', 'Lyuksemburg'],
+  ] as const) {
+    for (const wanted of others) assert.ok(finds(name, wanted), wanted)
+  }
+  assert.ok(!finds('Иванов', 'Petrov'))
+  assert.ok(!finds('Маша', 'Маща'), 'within one alphabet letters are letters')
 })

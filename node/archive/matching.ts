@@ -1,5 +1,5 @@
 import type { DicomJson, DicomJsonElement, DicomJsonValue } from '../dicom/dicom-json.ts'
-import { foldName } from './folding.ts'
+import { differInScript, foldName, soundName } from './folding.ts'
 
 /**
  * Attribute matching of C-FIND and QIDO-RS (PS3.4 §C.2.2.2). Keys are tags `GGGGEEEE`, or paths into sequences
@@ -33,8 +33,14 @@ function matchesElement(element: DicomJsonElement, wanted: string): boolean {
   const values = element.Value ?? []
   switch (element.vr) {
     case 'PN': {
-      const pattern = foldName(wanted)
-      return values.some((value) => nameGroups(value).some((name) => matchesGlob(pattern, name)))
+      const [pattern, sound] = [foldName(wanted), soundName(wanted)]
+      return values.some((value) =>
+        groupsOf(value).some(
+          (name) =>
+            matchesGlob(pattern, foldName(name)) ||
+            (differInScript(wanted, name) && matchesGlob(sound, soundName(name))),
+        ),
+      )
     }
     case 'DA':
     case 'TM':
@@ -69,14 +75,18 @@ function matchesElement(element: DicomJsonElement, wanted: string): boolean {
 const textsOf = (values: DicomJsonValue[]): string[] =>
   values.filter((value) => typeof value === 'string' || typeof value === 'number').map(String)
 
-/** The folded component groups of a person name; each is matched on its own. */
-export function nameGroups(value: DicomJsonValue | undefined): string[] {
-  if (typeof value === 'string') return [foldName(value)]
+/** What a person name is found under: its component groups folded, and their sound in another alphabet. */
+export const nameKeys = (value: DicomJsonValue | undefined): string[] => [
+  ...new Set(groupsOf(value).flatMap((group) => [foldName(group), soundName(group)])),
+]
+
+/** The component groups of a person name; each is matched on its own. */
+function groupsOf(value: DicomJsonValue | undefined): string[] {
+  if (typeof value === 'string') return [value]
   if (typeof value !== 'object' || value === null) return []
   return Object.values(value)
     .filter((group): group is string => typeof group === 'string')
-    .map(foldName)
-    .filter((group) => group !== '')
+    .filter((group) => foldName(group) !== '')
 }
 
 /** `*` is any text and `?` one character. Two pointers instead of a regular expression: no input makes it slow. */

@@ -1,7 +1,7 @@
 import type { Query } from './archive.ts'
 import * as keys from './catalog-keys.ts'
 import type { KeyRange } from './catalog-keys.ts'
-import { foldName } from './folding.ts'
+import { foldName, soundName } from './folding.ts'
 import { hasWildcard, isUniversal, parseRange } from './matching.ts'
 
 /** Where a search looks for studies. What it finds there is only a candidate: all keys are compared afterwards. */
@@ -28,7 +28,7 @@ export function planSearch(query: Query): Plan {
   const ranges =
     rangesOf(values('00100020'), patient, keys.patientSearch) ??
     rangesOf(values('00080050'), accession, keys.accessionSearch) ??
-    rangesOf(values('00100010'), name, (text) => keys.nameSearch(foldName(text)))
+    nameRanges(values('00100010'))
   if (ranges !== undefined) return unordered(ranges)
   return planByTime(values)
 }
@@ -67,6 +67,13 @@ function rangesOf(
     ranges.push(isWhole ? keys.rangeOf(kind, text) : keys.prefixRange(kind, text))
   }
   return ranges.length === 0 ? undefined : ranges
+}
+
+/** Names are kept as they are written and as they sound. */
+function nameRanges(values: readonly string[]): KeyRange[] | undefined {
+  const written = rangesOf(values, name, (text) => keys.nameSearch(foldName(text)))
+  const heard = rangesOf(values, name, (text) => keys.nameSearch(soundName(text)))
+  return written && heard && [...written, ...heard]
 }
 
 type Days = { from?: string; to?: string }
