@@ -12,7 +12,8 @@ import type {
   StudyRow,
 } from './catalog-rows.ts'
 import { foldIdentifier, foldName } from './folding.ts'
-import { nameGroups } from './matching.ts'
+import { nameKeys } from './matching.ts'
+import { isPlaceholderId } from './patient-id.ts'
 
 export type InstanceChange = Extract<Change, { kind: 'instance' }>
 
@@ -109,7 +110,7 @@ export function patientOf(seq: number, attributes: DicomJson): StudyRow['patient
   const name = foldName(textOf(attributes, '00100010'))
   const birthDate = textOf(attributes, '00100030')
   return {
-    ...(id !== '' && { id: { seq, value: id } }),
+    ...(!isPlaceholderId(id) && { id: { seq, value: id } }),
     ...(name !== '' && { name: { seq, value: name } }),
     ...(birthDate !== '' && { birthDate: { seq, value: birthDate } }),
   }
@@ -131,7 +132,7 @@ export function searchKeysOf(row: StudyRow): string[] {
     patientIds: [attributes, ...also].map((patient) => textOf(patient, '00100020')),
     accession: textOf(attributes, '00080050'),
     names: [attributes, ...also].flatMap((patient) =>
-      (patient['00100010']?.Value ?? []).flatMap(nameGroups),
+      (patient['00100010']?.Value ?? []).flatMap(nameKeys),
     ),
     date: textOf(attributes, '00080020'),
     time: textOf(attributes, '00080030'),
