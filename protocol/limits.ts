@@ -126,6 +126,8 @@ export const readingLimits = {
 
 export const indexLimits = {
   entryIntervalMs: 10 * second,
+  /** How long the first of several changes waits for the others. */
+  gatherMs: 200,
   pushBatch: 64,
   followBatch: 64,
   /** Batches a follower has not taken in yet; what comes above this is dropped and asked for again. */
@@ -136,6 +138,8 @@ export const indexLimits = {
   pendingStudiesMax: 10_000,
   changesPerRead: 256,
   studyQuietMs: 60 * second,
+  /** Of a CT, whose reconstructions come late (DQ-18). */
+  studyQuietCtMs: 300 * second,
   seriesPerRecordMax: 512,
 } as const
 
@@ -203,6 +207,16 @@ export const worklistLimits = {
   resultsMax: 1000,
 } as const
 
+/** Storage commitment (PS3.4 §J). */
+export const commitmentLimits = {
+  /** Instances of one transaction. */
+  referencesMax: 5000,
+  /** The report goes out on the association of its request, or after this time on another. */
+  reportDelayMs: 30 * second,
+  /** How long we ourselves wait for a report on the association of our request. */
+  reportWaitMs: 10 * second,
+} as const
+
 /** Work for peers that may be out of reach. */
 export const queueLimits = {
   jobsMax: 10_000,
@@ -210,6 +224,25 @@ export const queueLimits = {
   attemptsMax: 20,
   delayMs: 10 * second,
   delayMsMax: 1 * hour,
+} as const
+
+/** Query and retrieval over DIMSE (PS3.4 §C). */
+export const queryLimits = {
+  keysMax: 256,
+  /** Of one key: a list of UIDs may be long. */
+  valuesMax: 10_000,
+  /** Responses to one C-FIND; who gets so many narrows the query. */
+  matchesMax: 10_000,
+  /** Responses between two turns of everybody else. */
+  matchesPerTurn: 32,
+  /** Instances of one C-GET or C-MOVE. */
+  instancesMax: 100_000,
+  /** An instance up to this length is read and verified whole before its first byte is sent. */
+  aheadBytes: 4 * MiB,
+  /** Pending responses of a retrieval come no more often than this. */
+  progressIntervalMs: 1 * second,
+  /** SOP Instance UIDs that a response names as failed. */
+  failedListMax: 10_000,
 } as const
 
 /** One data set (PS3.5). */
@@ -289,6 +322,22 @@ export const overlayLimits = {
   noteInstancesMax: 20_000,
 } as const
 
+/** Reading everything again (dicom.md, section 6). */
+export const scrubLimits = {
+  bytesPerSecond: 20 * MiB,
+  passMs: 30 * 24 * hour,
+  /** Between two passes, when they take less than that. */
+  pauseMs: 24 * hour,
+  retryMs: 10 * minute,
+  sleepMsMax: 1 * hour,
+  waitMsMin: 5,
+  /** Above this rate of intake and reading the scrub goes slowly. */
+  trafficWindowMs: 1 * second,
+  trafficBytesPerSecond: 1 * MiB,
+  /** Rows that differ, above which the catalog is made again instead of mended. */
+  differencesMax: 100_000,
+} as const
+
 /** Records that cannot be rebuilt, and the audit log. */
 export const recordLimits = {
   keyLength: 512,
@@ -337,6 +386,8 @@ export const httpLimits = {
   /** Requests for one study by one session within this time are one opening of it in the audit. */
   openingMs: 5 * minute,
   openingsMax: 10_000,
+  /** Studies of one STOW-RS request that have an audit record of their own. */
+  storedStudiesAudited: 1000,
 } as const
 
 /** Frames that the node itself decodes: pictures and other transfer syntaxes. */
@@ -371,6 +422,9 @@ export const dicomwebLimits = {
   partsMax: 10_000,
   /** What may stand before the first part. */
   preambleBytes: 64 * KiB,
+  /** Metadata and bulk values of one request that stores them apart are held in memory. */
+  storedMetadataBytes: 16 * MiB,
+  storedBulkBytes: 256 * MiB,
 } as const
 
 /** Discs, folders and ZIP files that are brought in. */

@@ -25,7 +25,7 @@ export type Link = {
 export type LinkDeps = {
   /** See `createPduGuard`. */
   allowed: (type: number) => number | undefined
-  /** Takes one event; nothing more is read until the promise, if there is one, resolves. */
+  /** Takes one event; nothing more is read until the promise, if there is one, resolves. Its bytes end then: copy. */
   handle: (event: PduEvent) => Promise<void> | undefined
   /** After all events of a piece of input. */
   onReceived: (bytes: number) => void
@@ -54,6 +54,11 @@ export function createLink(socket: Socket, deps: LinkDeps): Link {
     close(abortPdu(reason, source))
   }
 
+  const received = (chunk: Buffer) => {
+    deps.onReceived(chunk.length)
+    release(chunk)
+  }
+
   socket.on('data', (chunk: Buffer) => {
     if (isClosing) return
     try {
@@ -61,11 +66,11 @@ export function createLink(socket: Socket, deps: LinkDeps): Link {
         isClosing ? undefined : deps.handle(event),
       )
       if (wait === undefined) {
-        deps.onReceived(chunk.length)
+        received(chunk)
         return
       }
       socket.pause()
-      wait.then(() => deps.onReceived(chunk.length)).then(() => socket.resume(), fail)
+      wait.then(() => received(chunk)).then(() => socket.resume(), fail)
     } catch (error) {
       fail(error)
     }
@@ -92,6 +97,16 @@ export function createLink(socket: Socket, deps: LinkDeps): Link {
       return guard.isInside
     },
   }
+}
+
+/**
+ * Nobody keeps a piece of input: whoever needs one copies it. Its memory is given back at once, because the collector
+ * would come for it only after tens of megabytes, with a mark over the whole heap each time.
+ */
+function release(chunk: Buffer): void {
+  const { buffer } = chunk
+  const isItsOwn = buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength
+  if (isItsOwn) buffer.transfer(0)
 }
 
 const ourFailure = { reason: abortReason.unspecified, source: abortSource.provider }

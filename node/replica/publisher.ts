@@ -77,8 +77,10 @@ export async function openPublisher(deps: Deps): Promise<Publisher> {
     }
   }
   let isQueued = false
+  let gathering: NodeJS.Timeout | undefined
   const run = (): void => {
-    // However many instances arrive, one round that has not begun yet sees them all.
+    clearTimeout(gathering)
+    gathering = undefined
     if (state.isClosed || isQueued) return
     isQueued = true
     work = work.then(() => {
@@ -92,19 +94,26 @@ export async function openPublisher(deps: Deps): Promise<Publisher> {
     if (event.kind === 'study-complete') {
       const from = state.pending.get(event.study)?.from ?? 0
       state.pending.set(event.study, { due: clock(), from })
+      run()
+    } else if (!state.isClosed) {
+      // However many instances arrive, one round sees them all: each costs reads and a write.
+      gathering ??= setTimeout(run, indexLimits.gatherMs)
     }
-    run()
   })
   run()
 
   return {
     push: (connection) => pusher.push(connection),
     head: () => published.head(),
-    settled: () => work,
+    settled() {
+      run()
+      return work
+    },
     async [Symbol.asyncDispose]() {
       state.isClosed = true
       stopListening()
       pusher.stop()
+      clearTimeout(gathering)
       await work
       clearTimeout(timer)
     },
