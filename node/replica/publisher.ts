@@ -77,10 +77,8 @@ export async function openPublisher(deps: Deps): Promise<Publisher> {
     }
   }
   let isQueued = false
-  let gathering: NodeJS.Timeout | undefined
   const run = (): void => {
-    clearTimeout(gathering)
-    gathering = undefined
+    gathering.end()
     if (state.isClosed || isQueued) return
     isQueued = true
     work = work.then(() => {
@@ -88,6 +86,7 @@ export async function openPublisher(deps: Deps): Promise<Publisher> {
       return round()
     })
   }
+  const gathering = createGathering(run)
   const later = (ms: number | undefined): NodeJS.Timeout | undefined =>
     ms === undefined || state.isClosed ? undefined : setTimeout(run, Math.max(ms, 10))
   const stopListening = archive.on((event) => {
@@ -95,10 +94,7 @@ export async function openPublisher(deps: Deps): Promise<Publisher> {
       const from = state.pending.get(event.study)?.from ?? 0
       state.pending.set(event.study, { due: clock(), from })
       run()
-    } else if (!state.isClosed) {
-      // However many instances arrive, one round sees them all: each costs reads and a write.
-      gathering ??= setTimeout(run, indexLimits.gatherMs)
-    }
+    } else gathering.begin()
   })
   run()
 
@@ -113,9 +109,21 @@ export async function openPublisher(deps: Deps): Promise<Publisher> {
       state.isClosed = true
       stopListening()
       pusher.stop()
-      clearTimeout(gathering)
+      gathering.end()
       await work
       clearTimeout(timer)
+    },
+  }
+}
+
+/** However many instances arrive, one round sees them all: each costs reads and a write. */
+function createGathering(run: () => void): { begin(): void; end(): void } {
+  let timer: NodeJS.Timeout | undefined
+  return {
+    begin: () => void (timer ??= setTimeout(run, indexLimits.gatherMs)),
+    end() {
+      clearTimeout(timer)
+      timer = undefined
     },
   }
 }
