@@ -60,6 +60,7 @@ const spellings: readonly [RegExp, string][] = [
   [/ck/g, 'k'],
   [/ph/g, 'f'],
   [/x/g, 'ks'],
+  [/[iy]{2,}(?=[aeou])/g, 'i'],
   [/[yij]u/g, 'u'],
   [/[yij]a/g, 'a'],
   [/[yij][oe]/g, 'e'],
