@@ -93,6 +93,10 @@ export const NodeConfig = z.strictObject({
     /** Values of the Host header that are answered; empty: the listening address only. */
     allowedHosts: z.array(z.string()).default([]),
     viewerDir: z.string().default('dist/viewer'),
+    /** Origins (`https://viewer.example`) whose pages may use DICOMweb with a bearer token; none by default. */
+    allowedOrigins: z.array(z.url()).default([]),
+    /** DELETE over DICOMweb hides what it names, for a reason, or is refused. */
+    deletePolicy: z.enum(['reject', 'refuse']).default('reject'),
   }),
   admin: z.strictObject({ host: z.string(), port }).exactOptional(),
   dimse: z.strictObject({
@@ -124,6 +128,8 @@ export const NodeConfig = z.strictObject({
       freeBytesMin: z.number().min(0),
     })
     .exactOptional(),
+  /** Where discs are mounted that may be imported; below it only. */
+  mediaDir: z.string().min(1).exactOptional(),
   /** The first accounts, read once by a node that has none (mode 0600; holds passwords). */
   accountsFile: z.string().min(1).exactOptional(),
   /** The demo region: second factor off, screens say so. */

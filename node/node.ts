@@ -8,6 +8,7 @@ import type { Host } from '#protocol/transport/transport.ts'
 import { createAccounts } from './access/accounts.ts'
 import { createAssertions, type AssertionRequest } from './access/assertions.ts'
 import { openAuditLog } from './access/audit-log.ts'
+import { createDeviceDoors } from './access/device-doors.ts'
 import { createDoors } from './access/doors-impl.ts'
 import type { Doors } from './access/doors.ts'
 import { openFederation } from './access/federation.ts'
@@ -21,6 +22,7 @@ import { openArchive } from './archive/level-archive.ts'
 import { readPrivateKey, type NodeConfig } from './config.ts'
 import { createDicomweb } from './dicomweb/router.ts'
 import { createPixelPool } from './dicom/pixel-workers/pool.ts'
+import { createQueryRetrieve } from './dimse/query-retrieve.ts'
 import { createScp } from './dimse/scp.ts'
 import { createHolder } from './exchange/holder.ts'
 import { createRemoteStudies } from './exchange/remote-studies.ts'
@@ -30,6 +32,7 @@ import { listen } from './http/listen.ts'
 import { createRequestCounter } from './http/metrics.ts'
 import { createCollector } from './http/node-metrics.ts'
 import type { Log } from './log.ts'
+import { openMediaImports } from './media/media-imports.ts'
 import { createFollower } from './replica/follower.ts'
 import { openPublisher } from './replica/publisher.ts'
 import { openReplica, type Replica } from './replica/replica.ts'
@@ -209,6 +212,10 @@ async function openEntrances(
   parts: Kept & Region & { doors: Doors },
 ): Promise<string> {
   const { archive, audit, devices, doors } = parts
+  const self = config.organization
+  const deviceDoors = createDeviceDoors({ archive, audit, devices, self, clock: deps.clock })
+  const { aeTitle } = config.dimse
+  const retrieval = { doors: deviceDoors, aeTitle, devices: devices.list, log: deps.log }
   const scp = stack.use(
     await createScp({
       ...config.dimse,
@@ -218,13 +225,32 @@ async function openEntrances(
         return devices.list()
       },
       archive,
+      services: createQueryRetrieve(retrieval),
       audit: audit.append,
     }),
   )
   const counter = createRequestCounter()
   const pool = stack.use(createPixelPool())
-  const dicomweb = createDicomweb({ doors, archive, pool })
-  const app = createApp({ ...parts, ...deps, config, transfers: parts.remote, dicomweb, counter })
+  const dicomweb = createDicomweb({ doors, pool, deletePolicy: config.http.deletePolicy })
+  const media = stack.use(
+    await openMediaImports({
+      ...deps,
+      archive,
+      audit: audit.append,
+      dir: path.join(config.dataDir, 'uploads'),
+      ...(config.mediaDir !== undefined && { mountDir: config.mediaDir }),
+      ...(config.storage !== undefined && { freeBytesMin: config.storage.freeBytesMin }),
+    }),
+  )
+  const app = createApp({
+    ...parts,
+    ...deps,
+    config,
+    transfers: parts.remote,
+    dicomweb,
+    media,
+    counter,
+  })
   const http = stack.use(await listen(app, config.http))
   if (config.admin !== undefined) {
     const collect = createCollector({ ...parts, associations: scp.connections, counter })

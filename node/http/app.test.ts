@@ -19,6 +19,8 @@ after(() => node[Symbol.asyncDispose]())
 
 const forbidden = '{"error":{"code":"forbidden"}}'
 
+const importId = '6f1f1c38-8d9e-4f0c-9a54-0d1e0e3c6f11'
+
 test('every resource answers exactly the roles that may use it', async () => {
   const grant = {
     grantee: holder,
@@ -64,6 +66,12 @@ test('every resource answers exactly the roles that may use it', async () => {
     ['POST', '/api/grants', row(401, 403, 200, 403, 403, 403), grant],
     ['DELETE', `/api/grants/${grantId}`, row(401, 403, 204, 403, 403, 403)],
     ['DELETE', '/api/grants/01J0000000000000000000000B', row(401, 403, 404, 403, 403, 403)],
+    ['POST', '/api/media', row(401, 403, 415, 403, 403, 415)],
+    ['POST', '/api/media/folders', row(401, 403, 503, 403, 403, 503), { folder: 'cd' }],
+    ['GET', '/api/media', row(401, 403, 200, 403, 403, 200)],
+    ['GET', `/api/media/${importId}`, row(401, 403, 404, 403, 403, 404)],
+    ['GET', `/api/media/${importId}/files`, row(401, 403, 404, 403, 403, 404)],
+    ['DELETE', `/api/media/${importId}`, row(401, 403, 404, 403, 403, 404)],
     ['GET', '/api/nothing', row(404, 404, 404, 404, 404, 404)],
     ['GET', '/dicom-web/studies', row(401, 200, 200, 200, 200, 200)],
     ['GET', '/dicom-web/studies/1.2', row(401, 403, 403, 403, 403, 403)],

@@ -13,6 +13,7 @@ import { administrationRoutes } from './api/administration.ts'
 import { auditRoutes } from './api/audit.ts'
 import { deviceRoutes } from './api/devices.ts'
 import { grantRoutes, type Grants } from './api/grants.ts'
+import { mediaRoutes, type Media } from './api/media.ts'
 import { referralRoutes, type ReferralDeps } from './api/referrals.ts'
 import { regionRoutes, type RegionStatus } from './api/region.ts'
 import { sessionRoutes } from './api/session.ts'
@@ -38,6 +39,7 @@ export type AppDeps = {
   devices: Pick<DeviceRegister, 'list' | 'put'>
   referrals: ReferralDeps['referrals']
   procedureSteps: ReferralDeps['procedureSteps']
+  media: Media
   /** Routes of PS3.18, relative to `/dicom-web`. */
   dicomweb: { routes(): unknown }
   log: Log
@@ -87,6 +89,7 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
     ...deviceRoutes(deps),
     ...referralRoutes(deps),
     ...accountRoutes(deps),
+    ...mediaRoutes(deps),
   ]
   const description: Route = defineOpenRoute({
     method: 'get',

@@ -65,6 +65,8 @@ export type RawAnswer = { status: number; headers: http.IncomingHttpHeaders; tex
 
 export async function openTestNode(
   settings: Partial<AppDeps['config']['http']> = {},
+  /** Real parts of other folders, for tests of what is between. */
+  parts: Partial<AppDeps> = {},
 ): Promise<TestNode> {
   await using opened = new AsyncDisposableStack()
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-http-'))
@@ -93,8 +95,8 @@ export async function openTestNode(
   const referrals = await openReferrals(deps)
   const procedureSteps = await openProcedureSteps(records)
   const worklist = { devices, referrals, procedureSteps }
-  const rest = { ...worklist, federation, dicomweb, log: silentLog, clock }
-  const app = createApp({ config, sessions, accounts, audit, ...studies.deps, ...rest })
+  const rest = { ...worklist, federation, dicomweb, media: noMedia, log: silentLog, clock }
+  const app = createApp({ config, sessions, accounts, audit, ...studies.deps, ...rest, ...parts })
   const { url, port } = opened.use(await listen(app, { host: '127.0.0.1', port: 0 }))
   const client = createClient(url, port)
   const tokens = new Map<string, string>()
@@ -175,6 +177,19 @@ function createStudies() {
     },
   }
   return { openReaders, transfer, deps: { doors, transfers } }
+}
+
+const noMedia: AppDeps['media'] = {
+  upload: () => Promise.reject(new ProtocolError('unavailable', 'none')),
+  importFolder: () => Promise.reject(new ProtocolError('unavailable', 'none')),
+  list: () => [],
+  status: missing,
+  report: missing,
+  cancel: missing,
+}
+
+function missing(): never {
+  throw new ProtocolError('not_found', 'no such import')
 }
 
 const testFederation: AppDeps['federation'] = {
