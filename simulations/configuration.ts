@@ -1,6 +1,6 @@
 import path from 'node:path'
 import type { z } from 'zod'
-import type { NodeConfig } from '../node/config.ts'
+import { deviceServices, type NodeConfig } from '../node/config.ts'
 import type { RegistryConfig } from '../registry/config.ts'
 import { accountsFile } from './accounts.ts'
 import {
@@ -54,6 +54,7 @@ export function nodeConfig(options: {
       addresses: ['127.0.0.1'],
       modality: 'OT',
       startDate: '2026-01-01',
+      services: [...deviceServices],
     })),
     peer: {
       listen: [loopback(at.peer)],

@@ -10,9 +10,11 @@ export const status = {
   /** Pending, and some optional keys were not matched on. */
   pendingKeysUnsupported: 0xff01,
   cancelled: 0xfe00,
+  invalidAttributeValue: 0x0106,
   processingFailure: 0x0110,
   duplicateInstance: 0x0111,
   noSuchInstance: 0x0112,
+  noSuchAction: 0x0123,
   sopClassNotSupported: 0x0122,
   notAuthorized: 0x0124,
   unrecognizedOperation: 0x0211,
@@ -64,6 +66,7 @@ const failures: Partial<Record<ErrorCode, Outcome>> = {
   instance_truncated: { status: status.dataSetMismatch, comment: 'identifier is truncated' },
   unsupported: { status: status.cannotUnderstand, comment: 'not supported' },
   forbidden: { status: status.notAuthorized, comment: 'not authorized' },
+  too_large: { status: status.outOfResources, comment: 'more than can be asked for at once' },
   not_found: { status: status.noSuchInstance, comment: 'no such SOP instance' },
   conflict: { status: status.duplicateInstance, comment: 'SOP instance exists' },
 }

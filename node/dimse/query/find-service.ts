@@ -1,0 +1,125 @@
+import { setImmediate } from 'node:timers/promises'
+import type { StudyUid } from '#protocol/ids.ts'
+import { queryLimits } from '#protocol/limits.ts'
+import type { Query, QueryResult, StudyReader } from '../../archive/archive.ts'
+import type { DicomJson, DicomJsonElement } from '../../dicom/dicom-json.ts'
+import { transferSyntaxes } from '../../dicom/transfer-syntax.ts'
+import { commandField } from '../command-set.ts'
+import { createDataSetWriter, writeExpressible } from '../data-set-writer.ts'
+import { requireIdentifier } from '../identifier.ts'
+import type { Exchange, Request, Service } from '../service.ts'
+import { status } from '../status.ts'
+import { encodersFor } from '../text-encoder.ts'
+import { readKeys, type Asked } from './keys.ts'
+import {
+  findModels,
+  instanceAvailability,
+  queryRetrieveLevel,
+  retrieveAeTitle,
+  type Level,
+} from './models.ts'
+import { patientsOf } from './patients.ts'
+
+/** A device as the doors know it. */
+export type DeviceCaller = { device: string; ae: string; address: string }
+
+/** The doors to lists and images (`node/access/device-doors.ts`). */
+export type QueryDoors = {
+  search(caller: DeviceCaller, query: Query): Promise<QueryResult>
+  open(caller: DeviceCaller, study: StudyUid): Promise<StudyReader>
+}
+
+export const callerOf = ({ device, origin }: Request): DeviceCaller => ({
+  device: device.id,
+  ae: origin.callingAe,
+  address: origin.address,
+})
+
+/** C-FIND over both roots (PS3.4 §C.4.1). */
+export function createFindService(deps: {
+  doors: Pick<QueryDoors, 'search'>
+  /** Ours: where what is found can be retrieved. */
+  aeTitle: string
+}): Service {
+  return {
+    permission: 'query',
+    abstractSyntaxes: new Set(findModels.keys()),
+    fields: new Set([commandField.findRequest]),
+    async perform(request, exchange) {
+      const { context, identifier, device } = request
+      const levels = findModels.get(context.abstractSyntax) ?? []
+      const { keys, characterSet } = await requireIdentifier(identifier, context.transferSyntax)
+      const asked = readKeys(keys, levels)
+      const { match } = asked
+      const found = await deps.doors.search(callerOf(request), {
+        level: searchLevels[asked.level],
+        match,
+        limit: queryLimits.matchesMax,
+        offset: 0,
+      })
+      const declared = device.characterSet === undefined ? characterSet : [device.characterSet]
+      const encode = createEncoder(asked, {
+        isExplicit: context.transferSyntax === transferSyntaxes.explicitLittleEndian,
+        declared,
+        aeTitle: deps.aeTitle,
+      })
+      const matches = asked.level === 'PATIENT' ? patientsOf(found.matches) : found.matches
+      const pending = asked.isPartly ? status.pendingKeysUnsupported : status.pending
+      if (!(await respondAll(exchange, matches, { encode, pending }))) {
+        await exchange.respond({ status: status.cancelled })
+      } else if (found.more) {
+        await exchange.respond({
+          status: status.outOfResources,
+          comment: 'more matches than are given',
+        })
+      } else {
+        await exchange.respond({ status: status.success })
+      }
+    },
+  }
+}
+
+const searchLevels: Record<Level, Query['level']> = {
+  PATIENT: 'study',
+  STUDY: 'study',
+  SERIES: 'series',
+  IMAGE: 'instance',
+}
+
+/** False when the caller cancelled. */
+async function respondAll(
+  exchange: Exchange,
+  matches: readonly DicomJson[],
+  how: { encode: (match: DicomJson) => Buffer; pending: number },
+): Promise<boolean> {
+  let sent = 0
+  for (const match of matches) {
+    if (exchange.cancelled.aborted) return false
+    await exchange.respond({ status: how.pending, dataSet: how.encode(match) })
+    // Others have their turn, and a C-CANCEL is read.
+    if (++sent % queryLimits.matchesPerTurn === 0) await setImmediate()
+  }
+  return !exchange.cancelled.aborted
+}
+
+/** Writes one match; in the caller's character set when that can express it. */
+function createEncoder(
+  { level, returned }: Asked,
+  options: { isExplicit: boolean; declared: readonly string[]; aeTitle: string },
+): (match: DicomJson) => Buffer {
+  const writer = createDataSetWriter(options.isExplicit)
+  const encoders = encodersFor(options.declared)
+  const fixed: Record<string, DicomJsonElement> = {
+    [queryRetrieveLevel]: { vr: 'CS', Value: [level] },
+    [retrieveAeTitle]: { vr: 'AE', Value: [options.aeTitle] },
+    [instanceAvailability]: { vr: 'CS', Value: ['ONLINE'] },
+  }
+  return (match) =>
+    writeExpressible(writer, encoders, () => {
+      for (const { tag, name, vr } of returned) {
+        const element = fixed[name] ?? match[name]
+        if (!writer.element(tag, element?.vr ?? vr, element)) return false
+      }
+      return true
+    })
+}
