@@ -1,6 +1,7 @@
 import type { EpochFacts } from './epoch.ts'
 import type { ErrorCode } from './errors.ts'
-import type { DeviceFacts, FetchedFacts, LocalFacts, OwnUser, PeerFacts, Role } from './facts.ts'
+import type { CorrectionAct, CorrectionFacts, DeviceFacts, FetchedFacts } from './facts.ts'
+import type { LocalFacts, OwnUser, PeerFacts, Role } from './facts.ts'
 import { coversStudy } from './grant.ts'
 import type { GrantFacts, GrantRequest, Operation } from './grant.ts'
 import { grantOrder, refuseReceived, refuseSpan } from './grant-refusal.ts'
@@ -12,6 +13,7 @@ import { isWithin, toleranceMs } from './times.ts'
 export type { CredentialFacts } from './credential.ts'
 export type { EpochFacts } from './epoch.ts'
 export type {
+  CorrectionAct,
   DeviceFacts,
   FetchedFacts,
   LocalFacts,
@@ -54,15 +56,6 @@ export type VerifiedSearch = {
   readonly organization: OrganizationOid
 }
 
-/** What a correction is about; which roles may make it depends on that. */
-export type CorrectionAct =
-  | 'demographics'
-  | 'attributes'
-  | 'patients'
-  | 'rejection'
-  | 'quarantine'
-  | 'history'
-
 /** Proof that this user may change, for this reason, what is shown of her own organization's studies. */
 export type VerifiedCorrection = {
   readonly [proof]: 'correction'
@@ -72,6 +65,13 @@ export type VerifiedCorrection = {
   readonly reason: string
   /** The document that it rests on. */
   readonly basis?: string
+}
+
+/** Proof that this user may bring instances to her own organization's archive. */
+export type VerifiedStore = {
+  readonly [proof]: 'store'
+  readonly user: UserId
+  readonly organization: OrganizationOid
 }
 
 export type Denial = { ok: false; code: ErrorCode }
@@ -91,7 +91,7 @@ const readerRoles: ReadonlySet<Role> = new Set(['radiologist', 'diagnostician', 
 const deny = (code: ErrorCode): Denial => ({ ok: false, code })
 
 /** The only place where proofs are made. */
-const prove = <T extends VerifiedGrant | VerifiedSearch | VerifiedCorrection>(
+const prove = <T extends VerifiedGrant | VerifiedSearch | VerifiedCorrection | VerifiedStore>(
   facts: Omit<T, typeof proof>,
 ): Decision<T> => ({
   ok: true,
@@ -150,6 +150,27 @@ export function authorizeSearch(
     : deny('role_missing')
 }
 
+/** Who brings instances to the archive: what she holds in her hands, such as a disk or a file (STOW-RS). */
+const storingRoles: readonly Role[] = [
+  'radiographer',
+  'radiologist',
+  'diagnostician',
+  'dept_head',
+  'mo_admin',
+]
+
+export function authorizeStore(
+  user: OwnUser,
+  self: OrganizationOid,
+  now: number,
+): Decision<VerifiedStore> {
+  const refused = refuseUser(user, self, now)
+  if (refused !== undefined) return deny(refused)
+  return user.roles.some((role) => storingRoles.includes(role))
+    ? prove<VerifiedStore>({ user: user.uid, organization: self })
+    : deny('role_missing')
+}
+
 /** What waits in quarantine is listed, without images, for the administrator who can mend its cause. */
 export function authorizeQuarantine(
   user: OwnUser,
@@ -173,14 +194,7 @@ const correctors: Record<CorrectionAct, readonly Role[]> = {
 }
 
 /** Changes of what is shown: always for a reason that is kept with them; looking at them needs none. */
-export function authorizeCorrection(facts: {
-  user: OwnUser
-  self: OrganizationOid
-  now: number
-  act: CorrectionAct
-  reason: string
-  basis?: string
-}): Decision<VerifiedCorrection> {
+export function authorizeCorrection(facts: CorrectionFacts): Decision<VerifiedCorrection> {
   const { user, self, now, act, basis = '' } = facts
   const refused = refuseUser(user, self, now)
   if (refused !== undefined) return deny(refused)

@@ -75,6 +75,25 @@ export type DeviceFacts = {
   study?: StudyFacts
 }
 
+/** What a correction is about; which roles may make it depends on that. `history`: what was corrected is only looked at. */
+export type CorrectionAct =
+  | 'demographics'
+  | 'attributes'
+  | 'patients'
+  | 'rejection'
+  | 'quarantine'
+  | 'history'
+
+export type CorrectionFacts = {
+  now: number
+  self: OrganizationOid
+  user: OwnUser
+  act: CorrectionAct
+  reason: string
+  /** The document that it rests on. */
+  basis?: string
+}
+
 /** Facts of a request that came from another organization's node over its Noise connection. */
 export type PeerFacts = {
   now: number

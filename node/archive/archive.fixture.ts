@@ -1,7 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { VerifiedGrant, VerifiedSearch } from '#protocol/authorize.ts'
+import type {
+  CorrectionAct,
+  VerifiedCorrection,
+  VerifiedGrant,
+  VerifiedSearch,
+} from '#protocol/authorize.ts'
 import type { OrganizationOid, StudyUid, UserId } from '#protocol/ids.ts'
 import { element } from '../dicom/data-set.fixture.ts'
 import { silentLog } from '../log.ts'
@@ -24,6 +29,9 @@ export const studyProof = (study: string): VerifiedGrant =>
     organization: holder,
     expiresAt: Number.MAX_SAFE_INTEGER,
   }) as unknown as VerifiedGrant
+
+export const correctionProof = (act: CorrectionAct, reason = 'по заявлению'): VerifiedCorrection =>
+  ({ act, user, organization: holder, reason }) as VerifiedCorrection
 
 export const scanner: Origin = {
   kind: 'dimse',

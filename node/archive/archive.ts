@@ -1,9 +1,10 @@
-import type { VerifiedGrant, VerifiedSearch } from '#protocol/authorize.ts'
+import type { VerifiedCorrection, VerifiedGrant, VerifiedSearch } from '#protocol/authorize.ts'
 import type { StudyFacts } from '#protocol/authorize.ts'
 import type { ProtocolError } from '#protocol/errors.ts'
 import type { OrganizationOid, SeriesUid, Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
 import type { StudyRecord } from '#protocol/study.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
+import type { Overlay, OverlayRequest } from './overlay.ts'
 
 /** Where an instance came from; kept in its log record. */
 export type Origin =
@@ -96,8 +97,16 @@ export type StudyReader = AsyncDisposable & {
   read(sop: SopUid, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>
   /** Full DICOM JSON of each instance without bulk values (PS3.18 F). */
   metadata(filter: { series?: SeriesUid; sop?: SopUid }): Promise<DicomJson[]>
+  /** The instance with its corrections written into it; absent where the originals are another organization's. */
+  corrected?(sop: SopUid): Promise<CorrectedInstance>
   /** SHA-256 of each 256 KiB chunk of an instance. */
   chunks(sop: SopUid): Promise<Sha256[]>
+}
+/** A data set that says what is shown, with Original Attributes Sequence; its pixels are those of the original. */
+export type CorrectedInstance = {
+  transferSyntax: string
+  bytes: number
+  read(): AsyncIterable<Uint8Array>
 }
 export type ByteRange = { offset: number; length: number }
 
@@ -131,9 +140,22 @@ export type QuarantineEntry = {
   attributes: DicomJson
 }
 
+export type OverlayEntry = Overlay & { revertedBy?: number }
+export type OverlayFilter = {
+  study?: StudyUid
+  patient?: { id: string; issuer: string }
+  kind?: Overlay['kind']
+  limit: number
+  offset: number
+}
+
 export type ArchiveEvent =
   | { kind: 'instance-stored'; study: StudyUid; sop: SopUid }
-  | { kind: 'study-complete'; study: StudyUid }
+  /** `late`: so many of its instances came after it had been complete before (DQ-18). */
+  | { kind: 'study-complete'; study: StudyUid; late: number }
+  /** A study that was complete receives more. */
+  | { kind: 'study-reopened'; study: StudyUid }
+  | { kind: 'overlay'; overlay: Overlay }
 
 export type Archive = AsyncDisposable & {
   /** Resolves when the disk or the catalog failed for good: everything is refused, and the process stops. */
@@ -158,6 +180,10 @@ export type Archive = AsyncDisposable & {
   /** Study UIDs changed after a position, for the publisher; positions only grow. */
   changes(after: number, limit: number): Promise<{ position: number; study: StudyUid }[]>
   quarantine(search: VerifiedSearch): Promise<QuarantineEntry[]>
+  /** Changes what is shown; synced before it resolves. A release may take several overlays. */
+  overlay(proof: VerifiedCorrection, request: OverlayRequest): Promise<Overlay[]>
+  /** What was changed, newest first, in force or not; rejections among it, which nothing else shows. */
+  overlays(proof: VerifiedCorrection, filter: OverlayFilter): Promise<OverlayEntry[]>
   /** Appends a record of another type to the value log, synced before it resolves (index entries). */
   append(kind: 'index-entry', payload: Uint8Array): Promise<void>
   /** Every payload of that type, oldest first. */

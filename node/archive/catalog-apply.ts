@@ -57,9 +57,10 @@ function takeChange(draft: Draft, rows: StudyRows, change: Change): Promise<void
       const { location, sha256, seq } = change
       draft.count({ seq })
       draft.put(keys.entryKey(seq), { location, sha256 } satisfies EntryRow)
-      return undefined
+      break
     }
     case 'none':
-      return undefined
+      break
   }
+  return undefined
 }

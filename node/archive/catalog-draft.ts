@@ -78,16 +78,7 @@ export function createDraft(store: Pick<CatalogStore, 'get' | 'keys'>): Draft {
       rows.set(key, undefined)
     },
     ledger: currentLedger,
-    count(more) {
-      const was = currentLedger()
-      ledger = {
-        seq: Math.max(was.seq, more.seq ?? 0),
-        studies: was.studies + (more.studies ?? 0),
-        instances: was.instances + (more.instances ?? 0),
-        bytes: was.bytes + (more.bytes ?? 0),
-        quarantined: was.quarantined + (more.quarantined ?? 0),
-      }
-    },
+    count: (more) => void (ledger = added(currentLedger(), more)),
     finish() {
       put(keys.ledgerKey, currentLedger())
       const finished = rows
@@ -96,6 +87,14 @@ export function createDraft(store: Pick<CatalogStore, 'get' | 'keys'>): Draft {
     },
   }
 }
+
+const added = (was: Ledger, more: Partial<Ledger>): Ledger => ({
+  seq: Math.max(was.seq, more.seq ?? 0),
+  studies: was.studies + (more.studies ?? 0),
+  instances: was.instances + (more.instances ?? 0),
+  bytes: was.bytes + (more.bytes ?? 0),
+  quarantined: was.quarantined + (more.quarantined ?? 0),
+})
 
 /** Bounded: the longest unused goes first. */
 function remember<T>(cache: Map<string, T>, key: string, row: T): void {

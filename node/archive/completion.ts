@@ -23,40 +23,45 @@ export type QuietWatch = Disposable & {
   touch(study: StudyUid, ago?: number): void
 }
 
-/** One timer for all studies: the map holds them in the order in which they fall quiet. */
+/** One timer for all studies, for the one that falls quiet first; each may take a time of its own. */
 export function createQuietWatch(
   timers: Timers,
-  quietMs: number,
+  quietMs: (study: StudyUid) => number,
   onQuiet: (study: StudyUid) => void,
 ): QuietWatch {
   const due = new Map<StudyUid, number>()
-  let cancel: (() => void) | undefined
+  let armed: { at: number; cancel: () => void } | undefined
 
-  function arm(): void {
-    const [first] = due.values()
-    if (first === undefined || cancel !== undefined) return
-    cancel = timers.after(Math.max(0, first - timers.now()), sweep)
+  function arm(at: number): void {
+    if (armed !== undefined && armed.at <= at) return
+    armed?.cancel()
+    armed = { at, cancel: timers.after(Math.max(0, at - timers.now()), sweep) }
   }
 
   function sweep(): void {
-    cancel = undefined
+    armed = undefined
     const now = timers.now()
+    let next = Infinity
     for (const [study, at] of due) {
-      if (at > now) break
+      if (at > now) {
+        next = Math.min(next, at)
+        continue
+      }
       due.delete(study)
       onQuiet(study)
     }
-    arm()
+    if (next < Infinity) arm(next)
   }
 
   return {
     touch(study, ago = 0) {
-      due.delete(study)
-      due.set(study, timers.now() + quietMs - Math.min(Math.max(ago, 0), quietMs))
-      arm()
+      const quiet = quietMs(study)
+      const at = timers.now() + quiet - Math.min(Math.max(ago, 0), quiet)
+      due.set(study, at)
+      arm(at)
     },
     [Symbol.dispose]() {
-      cancel?.()
+      armed?.cancel()
       due.clear()
     },
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { StudyUid } from '#protocol/ids.ts'
 import { StudyRecord } from '#protocol/study.ts'
 import type { Archive, ArchiveEvent } from './archive.ts'
@@ -61,10 +62,10 @@ export function indexConformance(name: string, withArchive: WithArchive): void {
       async (archive, { time }) => {
         const events: ArchiveEvent[] = []
         archive.on((event) => events.push(event))
-        await sendSlice(archive, slice('1.2.3.4'))
+        await sendSlice(archive, slice('1.2.3.4', { modality: 'MR' }))
         const [first] = await archive.changes(0, 10)
         time.move(59_000)
-        await sendSlice(archive, slice('1.2.3.5'))
+        await sendSlice(archive, slice('1.2.3.5', { modality: 'MR' }))
         time.move(59_000)
         assert.equal((await archive.record('1.2.3' as StudyUid))?.state, 'open')
         const done = new Promise<void>((resolve) => {
@@ -79,15 +80,42 @@ export function indexConformance(name: string, withArchive: WithArchive): void {
           events.map(({ kind }) => kind),
           ['instance-stored', 'instance-stored', 'study-complete'],
         )
-        await sendSlice(archive, slice('1.2.3.6'))
+        const again = new Promise<ArchiveEvent>((resolve) => {
+          archive.on((event) => event.kind === 'study-complete' && resolve(event))
+        })
+        await sendSlice(archive, slice('1.2.3.6', { modality: 'MR' }))
+        await sendSlice(archive, slice('1.2.3.7', { modality: 'MR' }))
         assert.equal((await archive.record('1.2.3' as StudyUid))?.state, 'open')
+        time.move(61_000)
+        assert.deepEqual(await again, { kind: 'study-complete', study: '1.2.3', late: 2 })
+        const reopened = events.filter(({ kind }) => kind === 'study-reopened')
+        assert.deepEqual(reopened, [{ kind: 'study-reopened', study: '1.2.3' }])
+      },
+    )
+
+    withArchive(
+      'a CT falls quiet later than others, which do not wait for it',
+      async (archive, { time }) => {
+        const done: string[] = []
+        archive.on((event) => event.kind === 'study-complete' && done.push(event.study))
+        await sendSlice(archive, slice('1.2.3.4'))
+        await sendSlice(archive, slice('1.9.1', { study: '1.9', series: '1.9.0', modality: 'DX' }))
+        for (const [ms, expected] of [
+          [61_000, ['1.9']],
+          [238_000, ['1.9']],
+          [2000, ['1.9', '1.2.3']],
+        ] as const) {
+          time.move(ms)
+          await pause(20)
+          assert.deepEqual(done, expected)
+        }
       },
     )
 
     withArchive(
       'a study that was open when the archive closed still falls complete',
       async (archive, { time, reopen }) => {
-        await sendSlice(archive, slice('1.2.3.4'))
+        await sendSlice(archive, slice('1.2.3.4', { modality: 'MR' }))
         await archive[Symbol.asyncDispose]()
         const again = await reopen()
         const done = new Promise<void>((resolve) => {

@@ -19,7 +19,7 @@ import type { ValueLog } from './value-log.ts'
 
 export type IngestParts = {
   valueLog: Pick<ValueLog, 'append' | 'stream'>
-  catalog: Pick<Catalog, 'apply' | 'study' | 'sop' | 'instance' | 'isCorrupt' | 'quarantined'>
+  catalog: Pick<Catalog, 'apply' | 'study' | 'sop' | 'receivedInstance' | 'isCorrupt' | 'quarantined'>
   sequence: Sequence
   buffers: Buffers
   locks: Locks
@@ -28,6 +28,8 @@ export type IngestParts = {
   createWalker: (transferSyntax: string) => Walker
   clock: () => number
   stored: (stored: Stored) => void
+  /** An instance is there; what it asks for is done before it is acknowledged. */
+  filed: (identity: Identity, header: InstanceHeader) => Promise<void>
 }
 
 /** Opens the way in for one data set. */
@@ -101,6 +103,7 @@ async function file(parts: IngestParts, arrived: Arrived): Promise<Stored> {
   const known = knownAs(parts, sop, sha256)
   if (known !== undefined) {
     await pieces.abort()
+    if (known.outcome === 'duplicate') await parts.filed(identity, arrived.header)
     return { ...facts, ...known }
   }
   const patient = patientOf(0, arrived.walk.attributes)
@@ -113,6 +116,7 @@ async function file(parts: IngestParts, arrived: Arrived): Promise<Stored> {
       ? { ...facts, outcome: 'stored' }
       : { ...facts, outcome: 'quarantined', reason }
   parts.stored(stored)
+  if (reason === undefined) await parts.filed(identity, header)
   return stored
 }
 
@@ -124,7 +128,7 @@ function knownAs(
 ): Pick<Stored, 'outcome' | 'reason'> | undefined {
   const known = catalog.sop(sop)
   if (known?.sha256 === sha256) {
-    const isWanting = catalog.isCorrupt(sop) || catalog.instance(sop)?.evicted !== undefined
+    const isWanting = catalog.isCorrupt(sop) || catalog.receivedInstance(sop)?.evicted !== undefined
     return isWanting ? undefined : { outcome: 'duplicate' }
   }
   const kept = catalog.quarantined(sop, sha256)
@@ -154,7 +158,7 @@ async function store(
 ): Promise<void> {
   const seq = sequence.next()
   try {
-    const first = catalog.sop(identity.sop) && catalog.instance(identity.sop)
+    const first = catalog.sop(identity.sop) && catalog.receivedInstance(identity.sop)
     const filed = createFiling({ identity, header, walk, payload, seq, reason })
     // Bytes that come back take the place of what was lost: whatever was said of the instance stays.
     const filing =

@@ -7,7 +7,8 @@ import { indexLimits, storageLimits } from '#protocol/limits.ts'
 import { readHeader } from '../dicom/header.ts'
 import { createWalker } from '../dicom/walker.ts'
 import type { Log } from '../log.ts'
-import type { Archive, ArchiveEvent, QuarantineEntry } from './archive.ts'
+import type { Archive, QuarantineEntry } from './archive.ts'
+import { createArchiveEvents } from './archive-events.ts'
 import { lockArchive } from './archive-lock.ts'
 import { startCatalog } from './archive-start.ts'
 import { createBuffers } from './buffers.ts'
@@ -22,14 +23,18 @@ import { createSink } from './ingest.ts'
 import type { IngestParts } from './ingest.ts'
 import type { ArrivingPatients } from './intake-rules.ts'
 import { createLocks } from './locks.ts'
+import { createOverlays } from './overlays.ts'
+import { applyNote } from './rejection-note.ts'
 import type { Replayed } from './log-start.ts'
 import { refile } from './salvage.ts'
 import { searchCatalog } from './search.ts'
 import { createSequence } from './sequence.ts'
 import type { Sequence } from './sequence.ts'
 import { createStudyCompletion } from './study-completion.ts'
+import type { QuietFacts } from './study-completion.ts'
 import { createStudyFacts, createStudyRecord } from './study-record.ts'
 import { createStudyReader } from './study-reader.ts'
+import type { ReaderParts } from './study-reader.ts'
 import { openValueLog } from './value-log.ts'
 import type { ValueLog } from './value-log.ts'
 
@@ -45,7 +50,8 @@ export type ArchiveOptions = {
   disk?: Disk
   timers?: Timers
   segmentBytes?: number
-  studyQuietMs?: number
+  /** How long after its last instance a study is complete; a minute, and five for CT (DQ-18). */
+  quietMs?: (about: QuietFacts) => number
 }
 
 /** Opens an archive: a LevelDB catalog over a value log. What the catalog misses is taken from the log first. */
@@ -91,43 +97,47 @@ async function createArchive(
   options: ArchiveOptions,
   { valueLog, catalog, unfiled, stack }: Opened,
 ): Promise<Omit<Archive, typeof Symbol.asyncDispose>> {
-  const { clock, log } = options
-  const listeners = new Set<(event: ArchiveEvent) => void>()
-  const emit = (event: ArchiveEvent): void => {
-    for (const listener of listeners) listener(event)
-  }
+  const { clock, log, holder } = options
+  const events = createArchiveEvents()
   const sequence = createSequence(catalog.ledger().seq)
   const arriving: ArrivingPatients = new Map()
   for (const record of unfiled) {
     await refile({ valueLog, catalog, sequence, arriving, createWalker, log }, record)
   }
+  const common = { valueLog, catalog, sequence, clock, log }
   const completion = stack.use(
     await createStudyCompletion({
-      valueLog,
-      catalog,
-      sequence,
+      ...common,
       timers: options.timers ?? systemTimers,
-      quietMs: options.studyQuietMs ?? indexLimits.studyQuietMs,
-      clock,
-      log,
-      completed: (study) => emit({ kind: 'study-complete', study }),
+      quietMs: options.quietMs ?? quietOf,
+      completed: events.completed,
     }),
   )
   const ingest: IngestParts = {
-    valueLog,
-    catalog,
-    sequence,
+    ...common,
     buffers: createBuffers(),
     locks: createLocks(),
     arriving,
     createWalker,
-    clock,
     stored({ outcome, study, sop }) {
       if (outcome !== 'stored') return
       completion.touch(study)
-      emit({ kind: 'instance-stored', study, sop })
+      events.stored(study, sop, catalog.study(study)?.late ?? 0)
     },
+    filed: (identity, header) => applyNote({ catalog, overlays, reader }, identity, header),
   }
+  const reader = { valueLog, catalog, holder, clock, log, readHeader }
+  const overlays = createOverlays({
+    ...common,
+    holder,
+    ingest,
+    reader,
+    locks: createLocks(),
+    applied(overlay) {
+      if (overlay.target.level !== 'patient') completion.touch(overlay.target.study)
+      events.emit({ kind: 'overlay', overlay })
+    },
+  })
 
   return {
     failed: Promise.race([valueLog.failed, catalog.failed]),
@@ -138,13 +148,12 @@ async function createArchive(
     },
     complete: completion.settle,
     has: (sop) => catalog.instance(sop) !== undefined,
-    ...createDoors(options, { valueLog, catalog }),
+    overlay: overlays.overlay,
+    overlays: overlays.overlays,
+    ...createDoors(options, reader),
     ...createIndexSource(options, { catalog, sequence }),
     ...createEntries({ valueLog, catalog, sequence }),
-    on(listener) {
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
-    },
+    on: events.on,
     async counts() {
       const { studies, instances, bytes, quarantined } = catalog.ledger()
       return { studies, instances, bytes, quarantined }
@@ -152,12 +161,15 @@ async function createArchive(
   }
 }
 
+const quietOf = ({ modalities }: QuietFacts): number =>
+  modalities.includes('CT') ? indexLimits.studyQuietCtMs : indexLimits.studyQuietMs
+
 /** What opens only to a proof, and what looks without showing. */
 function createDoors(
-  { holder, clock, log }: ArchiveOptions,
-  { valueLog, catalog }: Pick<Opened, 'valueLog' | 'catalog'>,
+  { holder, clock }: ArchiveOptions,
+  reader: ReaderParts,
 ): Pick<Archive, 'open' | 'search' | 'quarantine' | 'verify'> {
-  const reader = { valueLog, catalog, holder, clock, log, readHeader }
+  const { catalog } = reader
 
   function checkOwn(search: VerifiedSearch): void {
     if (search.organization === holder) return

@@ -28,9 +28,10 @@ export async function takeOverlay(draft: Draft, rows: StudyRows, overlay: Overla
 }
 
 function addNumber(draft: Draft, key: string, seq: number): void {
+  const numbers = new Set([...numbersAt(draft, key), seq])
   draft.put(
     key,
-    [...numbersAt(draft, key), seq].sort((a, b) => a - b),
+    [...numbers].sort((a, b) => a - b),
   )
 }
 

@@ -14,16 +14,11 @@ import { surrogateOf } from './patient-id.ts'
 export type OverlayRows = { read(key: string): unknown }
 
 export function targetKeyOf(target: OverlayTarget): string {
-  switch (target.level) {
-    case 'patient':
-      return keys.targetKey('p', keys.patientKey(target.id, target.issuer))
-    case 'study':
-      return keys.targetKey('s', target.study)
-    case 'series':
-      return keys.targetKey('e', target.study, target.series)
-    case 'instance':
-      return keys.targetKey('i', target.study, target.series, target.sop)
-  }
+  const { level } = target
+  if (level === 'patient') return keys.targetKey('p', keys.patientKey(target.id, target.issuer))
+  if (level === 'study') return keys.targetKey('s', target.study)
+  if (level === 'series') return keys.targetKey('e', target.study, target.series)
+  return keys.targetKey('i', target.study, target.series, target.sop)
 }
 
 export const numbersAt = (rows: OverlayRows, key: string): number[] =>

@@ -148,28 +148,18 @@ export type OverlayRequest =
 
 /** What a proof must allow for it. */
 export function actOf(request: OverlayRequest, reverted?: Overlay): CorrectionAct {
-  switch (request.kind) {
-    case 'correct':
-      return request.attributes.every(({ tag }) => tag.startsWith('0010'))
-        ? 'demographics'
-        : 'attributes'
-    case 'merge':
-      return 'patients'
-    case 'reject':
-      return 'rejection'
-    case 'release':
-      return 'quarantine'
-    case 'revert':
-      return revertedAct(reverted)
-  }
+  const kind = request.kind === 'revert' ? reverted?.kind : request.kind
+  if (kind === 'merge') return 'patients'
+  if (kind === 'reject') return 'rejection'
+  if (kind !== 'correct') return 'quarantine'
+  return attributesOf(request, reverted).every(({ tag }) => tag.startsWith('0010'))
+    ? 'demographics'
+    : 'attributes'
 }
 
-function revertedAct(overlay: Overlay | undefined): CorrectionAct {
-  if (overlay?.kind === 'merge') return 'patients'
-  if (overlay?.kind === 'reject') return 'rejection'
-  if (overlay?.kind !== 'correct') return 'quarantine'
-  const isPersonal = overlay.content.attributes.every(({ tag }) => tag.startsWith('0010'))
-  return isPersonal ? 'demographics' : 'attributes'
+function attributesOf(request: OverlayRequest, reverted?: Overlay): readonly { tag: string }[] {
+  if (request.kind === 'correct') return request.attributes
+  return reverted?.kind === 'correct' ? reverted.content.attributes : []
 }
 
 /** Everything that an overlay speaks of. */

@@ -45,7 +45,7 @@ async function* findMatches(
 ): AsyncGenerator<DicomJson> {
   const match = splitKeys(query.match)
   for await (const study of findStudies(catalog, query, budget)) {
-    if (!matchesQuery(studyAttributes(study), match.study)) continue
+    if (!matchesStudy(study, match.study)) continue
     if (query.level === 'study') {
       const isBelow = isEmpty(match.series) && isEmpty(match.instance) && query.series === undefined
       if (isBelow || (await hasMatch(seriesMatches({ catalog, query, match, budget }, study)))) {
@@ -55,6 +55,13 @@ async function* findMatches(
     }
     yield* seriesMatches({ catalog, query, match, budget }, study)
   }
+}
+
+/** A study of a merged patient is found by the earlier patient too, and shown under the present one. */
+function matchesStudy(study: StudyRow, match: Record<string, string[]>): boolean {
+  const attributes = studyAttributes(study)
+  if (matchesQuery(attributes, match)) return true
+  return (study.also ?? []).some((patient) => matchesQuery({ ...attributes, ...patient }, match))
 }
 
 const isEmpty = (keys: Record<string, string[]>): boolean => Object.keys(keys).length === 0

@@ -21,24 +21,35 @@ type CompletionParts = {
   catalog: Catalog
   sequence: Sequence
   timers: Timers
-  quietMs: number
+  /** How long after its last instance a study is complete (DQ-18). */
+  quietMs: (about: QuietFacts) => number
   clock: () => number
   log: Log
-  completed: (study: StudyUid) => void
+  /** `late`: instances that came after it was complete before. */
+  completed: (study: StudyUid, late: number) => void
 }
+
+/** What the time of quiet depends on: who makes the study, and what of. */
+export type QuietFacts = { device: string; modalities: readonly string[] }
+
 
 /** Watches also the studies that were open when the archive was closed. */
 export async function createStudyCompletion(parts: CompletionParts): Promise<StudyCompletion> {
   const { clock, log, completed } = parts
   const running = new Set<Promise<void>>()
-  const watch = createQuietWatch(parts.timers, parts.quietMs, (study) => {
+  const quietOf = (study: StudyUid): number => {
+    const row = parts.catalog.study(study)
+    return parts.quietMs({ device: row?.device ?? '', modalities: row?.modalities ?? [] })
+  }
+  const watch = createQuietWatch(parts.timers, quietOf, (study) => {
     const task = run(study).finally(() => running.delete(task))
     running.add(task)
   })
 
   async function run(study: StudyUid): Promise<void> {
     try {
-      if (await complete(parts, study)) completed(study)
+      if (!(await complete(parts, study))) return
+      completed(study, parts.catalog.study(study)?.late ?? 0)
     } catch (error) {
       log.warn({ err: error }, 'a study could not be marked complete; it is tried again')
       watch.touch(study)
@@ -47,8 +58,6 @@ export async function createStudyCompletion(parts: CompletionParts): Promise<Stu
 
   const open: { study: StudyUid; lastReceivedAt: number }[] = []
   for await (const study of parts.catalog.open()) open.push(study)
-  // The watch expects them in the order in which they fall quiet.
-  open.sort((a, b) => a.lastReceivedAt - b.lastReceivedAt)
   for (const { study, lastReceivedAt } of open) watch.touch(study, clock() - lastReceivedAt)
 
   return {

@@ -4,11 +4,13 @@ import type { OrganizationOid, SeriesUid, Sha256, SopUid, StudyUid } from '#prot
 import { storageLimits } from '#protocol/limits.ts'
 import type { RandomAccess } from '../dicom/data-set.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
+import { readRewritten, rewriteDataSet } from '../dicom/rewrite.ts'
 import type { Log } from '../log.ts'
-import type { ByteRange, InstanceEntry, SeriesEntry, StudyReader } from './archive.ts'
+import type { ByteRange, CorrectedInstance, InstanceEntry, SeriesEntry, StudyReader } from './archive.ts'
 import { element, instancesInSeries } from './attribute-levels.ts'
 import type { InstanceRow, SeriesRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
+import { modificationsOf } from './modifications.ts'
 import { changesOf } from './overlay-view.ts'
 import { readChunkBytes } from './salvage.ts'
 import type { ValueLog } from './value-log.ts'
@@ -80,11 +82,25 @@ export function createStudyReader(parts: ReaderParts, study: StudyUid): StudyRea
       }
       return headers
     },
+    corrected: (sop) => correctedInstance(parts, find(sop)),
     chunks: async (sop) => chunkDigests(parts, find(sop)).map(hex),
     async [Symbol.asyncDispose]() {
       isClosed = true
     },
   }
+}
+
+/** The instance with its corrections written into it, and the values that they replaced (PS3.3 §C.12.1.1.9). */
+async function correctedInstance(
+  parts: ReaderParts,
+  row: InstanceRow,
+): Promise<CorrectedInstance> {
+  const { catalog, holder } = parts
+  const data = randomAccess(parts, row)
+  const modifications = modificationsOf(catalog, row, holder)
+  const rewritten = await rewriteDataSet(data, row, modifications)
+  const { transferSyntax, bytes } = rewritten
+  return { transferSyntax, bytes, read: () => readRewritten(rewritten) }
 }
 
 /** What overlays show instead of the bytes. */
@@ -173,7 +189,7 @@ async function readChunk(
 const cachedChunks = 4
 
 /** Small reads of one instance: chunks that were verified are kept for the next one. */
-function randomAccess(parts: ReaderParts, row: InstanceRow): RandomAccess {
+export function randomAccess(parts: ReaderParts, row: InstanceRow): RandomAccess {
   const digests = chunkDigests(parts, row)
   const cache = new Map<number, Buffer>()
 

@@ -111,12 +111,12 @@ export function createRecords() {
     complete(value: StudyRecord): void {
       studies.set(value.study, value)
       changes.push({ position: changes.length + 1, study: value.study })
-      tell({ kind: 'study-complete', study: value.study })
+      tell({ kind: 'study-complete', study: value.study, late: 0 })
     },
     remove(study: StudyUid): void {
       studies.delete(study)
       changes.push({ position: changes.length + 1, study })
-      tell({ kind: 'study-complete', study })
+      tell({ kind: 'study-complete', study, late: 0 })
     },
   }
 }
