@@ -16,7 +16,7 @@ const mayImport: Record<string, readonly string[]> = {
   viewer: ['viewer', 'protocol'],
   'node/dicom': ['node/dicom', 'node', 'protocol'],
   'node/archive': ['node/archive', 'node/dicom', 'node', 'protocol'],
-  'node/dimse': ['node/dimse', 'node/archive', 'node/dicom', 'node', 'protocol'],
+  'node/dimse': ['node/dimse', 'node/archive', 'node/dicom', 'node/store', 'node', 'protocol'],
   'node/dicomweb': [
     'node/dicomweb',
     'node/archive',
@@ -42,6 +42,7 @@ const mayImport: Record<string, readonly string[]> = {
     'protocol',
     'protocol/transport',
   ],
+  'node/media': ['node/media', 'node/archive', 'node/dicom', 'node', 'protocol'],
   'node/reports': ['node/reports', 'node/archive', 'node/dicom', 'node', 'protocol'],
   'node/store': ['node/store', 'node', 'protocol'],
   'node/access': [
@@ -55,8 +56,16 @@ const mayImport: Record<string, readonly string[]> = {
   ],
   'node/http': ['node/http', 'node/access', 'node/archive', 'node/store', 'node', 'protocol'],
   'registry/store': ['registry/store', 'registry', 'protocol'],
-  'registry/http': ['registry/http', 'registry/store', 'registry', 'protocol'],
-  registry: ['registry', 'registry/store', 'registry/http', 'protocol', 'protocol/transport'],
+  'registry/http': ['registry/http', 'registry/forms', 'registry/store', 'registry', 'protocol'],
+  'registry/forms': ['registry/forms', 'registry', 'protocol'],
+  registry: [
+    'registry',
+    'registry/store',
+    'registry/forms',
+    'registry/http',
+    'protocol',
+    'protocol/transport',
+  ],
 }
 
 /** Files that see everything below them: the only wiring. */
@@ -77,6 +86,7 @@ const homes: Record<string, readonly string[]> = {
   level: ['node/archive', 'node/store', 'node/replica', 'registry/store'],
   koa: ['node/http', 'node/dicomweb', 'registry/http'],
   '@koa/router': ['node/http', 'node/dicomweb', 'registry/http'],
+  '@zip.js/': ['node/media', 'node/dicomweb', 'node/reports'],
   dwv: ['viewer'],
   preact: ['viewer'],
 }

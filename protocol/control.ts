@@ -1,8 +1,13 @@
 import { z } from 'zod'
+import { UserRow } from './access-request.ts'
+import { DocumentReference } from './credential.ts'
+import { DeviceRecord } from './device.ts'
 import { errorCodes } from './errors.ts'
-import { OrganizationOid, Sha256, SopUid, StudyUid, Ulid } from './ids.ts'
+import { FullName } from './fields/full-name.ts'
+import { OrganizationOid, Sha256, SopUid, StudyUid, Ulid, UserId } from './ids.ts'
 import { IndexItem } from './index-log.ts'
 import { ManifestPage } from './manifest.ts'
+import { RestrictionRecord } from './restriction.ts'
 
 export const PROTOCOL_VERSION = 1
 export const CONTROL_PROTOCOL = '/cami/control/1'
@@ -31,6 +36,33 @@ export type Member = z.infer<typeof Member>
 export const GrantState = z.strictObject({ grant: z.string(), active: z.boolean() })
 export type GrantState = z.infer<typeof GrantState>
 
+/** A form № 5 that waits for an organization's node: for the holder's signature, or for the grantee's people. */
+export const AccessRequestRecord = z.strictObject({
+  id: Ulid,
+  side: z.enum(['holder', 'grantee']),
+  form5: DocumentReference,
+  holder: OrganizationOid,
+  grantee: OrganizationOid,
+  rows: z
+    .array(
+      UserRow.extend({
+        fullName: FullName,
+        position: z.string().max(200),
+        department: z.string().max(200),
+        room: z.string().max(50),
+      }),
+    )
+    .max(100),
+  devices: z.array(z.string()).max(100),
+  modalities: z.array(z.string()).max(64),
+  mode: z.enum(['all', 'by_request']),
+  validUntil: z.iso.date().exactOptional(),
+})
+export type AccessRequestRecord = z.infer<typeof AccessRequestRecord>
+
+const devices = z.strictObject({ devices: z.array(DeviceRecord).max(1000) })
+const restrictions = z.strictObject({ restrictions: z.array(RestrictionRecord).max(100) })
+
 /** Requests and their answers. Who may call what stands in protocol/README.md. */
 export const methods = {
   hello: {
@@ -56,6 +88,26 @@ export const methods = {
     result: z.strictObject({ grant: z.string() }),
   },
   'grant.revoke': { params: z.strictObject({ jti: Ulid }), result: none },
+  /** The caller's own apparatus of form № 4. */
+  'devices.get': { params: none, result: devices },
+  /** What limits the caller's organization now; answered to a suspended one too. */
+  'restrictions.get': { params: none, result: restrictions },
+  /** Forms № 5 that wait for the caller, a hundred at most. */
+  'access-requests.get': {
+    params: none,
+    result: z.strictObject({ requests: z.array(AccessRequestRecord).max(100) }),
+  },
+  /** The grantee says which account a row of form № 5 means. */
+  'access-request.confirm': {
+    params: z.strictObject({
+      id: Ulid,
+      row: z.int().min(1),
+      uid: UserId,
+      fullName: FullName,
+      position: z.string().max(200),
+    }),
+    result: none,
+  },
   /** The registry's head of the caller's own log, to go on from. */
   'index.head': { params: none, result: z.strictObject({ seq: z.int().min(0), digest: Sha256 }) },
   'index.push': {
@@ -94,6 +146,8 @@ export const events = {
   trust: z.strictObject({ trustList: z.string() }),
   directory: z.strictObject({ members: z.array(Member).max(1000) }),
   grants: z.strictObject({ grants: z.array(GrantState).max(1000) }),
+  devices,
+  restrictions,
   index: z.strictObject({ items: z.array(IndexItem).min(1).max(64) }),
 } as const
 export type EventName = keyof typeof events

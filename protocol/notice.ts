@@ -84,7 +84,8 @@ export const Notice = z.strictObject({
   /** The form or restriction it answers. */
   source: Ulid,
   organization: OrganizationOid.exactOptional(),
-  recipient: Email,
+  /** Absent: handed over on paper. */
+  recipient: Email.exactOptional(),
   issuerName: FullName,
   issuerPhone: Phone,
   content: NoticeContent,

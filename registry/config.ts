@@ -4,6 +4,7 @@ import { ProtocolError } from '#protocol/errors.ts'
 import { Kid, OrganizationOid, PublicJwk } from '#protocol/ids.ts'
 import type { PrivateJwk } from '#protocol/ids.ts'
 import { checkPrivateKey } from '#protocol/keys.ts'
+import { NewAccount } from './accounts.ts'
 
 export const RegistryConfig = z.strictObject({
   $schema: z.string().exactOptional(),
@@ -15,14 +16,34 @@ export const RegistryConfig = z.strictObject({
   /** The trust list, signed by the authority whose fingerprint is pinned here. */
   trustListFile: z.string().min(1),
   authority: Kid,
-  http: z.strictObject({ host: z.string().min(1), port: z.int().min(0).max(65_535) }),
+  http: z.strictObject({
+    host: z.string().min(1),
+    port: z.int().min(0).max(65_535),
+    cookieName: z.string().default('__Host-cami'),
+    secureCookie: z.boolean().default(true),
+    /** Values of the Host header that are answered; empty: the listening address only. */
+    allowedHosts: z.array(z.string()).default([]),
+  }),
   peer: z.strictObject({ listen: z.array(z.string()).min(1) }),
   /** Issued credentials to publish, one compact token in each file. */
   credentials: z.array(z.string().min(1)).default([]),
   /** Organizations that may neither serve nor fetch until they are taken off this list. */
   suspended: z.array(OrganizationOid).default([]),
+  /** Key (32 bytes, base64url, mode 0600) that seals personal data; made in `dataDir` when this is left out. */
+  dataKeyFile: z.string().min(1).exactOptional(),
+  /** The first accounts of the operator's people (mode 0600; holds passwords). */
+  accountsFile: z.string().min(1).exactOptional(),
+  /** `required`: no grant without a registered form № 5. */
+  form5: z.enum(['optional', 'required']).default('optional'),
 })
 export type RegistryConfig = z.infer<typeof RegistryConfig>
+
+/** One of the operator's people, as the accounts file has them. */
+export const SeededAccount = NewAccount.extend({
+  login: z.string().regex(/^[a-z0-9][a-z0-9._@-]{1,63}$/),
+  password: z.string().min(1).max(1024),
+  totpSecret: z.string().exactOptional(),
+})
 
 /** The configuration file as a JSON Schema, for editors. */
 export const configSchema = () => z.toJSONSchema(RegistryConfig, { io: 'input' })
@@ -55,17 +76,7 @@ function sentenceOf(issues: readonly z.core.$ZodIssue[]): string {
 
 /** A private key as `certs` writes it; refused when others on this machine could read it. */
 export async function readPrivateKey(file: string): Promise<PrivateJwk> {
-  const handle = await open(file, 'r').catch((cause: unknown) => {
-    throw invalid(`cannot read the key ${file}: check the path`, cause)
-  })
-  try {
-    const { mode } = await handle.stat()
-    if ((mode & 0o077) !== 0) {
-      throw invalid(`the key ${file} can be read by others: run chmod 600 on it`)
-    }
-  } finally {
-    await handle.close()
-  }
+  await checkSecret(file, 'key')
   const parsed = KeyFile.safeParse(await readJson(file))
   if (!parsed.success) throw invalid(`${file} is not a private Ed25519 key: make one with certs`)
   try {
@@ -74,6 +85,31 @@ export async function readPrivateKey(file: string): Promise<PrivateJwk> {
     throw invalid(`${file} holds a key that proves nothing: make a new one with certs`, cause)
   }
   return parsed.data
+}
+
+/** The first accounts; none when no file is configured. */
+export async function readAccountsFile(
+  file: string | undefined,
+): Promise<z.infer<typeof SeededAccount>[]> {
+  if (file === undefined) return []
+  await checkSecret(file, 'accounts file')
+  const parsed = z.array(SeededAccount).safeParse(await readJson(file))
+  if (parsed.success) return parsed.data
+  throw invalid(`${file}: ${sentenceOf(parsed.error.issues)}`)
+}
+
+async function checkSecret(file: string, what: string): Promise<void> {
+  const handle = await open(file, 'r').catch((cause: unknown) => {
+    throw invalid(`cannot read the ${what} ${file}: check the path`, cause)
+  })
+  try {
+    const { mode } = await handle.stat()
+    if ((mode & 0o077) !== 0) {
+      throw invalid(`the ${what} ${file} can be read by others: run chmod 600 on it`)
+    }
+  } finally {
+    await handle.close()
+  }
 }
 
 /** One compact token, as `certs` writes it. */

@@ -18,6 +18,10 @@ type Deps = {
   credentials: Credentials
   epochs: Epochs
   clock: () => number
+  /** Asks form № 5 whether the grant may be; gives what to do when it is. */
+  admit?: (claims: GrantRequest) => Promise<() => Promise<void>>
+  /** A grant has ended. */
+  onEnded?: (jti: string) => Promise<void>
   /** The grantee learns what has become of a grant. */
   announce: (grantee: OrganizationOid, state: GrantState) => void
 }
@@ -37,6 +41,7 @@ export function createGrants(deps: Deps): Grants {
     async submit(holder, token) {
       const request = await checkRequest(deps, holder, token)
       const { jti, ver } = request.claims
+      const isAdmitted = await deps.admit?.(request.claims)
       let row: GrantRow | undefined
       await epochs.bump(holder.oid, async () => {
         const before = await find(store, jti)
@@ -54,6 +59,7 @@ export function createGrants(deps: Deps): Grants {
         return { writes: writesOf(row), changed: [row] }
       })
       if (row === undefined) throw new ProtocolError('internal', 'no grant was made')
+      await isAdmitted?.()
       deps.announce(row.grantee, { grant: row.token, active: row.active })
       return row.token
     },
@@ -68,6 +74,7 @@ export function createGrants(deps: Deps): Grants {
       const change = { writes: writesOf(ended), changed: [ended] }
       await epochs.bump(grant.holder, () => Promise.resolve(change))
       deps.announce(ended.grantee, { grant: ended.token, active: false })
+      await deps.onEnded?.(jti)
     },
     async received(grantee) {
       const rows = await store.list(`received/${grantee}/`, { limit: grantsMax })

@@ -4,14 +4,19 @@ import type { PeerIdString } from '#protocol/ids.ts'
 import { streamLimits } from '#protocol/limits.ts'
 import type { Handlers } from '#protocol/transport/transport.ts'
 import { batchesOf } from './batches.ts'
+import type { AccessRequests } from './access-requests.ts'
 import type { Credentials, Organization } from './credentials.ts'
+import type { Devices } from './devices.ts'
 import type { Directory } from './directory.ts'
 import type { Epochs } from './epochs.ts'
 import type { Followers } from './followers.ts'
 import type { Grants } from './grants.ts'
 import type { IndexLog } from './index-log.ts'
+import type { Restrictions } from './restrictions.ts'
 import type { Trust } from './trust.ts'
 import type { Withdrawals } from './withdrawals.ts'
+
+const farewellMs = 500
 
 /** What is left of a frame beside an epoch of the largest size. */
 const grantBytes = streamLimits.controlFrameBytes / 4
@@ -29,14 +34,20 @@ type Deps = {
   grants: Grants
   indexLog: IndexLog
   followers: Followers
+  devices: Pick<Devices, 'records'>
+  accessRequests: Pick<AccessRequests, 'waitingFor' | 'act'>
+  restrictions: Pick<Restrictions, 'records' | 'told'>
+  /** Ends a connection that has served its purpose. */
+  farewell: (peer: PeerIdString) => void
 }
 
 export function createPeerHandlers(deps: Deps): Handlers {
   const { trust, directory, epochs, grants, indexLog, followers } = deps
   const caller = (peer: PeerIdString): Organization => callerOf(deps, peer)
   return {
+    ...formHandlers(deps, caller),
     async hello({ addresses }, { peer }) {
-      caller(peer)
+      known(deps, peer)
       await directory.arrived(peer, addresses)
       return { version: PROTOCOL_VERSION }
     },
@@ -89,9 +100,56 @@ export function createPeerHandlers(deps: Deps): Handlers {
   }
 }
 
-function callerOf({ credentials, withdrawals }: Deps, peer: PeerIdString): Organization {
+/** What the operator's forms mean for a node. */
+function formHandlers(
+  deps: Deps,
+  caller: (peer: PeerIdString) => Organization,
+): Pick<
+  Handlers,
+  'devices.get' | 'restrictions.get' | 'access-requests.get' | 'access-request.confirm'
+> {
+  const { devices, accessRequests, restrictions } = deps
+  return {
+    async 'devices.get'(_, { peer }) {
+      return { devices: await devices.records(caller(peer).oid) }
+    },
+    async 'restrictions.get'(_, { peer }) {
+      const { oid } = known(deps, peer)
+      const records = await restrictions.records(oid)
+      await restrictions.told(oid)
+      // It was let in to hear this, and has a moment to hear it.
+      if (deps.withdrawals.isSuspended(oid))
+        setTimeout(() => deps.farewell(peer), farewellMs).unref()
+      return { restrictions: records }
+    },
+    async 'access-requests.get'(_, { peer }) {
+      const waiting = await accessRequests.waitingFor(caller(peer).oid)
+      const [requests = []] = batchesOf(waiting, {
+        bytesOf: (one) => JSON.stringify(one).length * 2,
+        count: 100,
+        bytes: streamLimits.controlFrameBytes / 2,
+      })
+      return { requests }
+    },
+    async 'access-request.confirm'({ id, ...row }, { peer }) {
+      const { oid, name } = caller(peer)
+      // The node speaks for its organization's administrator: it has looked the account up itself.
+      const actor = { role: 'mo_admin', account: oid, name, organization: oid } as const
+      await accessRequests.act(id, { type: 'confirm_row', ...row }, { actor, source: peer })
+      return {}
+    },
+  }
+}
+
+function known({ credentials }: Deps, peer: PeerIdString): Organization {
   const organization = credentials.byPeer(peer)
   if (organization === undefined) throw new ProtocolError('peer_unknown', 'no credential')
+  return organization
+}
+
+function callerOf(deps: Deps, peer: PeerIdString): Organization {
+  const { withdrawals } = deps
+  const organization = known(deps, peer)
   if (withdrawals.isSuspended(organization.oid)) {
     throw new ProtocolError('peer_suspended', 'the organization is suspended')
   }

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import path from 'node:path'
 import { mkdir } from 'node:fs/promises'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
-import type { Kid, OrganizationOid, PeerIdString, UserId } from '#protocol/ids.ts'
+import type { PeerIdString } from '#protocol/ids.ts'
 import { createSigner } from '#protocol/jws.ts'
 import type { Signer } from '#protocol/jws.ts'
 import { peerIdOf, publicJwk } from '#protocol/keys.ts'
@@ -12,27 +13,30 @@ import type { RegistryConfig } from './config.ts'
 import { readPrivateKey, readToken } from './config.ts'
 import { openCredentials } from './credentials.ts'
 import type { Credentials } from './credentials.ts'
+import { openDesks, resumeDesks } from './desks.ts'
+import type { Desks } from './desks.ts'
 import { openDirectory } from './directory.ts'
-import type { Directory } from './directory.ts'
-import { createEpochs, noChange } from './epochs.ts'
-import type { Epochs } from './epochs.ts'
+import { createEpochs } from './epochs.ts'
 import { createFollowers } from './followers.ts'
 import { createGrants } from './grants.ts'
-import type { Grants } from './grants.ts'
-import { listenHttp } from './http/app.ts'
+import { createApp } from './http/app.ts'
+import { listenHttp } from './http/listen.ts'
 import { createIndexLog } from './index-log.ts'
 import type { Log } from './log.ts'
+import { createOperator } from './operator.ts'
+import type { Operator, OperatorParts } from './operator.ts'
 import { createPeerHandlers } from './peers.ts'
 import { openLevelStore } from './store/level-store.ts'
+import type { Store } from './store/store.ts'
 import { createTrust } from './trust.ts'
 import type { Trust } from './trust.ts'
 import { secondsOf } from './turns.ts'
 import { openWithdrawals } from './withdrawals.ts'
-import type { Withdrawals, Withdrawn } from './withdrawals.ts'
 
 export type RegistryDeps = {
   clock: () => number
   log: Log
+  random?: (bytes: number) => Uint8Array
   /** Shorter intervals for tests and simulations. */
   limits?: { beatIntervalMs?: number }
 }
@@ -44,16 +48,6 @@ export type Registry = AsyncDisposable &
     addresses(): string[]
   }
 
-/** What the operator may do; screens come later. */
-export type Operator = {
-  publishCredential(credential: string): Promise<void>
-  publishTrustList(trustList: string): Promise<void>
-  suspend(oid: OrganizationOid, off?: boolean): Promise<void>
-  revokeKey(kid: Kid): Promise<void>
-  disableUser(user: UserId): Promise<void>
-  revokeGrant(jti: string): Promise<void>
-}
-
 /** The thin registry: everything it is made of, and how the parts hear of each other. */
 export async function createRegistry(
   config: RegistryConfig,
@@ -61,16 +55,92 @@ export async function createRegistry(
 ): Promise<Registry> {
   const { clock, log } = deps
   await using stack = new AsyncDisposableStack()
-  const { key, signer, trust } = await readIdentity(config, clock)
-
+  const identity = await readIdentity(config, clock)
+  const { trust } = identity
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
   const store = stack.use(await openLevelStore(path.join(config.dataDir, 'registry')))
   const credentials = await openCredentials({ store, trust, clock })
   for (const file of config.credentials) await publishFile(credentials, file, log)
-  const withdrawals = await openWithdrawals(store, config.suspended)
 
+  const desks = await openDesks({
+    config,
+    store,
+    clock,
+    credentials,
+    random: deps.random ?? ((bytes) => new Uint8Array(randomBytes(bytes))),
+    directory: () => parts.directory,
+    operator: () => operator,
+    needsSecondFactor: () => trust.list().policy.secondFactor === 'required',
+  })
   let host: Host | undefined
   const connectionOf = (peer: PeerIdString): Connection | undefined => host?.connection(peer)
+  const parts = await openParts({
+    config,
+    deps,
+    stack,
+    identity,
+    store,
+    credentials,
+    desks,
+    connectionOf,
+  })
+  const { directory, followers, withdrawals } = parts
+  const isAllowed = createGate({ credentials, withdrawals, restrictions: desks.restrictions })
+  host = stack.use(
+    await createHost({
+      key: identity.key,
+      listen: config.peer.listen,
+      isAllowed,
+      handlers: createPeerHandlers({
+        ...parts,
+        ...desks,
+        farewell: (peer) => void host?.hangUp(peer),
+      }),
+      onConnect: () => directory.changed(),
+      onDisconnect: (peer) => {
+        const organization = credentials.byPeer(peer)
+        if (organization !== undefined) followers.left(organization.oid)
+        directory.changed()
+      },
+      clock,
+    }),
+  )
+  const running = host
+  const { userLeft } = desks.accessRequests
+  const operator = createOperator(parts, { host: () => running, isAllowed, userLeft, log })
+  await resumeDesks(desks)
+  const { peerId } = running
+  const status = () => {
+    return { peerId, members: credentials.all().length, online: directory.online().length }
+  }
+  const app = createApp({ ...parts, ...desks, config: config.http, operator, status, clock, log })
+  const http = stack.use(await listenHttp(config.http, app))
+  stack.use(startBeat({ ...parts, desks }, deps))
+  const closing = stack.move()
+  return {
+    peerId,
+    url: http.url,
+    addresses: () => running.addresses(),
+    ...operator,
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  }
+}
+
+/** What the registry orders and stores of the federation: who is in it, which grants exist, everybody's index. */
+async function openParts(given: {
+  config: RegistryConfig
+  deps: RegistryDeps
+  stack: AsyncDisposableStack
+  identity: Awaited<ReturnType<typeof readIdentity>>
+  store: Store
+  credentials: Credentials
+  desks: Desks
+  connectionOf: (peer: PeerIdString) => Connection | undefined
+}) {
+  const { config, deps, stack, identity, store, credentials, desks, connectionOf } = given
+  const { clock, log } = deps
+  const { signer, trust } = identity
+  const withdrawals = await openWithdrawals(store, config.suspended)
   const directory = stack.use(await openDirectory({ store, credentials, connectionOf }))
   const signing = { store, signer, clock }
   const epochs = createEpochs({
@@ -83,6 +153,8 @@ export async function createRegistry(
     ...signing,
     credentials,
     epochs,
+    admit: desks.accessRequests.admit,
+    onEnded: desks.accessRequests.grantEnded,
     announce: (grantee, state) => directory.tell(grantee, 'grants', { grants: [state] }),
   })
   const indexLog = createIndexLog({
@@ -91,93 +163,38 @@ export async function createRegistry(
     onAppend: (oid) => followers.appended(oid),
   })
   const followers = createFollowers({ indexLog, grants, credentials, withdrawals, clock, log })
-  const parts = { trust, credentials, withdrawals, directory, epochs, grants, indexLog, followers }
-
-  host = stack.use(
-    await createHost({
-      key,
-      listen: config.peer.listen,
-      isAllowed: (peer) => isAllowed(parts, peer),
-      handlers: createPeerHandlers(parts),
-      onConnect: () => directory.changed(),
-      onDisconnect: (peer) => {
-        const organization = credentials.byPeer(peer)
-        if (organization !== undefined) followers.left(organization.oid)
-        directory.changed()
-      },
-      clock,
-    }),
-  )
-  const { peerId } = host
-  const status = () => {
-    return { peerId, members: credentials.all().length, online: directory.online().length }
-  }
-  const http = stack.use(await listenHttp(config.http, status))
-  stack.use(startBeat(parts, deps))
-  const closing = stack.move()
-  return {
-    peerId,
-    url: http.url,
-    addresses: () => host.addresses(),
-    ...operatorOf(parts, { host, log }),
-    [Symbol.asyncDispose]: () => closing.disposeAsync(),
-  }
+  return { trust, credentials, withdrawals, directory, epochs, grants, indexLog, followers }
 }
 
-type Parts = {
-  trust: Trust
-  credentials: Credentials
-  withdrawals: Withdrawals
-  directory: Directory
-  epochs: Epochs
-  grants: Grants
-}
-
-function isAllowed({ credentials, withdrawals }: Parts, peer: PeerIdString): boolean {
-  const organization = credentials.byPeer(peer)
-  return organization !== undefined && !withdrawals.isSuspended(organization.oid)
+/** Members that are not suspended; and one that is, until its node has heard why. */
+function createGate({
+  credentials,
+  withdrawals,
+  restrictions,
+}: Pick<OperatorParts, 'credentials' | 'withdrawals'> & Pick<Desks, 'restrictions'>) {
+  return (peer: PeerIdString): boolean => {
+    const organization = credentials.byPeer(peer)
+    if (organization === undefined) return false
+    return !withdrawals.isSuspended(organization.oid) || restrictions.isUntold(organization.oid)
+  }
 }
 
 /** Confirms to every connected holder, once a minute, that its grant set is still the newest. */
-function startBeat({ directory, epochs }: Parts, { log, limits }: RegistryDeps): Disposable {
+function startBeat(
+  { directory, epochs, desks }: Pick<OperatorParts, 'directory' | 'epochs'> & { desks: Desks },
+  { log, limits }: RegistryDeps,
+): Disposable {
   const beat = async (): Promise<void> => {
     for (const oid of directory.online()) {
       await epochs.renew(oid)
       directory.tell(oid, 'beat', { beat: await epochs.beat(oid) })
     }
+    await desks.accessRequests.sweep()
   }
   const pulse = setInterval(() => {
     beat().catch((err: unknown) => log.error({ err }, 'the beat was not sent'))
   }, limits?.beatIntervalMs ?? epochLimits.beatIntervalMs)
   return { [Symbol.dispose]: () => clearInterval(pulse) }
-}
-
-function operatorOf(parts: Parts, { host, log }: { host: Host; log: Log }): Operator {
-  const { trust, credentials, withdrawals, directory, epochs, grants } = parts
-  const withdraw = async (what: Withdrawn, off: boolean): Promise<void> => {
-    if (!(await withdrawals.set(what, off))) return
-    for (const { oid } of credentials.all()) await epochs.bump(oid, noChange)
-  }
-  return {
-    async publishCredential(credential) {
-      const { oid } = await credentials.publish(credential)
-      log.info({ oid }, 'a credential is published')
-      for (const peer of host.peers()) if (!isAllowed(parts, peer)) await host.hangUp(peer)
-      directory.changed()
-    },
-    async publishTrustList(trustList) {
-      await trust.replace(trustList)
-      directory.tellAll('trust', { trustList })
-    },
-    async suspend(oid, off = true) {
-      await withdraw({ organization: oid }, off)
-      const peer = credentials.organization(oid)?.peer
-      if (off && peer !== undefined) await host.hangUp(peer)
-    },
-    revokeKey: (kid) => withdraw({ kid }, true),
-    disableUser: (user) => withdraw({ user }, true),
-    revokeGrant: (jti) => grants.revoke(jti),
-  }
 }
 
 /** One that has run out, or that a later one has replaced, must not keep the others from being served. */

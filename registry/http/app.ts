@@ -1,46 +1,102 @@
-import type { Server } from 'node:http'
-import { once } from 'node:events'
-import Koa from 'koa'
-import { Router } from '@koa/router'
-import { httpLimits } from '#protocol/limits.ts'
+import type { RequestListener } from 'node:http'
+import Koa, { type Middleware } from 'koa'
+import { codeOf } from '#protocol/errors.ts'
+import type { RegistryConfig } from '../config.ts'
+import type { Desks } from '../desks.ts'
+import { nameIn } from '../desks.ts'
+import type { Log } from '../log.ts'
+import type { Operator } from '../operator.ts'
+import type { Trust } from '../trust.ts'
+import { accessRequestRoutes } from './api/access-requests.ts'
+import { administrationRoutes } from './api/administration.ts'
+import { deviceNoticeRoutes, deviceRoutes } from './api/device-notices.ts'
+import { enrollmentRoutes } from './api/enrollments.ts'
+import { noticeRoutes } from './api/notices.ts'
+import { organizationRoutes } from './api/organizations.ts'
+import { restrictionRoutes } from './api/restrictions.ts'
+import { sessionRoutes } from './api/session.ts'
+import { createAuthentication, createHostCheck } from './authentication.ts'
+import type { State } from './authentication.ts'
+import { createErrors } from './errors.ts'
+import { openApi } from './openapi.ts'
+import { createApiRouter, defineOpenRoute } from './routes.ts'
+import type { Route } from './routes.ts'
 
-/** What the registry says of itself over HTTP; it takes no orders there yet. */
+/** What the registry says of itself to anybody. */
 export type RegistryStatus = () => { peerId: string; members: number; online: number }
 
-export async function listenHttp(
-  options: { host: string; port: number },
-  status: RegistryStatus,
-): Promise<AsyncDisposable & { url: string }> {
-  const router = new Router()
-  router.get('/health', (ctx) => {
-    ctx.body = { status: 'ok', ...status() }
-  })
-  router.get('/', (ctx) => {
-    const { peerId, members, online } = status()
-    ctx.type = 'text/plain; charset=utf-8'
-    ctx.body = `CAMI registry\npeer ${peerId}\norganizations ${members}, connected ${online}\n`
-  })
-  const app = new Koa()
-  app.use(async (ctx, next) => {
-    ctx.set('Cache-Control', 'no-store')
-    ctx.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'")
-    ctx.set('X-Content-Type-Options', 'nosniff')
-    await next()
-  })
-  app.use(router.routes())
-  const server: Server = app.listen(options.port, options.host)
-  server.headersTimeout = httpLimits.headersTimeoutMs
-  server.requestTimeout = httpLimits.requestTimeoutMs
-  await once(server, 'listening')
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : options.port
-  return {
-    url: `http://${options.host}:${port}`,
-    async [Symbol.asyncDispose]() {
-      const closed = once(server, 'close')
-      server.close()
-      server.closeAllConnections()
-      await closed
-    },
-  }
+export type AppDeps = Desks & {
+  config: RegistryConfig['http']
+  operator: Operator
+  trust: Pick<Trust, 'list'>
+  status: RegistryStatus
+  clock: () => number
+  log: Log
 }
+
+/** The registry's HTTP interface: the operator's office as a JSON API. */
+export function createApp(deps: AppDeps): RequestListener {
+  const { config, status, sessions, audit, log } = deps
+  const app = new Koa<State>()
+  app.on('error', (error: unknown) => log.debug({ code: codeOf(error) }, 'answer ended early'))
+  app.use(securityHeaders(config.secureCookie))
+  app.use(createErrors(log))
+  app.use(createHostCheck(config.allowedHosts))
+  app.use(open(status))
+  app.use(createAuthentication(sessions, config))
+  app.use(createApiRouter(routesOf(deps), audit).routes() as Middleware<State>)
+  return app.callback()
+}
+
+export function routesOf(deps: AppDeps): Route[] {
+  const { config, organizations, trust } = deps
+  const routes = [
+    ...sessionRoutes({
+      ...deps,
+      cookie: config,
+      needsSecondFactor: () => trust.list().policy.secondFactor === 'required',
+    }),
+    ...enrollmentRoutes(deps),
+    ...deviceNoticeRoutes(deps),
+    ...deviceRoutes(deps),
+    ...accessRequestRoutes({ ...deps, nameOf: nameIn(organizations) }),
+    ...noticeRoutes(deps),
+    ...organizationRoutes(deps),
+    ...restrictionRoutes(deps),
+    ...administrationRoutes(deps),
+  ]
+  const description: Route = defineOpenRoute({
+    method: 'get',
+    path: '/api/openapi.json',
+    summary: 'This description',
+    handle: async (): Promise<unknown> => openApi([...routes, description], '0.1.0'),
+  })
+  return [...routes, description]
+}
+
+const open =
+  (status: RegistryStatus): Middleware =>
+  async (ctx, next) => {
+    const { peerId, members, online } = status()
+    if (ctx.path === '/health') ctx.body = { status: 'ok', peerId, members, online }
+    else if (ctx.path === '/') {
+      ctx.type = 'text/plain; charset=utf-8'
+      ctx.body = `CAMI registry\npeer ${peerId}\norganizations ${members}, connected ${online}\n`
+    } else await next()
+  }
+
+const securityHeaders =
+  (isSecure: boolean): Middleware =>
+  async (ctx, next) => {
+    ctx.set({
+      'Cache-Control': 'no-store',
+      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+      'Cross-Origin-Opener-Policy': 'same-origin',
+      'Cross-Origin-Resource-Policy': 'same-origin',
+      'Referrer-Policy': 'no-referrer',
+      'X-Content-Type-Options': 'nosniff',
+      'X-Frame-Options': 'DENY',
+      ...(isSecure && { 'Strict-Transport-Security': 'max-age=31536000' }),
+    })
+    await next()
+  }

@@ -1,0 +1,155 @@
+import type { z } from 'zod'
+import { ProtocolError } from '#protocol/errors.ts'
+import { advanceDevice, RegisteredDevice } from '#protocol/device.ts'
+import type { DeviceAction, DeviceEffect, DeviceRecord } from '#protocol/device.ts'
+import { deviceTypes } from '#protocol/device-type.ts'
+import { NoticedDevice, readDeviceNotice } from '#protocol/device-notice.ts'
+import type { DeviceNotice } from '#protocol/device-notice.ts'
+import type { HistoryEntry } from '#protocol/life-cycle.ts'
+import { ulid } from '#protocol/ids.ts'
+import type { OrganizationOid } from '#protocol/ids.ts'
+import { formLimits } from '#protocol/limits.ts'
+import { createDesk } from './desk.ts'
+import { system } from './office.ts'
+import type { By, Office } from './office.ts'
+import { createRows } from './rows.ts'
+
+/** What the archive must know of an apparatus and the paper does not ask. */
+export const TechnicalData = NoticedDevice.pick({
+  aeTitle: true,
+  addresses: true,
+  port: true,
+  modalities: true,
+  stationName: true,
+  characterSet: true,
+  timezone: true,
+  doseSource: true,
+})
+export type TechnicalData = z.infer<typeof TechnicalData>
+
+/** The region's apparatus. Each one's organization has it at its node, once its address and AE title are known. */
+export type Devices = {
+  get(id: string): Promise<RegisteredDevice>
+  all(): Promise<RegisteredDevice[]>
+  of(organization: OrganizationOid): Promise<RegisteredDevice[]>
+  /** The rows of a registered notice; the same ones again change nothing. */
+  announce(notice: DeviceNotice): Promise<void>
+  act(id: string, action: DeviceAction, by: By): Promise<RegisteredDevice>
+  describe(id: string, data: TechnicalData, by: By): Promise<RegisteredDevice>
+  /** As the organization's node gets them. */
+  records(organization: OrganizationOid): Promise<DeviceRecord[]>
+}
+
+export function createDevices(
+  office: Office,
+  /** Their organization's node should hear of it. */
+  changed: (organization: OrganizationOid) => void,
+): Devices {
+  const { clock, random, inTurn, audit } = office
+  const rows = createRows(office, 'device', RegisteredDevice)
+  const desk = createDesk<RegisteredDevice, DeviceAction, null, DeviceEffect>({
+    office,
+    kind: 'device',
+    schema: RegisteredDevice,
+    advance: advanceDevice,
+    facts: async () => null,
+  })
+  const of = async (organization: OrganizationOid) =>
+    (await desk.all()).filter((device) => device.organization === organization)
+  return {
+    get: desk.get,
+    all: desk.all,
+    of,
+    announce: (notice) =>
+      inTurn(async () => {
+        const known = await desk.all()
+        const { devices, startDate } = readDeviceNotice(notice)
+        const { id, organization } = notice
+        const fresh = devices.filter(
+          (one) => !known.some((other) => other.notice === id && isSame(other.device, one)),
+        )
+        const inService = known.filter((one) => one.organization === organization)
+        if (inService.length + fresh.length > formLimits.devicesPerOrganization) {
+          throw new ProtocolError('too_large', 'too many devices')
+        }
+        for (const device of fresh) {
+          const before = known.find(
+            (other) => other.status !== 'decommissioned' && isSame(other.device, device),
+          )
+          const announced = {
+            organization,
+            notice: id,
+            startDate,
+            status: 'announced',
+            device,
+          } as const
+          const next: RegisteredDevice =
+            before === undefined
+              ? { ...announced, id: ulid(clock(), random(10)), history: [] }
+              : {
+                  ...announced,
+                  id: before.id,
+                  history: [...before.history, moveOf(before, clock())],
+                }
+          await desk.add(next, system)
+          if (before !== undefined) changed(before.organization)
+        }
+        changed(organization)
+      }),
+    async act(id, action, by) {
+      const { form } = await desk.act(id, action, by)
+      changed(form.organization)
+      return form
+    },
+    async describe(id, data, by) {
+      const device = await inTurn(async () => {
+        const before = await desk.get(id)
+        if (before.status === 'decommissioned')
+          throw new ProtocolError('conflict', 'out of service')
+        const next = { ...before, device: { ...before.device, ...data } }
+        const others = (await of(before.organization)).filter(
+          (other) => other.id !== id && other.status !== 'decommissioned',
+        )
+        if (others.some((other) => other.device.aeTitle === next.device.aeTitle)) {
+          throw new ProtocolError('conflict', 'another device has this AE title')
+        }
+        const { actor, source } = by
+        await audit.append(
+          {
+            actor: actor.account,
+            role: actor.role,
+            source,
+            action: 'device.describe',
+            subject: id,
+            outcome: 'success',
+          },
+          [rows.write(id, next)],
+        )
+        return next
+      })
+      changed(device.organization)
+      return device
+    },
+    async records(organization) {
+      return (await of(organization)).flatMap(({ id, device, startDate, status }) => {
+        const { aeTitle, addresses, modalities, deviceType } = device
+        if (aeTitle === undefined || addresses === undefined || addresses.length === 0) return []
+        const modality = modalities?.[0] ?? deviceTypes[deviceType].modalities[0]
+        return [{ id, aeTitle, addresses, modality, startDate, status }]
+      })
+    },
+  }
+}
+
+/** The same apparatus elsewhere: it goes on with its history. */
+const moveOf = ({ status, organization, device }: RegisteredDevice, at: number): HistoryEntry => ({
+  at,
+  action: 'move',
+  from: status,
+  to: 'announced',
+  by: system.actor,
+  note: `${organization}, ${device.department}, ${device.room}`,
+})
+
+const isSame = (one: NoticedDevice, other: NoticedDevice): boolean =>
+  one.model === other.model && one.serialNumber === other.serialNumber

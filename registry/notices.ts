@@ -1,0 +1,100 @@
+import { ProtocolError } from '#protocol/errors.ts'
+import { dayOf } from '#protocol/fields/dates.ts'
+import { ulid } from '#protocol/ids.ts'
+import { advanceNotice, Notice } from '#protocol/notice.ts'
+import type { NoticeAction, NoticeContent, NoticeEffect } from '#protocol/notice.ts'
+import type { Accounts } from './accounts.ts'
+import { createDesk } from './desk.ts'
+import { system } from './office.ts'
+import type { By, Office } from './office.ts'
+
+export type NewNotice = {
+  content: NoticeContent
+  source: string
+  /** Absent: handed over on paper. */
+  recipient?: string | undefined
+  organization?: Notice['organization']
+}
+
+/** Forms № 2 and № 3 and the letters beside them: made, numbered, sealed as a PDF, and followed until they are read. */
+export type Notices = {
+  get(id: string): Promise<Notice>
+  all(): Promise<Notice[]>
+  /** Makes and issues it at once, in the name of the operator who acts. */
+  issue(notice: NewNotice, by: By): Promise<Notice>
+  act(id: string, action: NoticeAction, by: By): Promise<Notice>
+  pdf(id: string): Promise<Buffer>
+  /** The administrator's first sign-in counts as having read it. */
+  acknowledgeFor(organization: NonNullable<Notice['organization']>): Promise<void>
+}
+
+export function createNotices(deps: {
+  office: Office
+  accounts: Accounts
+  render: (notice: Notice) => Promise<Buffer>
+}): Notices {
+  const { office, accounts, render } = deps
+  const { clock, random, numbers, attachments } = office
+  const desk = createDesk<Notice, NoticeAction, null, NoticeEffect>({
+    office,
+    kind: 'notice',
+    schema: Notice,
+    advance: advanceNotice,
+    facts: async () => null,
+  })
+  const act: Notices['act'] = async (id, action, by) => (await desk.act(id, action, by)).form
+  /** The PDF is made from the numbered notice and never again: what was issued does not change. */
+  const sealed = async (notice: Notice): Promise<Notice> => {
+    if (notice.sha256 !== undefined || notice.number === undefined) return notice
+    const { sha256 } = await attachments.put([await render(notice)])
+    return await act(notice.id, { type: 'seal', sha256 }, system)
+  }
+  return {
+    get: desk.get,
+    all: desk.all,
+    async issue({ content, source, recipient, organization }, by) {
+      const issuer = accounts.get(by.actor.account)
+      if (issuer === undefined) throw new ProtocolError('forbidden', 'nobody issues it')
+      const notice: Notice = {
+        id: ulid(clock(), random(10)),
+        status: 'generated',
+        source,
+        issuerName: issuer.name,
+        issuerPhone: issuer.phone,
+        content,
+        createdAt: clock(),
+        history: [],
+        ...(recipient !== undefined && { recipient }),
+        ...(organization !== undefined && { organization }),
+      }
+      await desk.add(notice, by)
+      const date = dayOf(clock())
+      const { form } = await desk.act(
+        notice.id,
+        async () => {
+          const { number, write } = await numbers.next(content.kind, date.slice(0, 4))
+          return { action: { type: 'issue', number, date }, writes: [write] }
+        },
+        by,
+      )
+      return await sealed(form)
+    },
+    act,
+    async pdf(id) {
+      const notice = await sealed(await desk.get(id))
+      return notice.sha256 === undefined
+        ? await render(notice)
+        : await attachments.get(notice.sha256)
+    },
+    async acknowledgeFor(organization) {
+      const open = (await desk.all()).filter(
+        ({ status, content, organization: theirs }) =>
+          theirs === organization &&
+          content.kind === 'access_notice' &&
+          status !== 'acknowledged' &&
+          status !== 'generated',
+      )
+      for (const { id } of open) await act(id, { type: 'acknowledge' }, system)
+    },
+  }
+}

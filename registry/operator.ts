@@ -1,0 +1,70 @@
+import type { Kid, OrganizationOid, PeerIdString, UserId } from '#protocol/ids.ts'
+import type { Host } from '#protocol/transport/transport.ts'
+import type { Credentials } from './credentials.ts'
+import type { Directory } from './directory.ts'
+import { noChange } from './epochs.ts'
+import type { Epochs } from './epochs.ts'
+import type { Grants } from './grants.ts'
+import type { Log } from './log.ts'
+import type { Trust } from './trust.ts'
+import type { Withdrawals, Withdrawn } from './withdrawals.ts'
+
+/** What the operator may do to the federation; forms and restrictions end in these. */
+export type Operator = {
+  publishCredential(credential: string): Promise<void>
+  publishTrustList(trustList: string): Promise<void>
+  suspend(oid: OrganizationOid, off?: boolean): Promise<void>
+  revokeKey(kid: Kid): Promise<void>
+  disableUser(user: UserId): Promise<void>
+  revokeGrant(jti: string): Promise<void>
+}
+
+export type OperatorParts = {
+  trust: Trust
+  credentials: Credentials
+  withdrawals: Withdrawals
+  directory: Directory
+  epochs: Epochs
+  grants: Grants
+}
+
+export function createOperator(
+  parts: OperatorParts,
+  given: {
+    host: () => Host
+    isAllowed: (peer: PeerIdString) => boolean
+    /** Forms № 5 that name the user end in that row. */
+    userLeft: (user: UserId) => Promise<void>
+    log: Log
+  },
+): Operator {
+  const { trust, credentials, withdrawals, directory, epochs, grants } = parts
+  const { host, isAllowed, userLeft, log } = given
+  const withdraw = async (what: Withdrawn, off: boolean): Promise<void> => {
+    if (!(await withdrawals.set(what, off))) return
+    for (const { oid } of credentials.all()) await epochs.bump(oid, noChange)
+  }
+  return {
+    async publishCredential(credential) {
+      const { oid } = await credentials.publish(credential)
+      log.info({ oid }, 'a credential is published')
+      for (const peer of host().peers()) if (!isAllowed(peer)) await host().hangUp(peer)
+      directory.changed()
+    },
+    async publishTrustList(trustList) {
+      await trust.replace(trustList)
+      directory.tellAll('trust', { trustList })
+    },
+    async suspend(oid, off = true) {
+      await withdraw({ organization: oid }, off)
+      const peer = credentials.organization(oid)?.peer
+      if (off && peer !== undefined) await host().hangUp(peer)
+    },
+    revokeKey: (kid) => withdraw({ kid }, true),
+    async disableUser(user) {
+      await withdraw({ user }, true)
+      await userLeft(user)
+    },
+    revokeGrant: (jti) => grants.revoke(jti),
+  }
+}

@@ -1,0 +1,154 @@
+import { ProtocolError } from '#protocol/errors.ts'
+import { dayOf } from '#protocol/fields/dates.ts'
+import type { OrganizationOid } from '#protocol/ids.ts'
+import { ulid } from '#protocol/ids.ts'
+import { advanceRestriction, isInForce, Restriction } from '#protocol/restriction.ts'
+import type {
+  RestrictionAction,
+  RestrictionEffect,
+  RestrictionInput,
+  RestrictionRecord,
+} from '#protocol/restriction.ts'
+import { createDesk } from './desk.ts'
+import type { Notices } from './notices.ts'
+import type { By, Office } from './office.ts'
+import type { Organizations } from './organizations.ts'
+import type { Write } from './store/store.ts'
+
+/** Раздел 10: what is limited, why, and until what is put right. Intake at the node is never touched. */
+export type Restrictions = {
+  get(id: string): Promise<Restriction>
+  all(): Promise<Restriction[]>
+  propose(input: RestrictionInput, by: By): Promise<Restriction>
+  act(id: string, action: RestrictionAction, by: By): Promise<Restriction>
+  isRestricted(oid: OrganizationOid): Promise<boolean>
+  /** As the organization's node gets them. */
+  records(oid: OrganizationOid): Promise<RestrictionRecord[]>
+  /** Whether its node has not heard yet of what stands: a suspended one is let in for that alone. */
+  isUntold(oid: OrganizationOid): boolean
+  told(oid: OrganizationOid): Promise<void>
+  /** Makes the federation's state follow what stands here, after a crash. */
+  resume(): Promise<void>
+}
+
+type Deps = {
+  office: Office
+  organizations: () => Organizations
+  notices: Notices
+  suspend: (oid: OrganizationOid, off: boolean) => Promise<void>
+  /** The node should ask again. */
+  changed: (oid: OrganizationOid) => void
+}
+
+const untoldKey = (oid: string): string => `untold/${oid}`
+
+export async function openRestrictions(deps: Deps): Promise<Restrictions> {
+  const { office } = deps
+  const { clock, random, numbers, store, inTurn } = office
+  const desk = createDesk<Restriction, RestrictionAction, null, RestrictionEffect>({
+    office,
+    kind: 'restriction',
+    schema: Restriction,
+    advance: advanceRestriction,
+    facts: async () => null,
+  })
+  const rows = await store.list(untoldKey(''), { limit: 1000 })
+  const untold = new Set(rows.map(({ key }) => key.slice(untoldKey('').length)))
+  const standing = async (oid: OrganizationOid) =>
+    (await desk.all()).filter((one) => one.organization === oid && isInForce(one))
+  const follow = async (oid: OrganizationOid): Promise<void> => {
+    await store.write([{ put: untoldKey(oid), value: 'restrictions' }])
+    untold.add(oid)
+    deps.changed(oid)
+    const all = await standing(oid)
+    await deps.suspend(
+      oid,
+      all.some(({ scope }) => scope !== 'proxy'),
+    )
+  }
+  return {
+    get: desk.get,
+    all: desk.all,
+    propose: (input, by) =>
+      inTurn(async () => {
+        if ((await deps.organizations().view(input.organization)) === undefined) {
+          throw new ProtocolError('not_found', 'no such organization')
+        }
+        const year = dayOf(clock()).slice(0, 4)
+        const { number, write } = await numbers.next('restriction', year)
+        const restriction: Restriction = {
+          ...input,
+          id: ulid(clock(), random(10)),
+          number,
+          status: 'proposed',
+          evidence: [],
+          proof: [],
+          proposedBy: by.actor,
+          history: [],
+        }
+        const writes: Write[] = [write]
+        return await desk.add(restriction, by, writes)
+      }),
+    async act(id, action, by) {
+      const { form, effects } = await desk.act(id, action, by)
+      for (const { type } of effects) {
+        if (type === 'restrict' || type === 'restore') await follow(form.organization)
+        if (type === 'tell_organization') await tell(form, by, deps)
+      }
+      return form
+    },
+    isRestricted: async (oid) => (await standing(oid)).length > 0,
+    async records(oid) {
+      return (await standing(oid)).map(
+        ({ number, scope, level, clause, reason, remedy, start }) => ({
+          number,
+          scope,
+          level,
+          clause,
+          reason,
+          remedy,
+          start,
+        }),
+      )
+    },
+    isUntold: (oid) => untold.has(oid),
+    async told(oid) {
+      if (!untold.delete(oid)) return
+      await store.write([{ del: untoldKey(oid) }])
+    },
+    async resume() {
+      const all = (await desk.all()).filter(isInForce)
+      for (const { organization, scope } of all) {
+        if (scope !== 'proxy') await deps.suspend(organization, true)
+      }
+    },
+  }
+}
+
+/** The letter for which the order has no form. */
+async function tell(restriction: Restriction, by: By, deps: Deps): Promise<void> {
+  const { organization, scope, level, clause, reason, remedy, start, number } = restriction
+  const card = (await deps.organizations().view(organization))?.card
+  const organizationName = card?.fullName ?? organization
+  const isLifted = restriction.status === 'lifted'
+  const content = isLifted
+    ? ({
+        kind: 'restoration_notice',
+        organizationName,
+        restrictionNumber: number,
+        clause,
+        liftedOn: dayOf(deps.office.clock()),
+      } as const)
+    : ({
+        kind: 'restriction_notice',
+        organizationName,
+        scope,
+        level,
+        clause,
+        reason,
+        remedy,
+        start,
+      } as const)
+  const notice = { content, source: restriction.id, recipient: card?.email, organization }
+  await deps.notices.issue(notice, by)
+}
