@@ -17,6 +17,7 @@ export const AuditEvent = z.strictObject({
     'begin-transferring',
     'instances-transferred',
     'import',
+    'study-rejected',
     'order-record',
     'procedure-record',
     'security-alert',

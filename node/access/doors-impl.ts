@@ -11,6 +11,7 @@ import type { Federation, ReceivedGrant } from './federation.ts'
 import { createDoorAudit } from './door-audit.ts'
 import { createFetchedDecision } from './fetched.ts'
 import type { FetchedDecision } from './fetched.ts'
+import { createIntakeDoors } from './intake-doors.ts'
 import { searchDoor } from './search-door.ts'
 import type { SessionUser } from './session-user.ts'
 
@@ -18,7 +19,7 @@ import type { SessionUser } from './session-user.ts'
 export type RegionStudy = { holder: OrganizationOid; record: StudyRecord; attributes: DicomJson }
 
 export type DoorsDeps = {
-  archive: Pick<Archive, 'facts' | 'open' | 'search' | 'quarantine'>
+  archive: Pick<Archive, 'facts' | 'open' | 'search' | 'quarantine' | 'ingest' | 'overlay'>
   audit: { append(entry: AuditEntry): Promise<unknown> }
   federation: Pick<Federation, 'policy' | 'receivedGrants' | 'now' | 'status' | 'onChange'>
   /** The replicated index (`node/replica`). */
@@ -90,6 +91,7 @@ export function createDoors(deps: DoorsDeps): Doors & Disposable {
   }
 
   return {
+    ...createIntakeDoors(deps),
     openStudy,
     search,
     accessed: (user, reader, what) => audits.accessed(user, reader, what),

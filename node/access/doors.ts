@@ -1,5 +1,14 @@
-import type { StudyUid } from '#protocol/ids.ts'
-import type { Query, QueryResult, QuarantineEntry, StudyReader } from '../archive/archive.ts'
+import type { SeriesUid, SopUid, StudyUid } from '#protocol/ids.ts'
+import type {
+  Declared,
+  IngestSink,
+  Query,
+  QueryResult,
+  QuarantineEntry,
+  Stored,
+  StudyReader,
+} from '../archive/archive.ts'
+import type { RejectionCode } from '../archive/overlay.ts'
 import type { SessionUser } from './session-user.ts'
 
 /**
@@ -25,4 +34,27 @@ export type Doors = {
     what: { detail: string; instances: number; bytes: number },
   ): Promise<void>
   quarantine(user: SessionUser): Promise<QuarantineEntry[]>
+  /** Lets a user bring instances to the archive of this node. Throws `forbidden`; the denial is audited. */
+  store(user: SessionUser): Promise<Intake>
+  /**
+   * Hides a study, a series or an instance of this node from lists and retrieval; nothing is erased. Throws `forbidden`
+   * alike for who may not and for what is not here; both are audited.
+   */
+  reject(user: SessionUser, what: Rejection): Promise<void>
+}
+
+/** What one user brings with one request. */
+export type Intake = {
+  ingest(declared: Declared): Promise<IngestSink>
+  /** Writes the audit record of what was stored; it must precede the answer. */
+  stored(instances: readonly Pick<Stored, 'study' | 'bytes'>[], failed: number): Promise<void>
+}
+
+export type Rejection = {
+  study: StudyUid
+  series?: SeriesUid
+  sop?: SopUid
+  code: RejectionCode
+  /** In the user's own words. */
+  reason: string
 }

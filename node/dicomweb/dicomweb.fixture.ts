@@ -1,7 +1,9 @@
 import Koa from 'koa'
 import { Router } from '@koa/router'
 import type { RouterMiddleware } from '@koa/router'
+import type { AuditEntry } from '#protocol/audit-event.ts'
 import type { Role } from '#protocol/authorize.ts'
+import type { UserId } from '#protocol/ids.ts'
 import { type ErrorCode, ProtocolError } from '#protocol/errors.ts'
 import type { Archive, Declared, Origin } from '../archive/archive.ts'
 import {
@@ -13,6 +15,7 @@ import {
   temporaryFolder,
 } from '../archive/archive.fixture.ts'
 import type { Doors } from '../access/doors.ts'
+import { createIntakeDoors } from '../access/intake-doors.ts'
 import type { SessionUser } from '../access/session-user.ts'
 import { type Part10File, readPart10File } from '../dicom/part10.ts'
 import { createPixelPool } from '../dicom/pixel-workers/pool.ts'
@@ -37,9 +40,10 @@ export async function openDicomweb() {
   const pool = stack.use(createPixelPool())
   const forbidden = new Set<string>()
   const accesses: Access[] = []
+  const audit: AuditEntry[] = []
   const open: Open = { readers: 0 }
   const user = { roles: ['radiologist'] as Role[] }
-  const doors = createTestDoors({ archive, forbidden, accesses, open })
+  const doors = createTestDoors({ archive, forbidden, accesses, audit, open })
   const app = new Koa<State>()
   app.silent = true
   app.use(createErrors(silentLog))
@@ -50,7 +54,11 @@ export async function openDicomweb() {
   const root = new Router<State>()
   root.use(
     '/dicom-web',
-    createDicomweb({ doors, archive, pool }).routes() as unknown as RouterMiddleware<State>,
+    createDicomweb({
+      doors,
+      pool,
+      deletePolicy: 'reject',
+    }).routes() as unknown as RouterMiddleware<State>,
   )
   app.use(root.routes() as unknown as Koa.Middleware<State>)
   const server = stack.use(
@@ -60,6 +68,7 @@ export async function openDicomweb() {
     archive,
     forbidden,
     accesses,
+    audit,
     open,
     user,
     url: `${server.url}/dicom-web`,
@@ -78,7 +87,7 @@ export async function openDicomweb() {
 }
 
 const person: SessionUser = {
-  uid: searchProof.user,
+  uid: searchProof.user as UserId,
   organization: holder,
   roles: [],
   enabled: true,
@@ -98,10 +107,18 @@ function createTestDoors(parts: {
   archive: Archive
   forbidden: Set<string>
   accesses: Access[]
+  audit: AuditEntry[]
   open: Open
-}): Pick<Doors, 'openStudy' | 'search' | 'accessed'> {
+}): Pick<Doors, 'openStudy' | 'search' | 'accessed' | 'store' | 'reject'> {
   const { archive, forbidden, accesses, open } = parts
+  const intake = createIntakeDoors({
+    archive,
+    audit: { append: async (entry) => parts.audit.push(entry) },
+    self: { oid: holder },
+    clock: () => 0,
+  })
   return {
+    ...intake,
     async openStudy(_, study) {
       const refused = new ProtocolError('forbidden', 'no')
       if (forbidden.has(study) || (await archive.facts(study)) === undefined) throw refused

@@ -141,6 +141,18 @@ const imageTypes = new Map(
   }),
 )
 
+/** What a compressed image is in when only its media type is said; PS3.18 names a default for each. */
+export const syntaxOfImage = (type: string): string | undefined => defaultSyntaxes.get(type)
+
+const defaultSyntaxes = new Map([
+  ['image/jpeg', '1.2.840.10008.1.2.4.70'],
+  ['image/dicom-rle', '1.2.840.10008.1.2.5'],
+  ['image/jls', '1.2.840.10008.1.2.4.80'],
+  ['image/jp2', '1.2.840.10008.1.2.4.90'],
+  ['image/jpx', '1.2.840.10008.1.2.4.92'],
+  ['image/jphc', '1.2.840.10008.1.2.4.201'],
+])
+
 const htj2kType = 'image/jphc'
 
 const notAcceptable = (why: string) => new ProtocolError('not_acceptable', why)

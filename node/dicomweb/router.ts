@@ -1,19 +1,19 @@
 import { Router } from '@koa/router'
-import type { Archive } from '../archive/archive.ts'
 import type { Doors } from '../access/doors.ts'
 import type { PixelPool } from '../dicom/pixel-workers/pool.ts'
 import type { State } from './answer.ts'
 import { createFrameCache, createFrameRoutes } from './frames.ts'
 import { retrieveMetadata } from './metadata.ts'
 import { createPictureRoutes } from './pictures.ts'
+import { type DeletePolicy, rejectPath } from './reject.ts'
 import { retrieveInstances } from './retrieve.ts'
 import { searchAll, searchStudy } from './search.ts'
 import { storeInstances } from './store.ts'
 import { retrieveByUri } from './wado-uri.ts'
 
 export type DicomwebDeps = {
-  doors: Pick<Doors, 'openStudy' | 'search' | 'accessed'>
-  archive: Pick<Archive, 'ingest'>
+  doors: Pick<Doors, 'openStudy' | 'search' | 'accessed' | 'store' | 'reject'>
+  deletePolicy: DeletePolicy
   /** Decodes pixels for pictures and other transfer syntaxes. */
   pool: PixelPool
 }
@@ -23,10 +23,10 @@ const series = `${study}/series/:series`
 const instance = `${series}/instances/:sop`
 
 /**
- * DICOMweb (PS3.18): QIDO-RS, WADO-RS, WADO-URI and STOW-RS. Mounted at `/dicom-web` behind authentication, which puts
+ * DICOMweb (PS3.18): QIDO-RS, WADO-RS, WADO-URI, STOW-RS and rejection by DELETE. Mounted at `/dicom-web` behind authentication, which puts
  * the signed-in user into the state; every way to images goes through `doors`. Failures are thrown as `ProtocolError`.
  */
-export function createDicomweb({ doors, archive, pool }: DicomwebDeps): Router<State> {
+export function createDicomweb({ doors, pool, deletePolicy }: DicomwebDeps): Router<State> {
   const router = new Router<State>()
   const known = createFrameCache()
   const { frames, bulkData } = createFrameRoutes({ doors, known, pool })
@@ -50,7 +50,8 @@ export function createDicomweb({ doors, archive, pool }: DicomwebDeps): Router<S
     router.get(`${level}/thumbnail`, pictures.thumbnail)
   }
 
-  router.post(['/studies', study], (ctx) => storeInstances(ctx, { archive }))
+  router.post(['/studies', study], (ctx) => storeInstances(ctx, doors))
+  router.delete([study, series, instance], (ctx) => rejectPath(ctx, doors, deletePolicy))
   router.get(['/', '/wado'], (ctx) => retrieveByUri(ctx, { doors, pool, pictures }))
   return router
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { dataSet } from '../archive/archive.fixture.ts'
-import { corpusFile, noCorpus } from '../dicom/data-set.fixture.ts'
+import { corpusFile, corpusPath, image, noCorpus } from '../dicom/data-set.fixture.ts'
 import { createPart10Header, readPart10File } from '../dicom/part10.ts'
-import { multipartBody, openDicomweb } from './dicomweb.fixture.ts'
+import { multipartBody, openDicomweb, partsOf, pathOf } from './dicomweb.fixture.ts'
 import { readParts } from './multipart-reader.ts'
 
 const sopClass = '1.2.840.10008.5.1.4.1.1.2'
@@ -16,6 +17,8 @@ const file = (sop: string, study = '1.1', patientId = '42', pixels = new Uint8Ar
     createPart10Header({ sopClass, sopUid: sop, transferSyntax }),
     dataSet({ study, series: `${study}.1`, sop, patientId, pixels }),
   ])
+
+const asMetadata = 'multipart/related; type="application/dicom+json"; boundary=edge'
 
 type Web = Awaited<ReturnType<typeof openDicomweb>>
 type Items = { Value?: Record<string, { Value?: unknown[] }>[] }
@@ -101,11 +104,8 @@ test('bodies that are no instances are refused as a whole', async () => {
   await using web = await openDicomweb()
   for (const [body, type, expected] of [
     [bodyOf(file('1.1.1.1')), 'application/json', 'unsupported'],
-    [
-      bodyOf(file('1.1.1.1')),
-      'multipart/related; type="application/dicom+json"; boundary=edge',
-      'unsupported',
-    ],
+    [bodyOf(file('1.1.1.1')), 'multipart/related; type="image/jpeg"; boundary=edge', 'unsupported'],
+    [Buffer.from('--edge\r\n\r\n{]\r\n--edge--'), asMetadata, 'bad_request'],
     [bodyOf(file('1.1.1.1')), 'multipart/related; type="application/dicom"', 'bad_request'],
     [bodyOf(), multipart, 'bad_request'],
     [new Uint8Array(0), multipart, 'bad_request'],
@@ -175,3 +175,121 @@ async function* cutUp(body: Buffer, cuts: readonly number[]) {
   }
   yield body.subarray(at)
 }
+
+test('a body that breaks off keeps and tells what was stored before', async () => {
+  await using web = await openDicomweb()
+  const whole = bodyOf(file('1.1.1.1'), file('1.1.1.2'), file('1.1.1.3'))
+  const { status, stored, failed, reasons } = await post(web, whole.subarray(0, -20))
+  assert.equal(status, 202)
+  assert.deepEqual([stored, failed, reasons], [['1.1.1.1', '1.1.1.2'], ['1.1.1.3'], [0xc000]])
+  const [entry, other] = web.audit
+  assert.deepEqual(
+    [entry?.event, entry?.outcome, entry?.study, entry?.instances],
+    ['import', 'success', '1.1', 2],
+  )
+  assert.deepEqual([other?.outcome, other?.instances], ['failure', 1])
+})
+
+/** What a client makes of an instance that it retrieved as metadata and bulk values. */
+async function metadataBody(web: Web, place: string, changed = {}) {
+  const response = await web.get(`${place}/metadata`)
+  const [header] = (await response.json()) as Record<string, { BulkDataURI?: string }>[]
+  const uris = Object.values(header ?? {}).flatMap(({ BulkDataURI: uri }) => uri ?? [])
+  const parts: Buffer[] = []
+  const part = (head: string, body: Buffer) =>
+    parts.push(Buffer.from(`--edge\r\nContent-Type: ${head}\r\n\r\n`), body, Buffer.from('\r\n'))
+  part('application/dicom+json', Buffer.from(JSON.stringify([{ ...header, ...changed }])))
+  for (const uri of uris) {
+    const accept = 'multipart/related; type="*/*"; transfer-syntax=*'
+    const value = await web.get(uri.replace('/dicom-web', ''), { accept })
+    for (const { headers, body } of await partsOf(value)) {
+      part(`${headers.get('content-type')}\r\nContent-Location: ${uri}`, body)
+    }
+  }
+  return new Uint8Array(Buffer.concat([...parts, Buffer.from('--edge--')]))
+}
+
+test(
+  'metadata with bulk values beside is stored as the same instance',
+  { skip: noCorpus },
+  async () => {
+    for (const name of [
+      'modalities/CT/pydicom_CT_small.dcm',
+      'modalities/US/pydicom_OBXXXX1A_rle_2frame_palette.dcm',
+      'transfer-syntaxes/small/pydicom_emri_small_jpeg_ls_lossless.dcm',
+      'modalities/SR/highdicom_sr_document.dcm',
+      'charsets/clunie-via-pydicom/chrGreek.dcm',
+    ].filter((one) => existsSync(corpusPath(one)))) {
+      await using first = await openDicomweb()
+      const { sopUid } = await first.keep(corpusFile(name))
+      const place = await pathOf(first, sopUid)
+      await using second = await openDicomweb()
+      const sent = await post(second, await metadataBody(first, place), { type: asMetadata })
+      assert.equal(sent.status, 200, name)
+      const metadata = async (web: Web) => {
+        const [header] = (await (await web.get(`${place}/metadata`)).json()) as object[]
+        // Encapsulated pixels are OB, whatever some writers say (PS3.5 §A.4).
+        return { ...header, '7FE00010': undefined }
+      }
+      assert.deepEqual(await metadata(second), await metadata(first), name)
+      const pixels = async (web: Web) => {
+        const response = await web.get(`${place}/frames/1`)
+        return response.status === 200 ? (await partsOf(response))[0]?.body : response.text()
+      }
+      assert.deepEqual(await pixels(second), await pixels(first), name)
+    }
+  },
+)
+
+test('metadata that is no instance fails by itself', async () => {
+  await using web = await openDicomweb()
+  await web.keepDataSet(image(), { sopClass, sopUid: '1.2.3.4', transferSyntax })
+  const place = '/studies/1.2.3/series/1.2.3.1/instances/1.2.3.4'
+  for (const [changed, reason] of [
+    [
+      { '00080018': { vr: 'UI', Value: ['1.1.1.2'] }, '7FE00010': { vr: 'OW', BulkDataURI: 'x' } },
+      0xc000,
+    ],
+    [{ '00280010': { vr: 'US', Value: [70_000] } }, 0xc000],
+    [{ '00280010': { Value: [1] } }, 0xc000],
+    [{ name: { vr: 'LO' } }, 0xc000],
+    [{ '00081140': { vr: 'SQ', Value: ['no item'] } }, 0xc000],
+    [{ '0020000D': { vr: 'UI', Value: ['1.7'] } }, 0xa900],
+  ] as const) {
+    const body = await metadataBody(web, place, changed)
+    const { status, reasons } = await post(web, body, { type: asMetadata, path: '/studies/1.2.3' })
+    assert.deepEqual([status, reasons], [409, [reason]], JSON.stringify(changed))
+  }
+})
+
+test('what is deleted is hidden, audited, and not asked for again', async () => {
+  await using web = await openDicomweb()
+  await post(web, bodyOf(file('1.1.1.1'), file('1.1.1.2'), file('1.2.1.1', '1.2')))
+  const remove = async (path: string) =>
+    (await fetch(`${web.url}${path}`, { method: 'DELETE' })).status
+  const one = '/studies/1.1/series/1.1.1/instances/1.1.1.1'
+  assert.equal(await remove(one), 403)
+  assert.equal(web.audit.at(-1)?.code, 'role_missing')
+  web.user.roles = ['dept_head']
+  assert.equal(await remove(`${one}?code=113002`), 400)
+  assert.equal(await remove('/studies/1.9'), 403)
+  assert.equal(await remove(`${one}?code=113037&reason=wrong+side`), 204)
+  const { event, outcome, study, detail } = web.audit.at(-1) ?? {}
+  assert.deepEqual(
+    [event, outcome, study, detail],
+    ['study-rejected', 'success', '1.1', 'instance 113037'],
+  )
+  assert.equal((await web.get(one)).status, 404)
+  const listed = await web.get('/studies/1.1/instances')
+  assert.equal(((await listed.json()) as unknown[]).length, 1)
+  assert.equal(await remove('/studies/1.2'), 204)
+  const studies = (await (await web.get('/studies')).json()) as Record<
+    string,
+    { Value?: unknown[] }
+  >[]
+  assert.deepEqual(
+    studies.map((row) => row['0020000D']?.Value?.[0]),
+    ['1.1'],
+  )
+  assert.equal((await web.get('/studies/1.2')).status, 403)
+})

@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import { ProtocolError } from '#protocol/errors.ts'
+import type { Doors } from '../access/doors.ts'
+import type { Context } from './answer.ts'
+import { uidsOf } from './paths.ts'
+
+/** What DELETE does here: nothing, or hiding for a reason. Nothing is ever erased by it. */
+export type DeletePolicy = 'reject' | 'refuse'
+
+const Wish = z.strictObject({
+  /** PS3.16 CID 7011; quality where the client says nothing. */
+  code: z.enum(['113001', '113037', '113038', '113039']).default('113001'),
+  reason: z.string().trim().min(1).max(1000).default('DICOMweb'),
+})
+
+/**
+ * DELETE of a study, a series or an instance is a rejection (IHE RAD TF-3, IOCM): hidden from searches and retrieval,
+ * audited, and kept. `code` and `reason` say why.
+ */
+export async function rejectPath(
+  ctx: Context,
+  doors: Pick<Doors, 'reject'>,
+  policy: DeletePolicy,
+): Promise<void> {
+  if (policy === 'refuse') {
+    throw new ProtocolError('operation_not_granted', 'nothing is deleted at this node')
+  }
+  const wish = Wish.safeParse(Object.fromEntries(ctx.URL.searchParams))
+  if (!wish.success) throw new ProtocolError('bad_request', 'the reason is wrong')
+  await doors.reject(ctx.state.user, { ...uidsOf(ctx.params), ...wish.data })
+  ctx.status = 204
+}
