@@ -75,6 +75,8 @@ export const errorCodes = [
   'instance_too_complex',
   'instance_conflict',
   'instance_mismatch',
+  /** The bytes were moved elsewhere; the message says where. */
+  'instance_evicted',
   'storage_full',
   'storage_corrupt',
   'storage_failed',

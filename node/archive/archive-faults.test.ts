@@ -3,65 +3,19 @@ import { hash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { Archive } from './archive.ts'
 import {
   dataSet,
   declare,
   fetch,
   noise,
   openTestArchive,
-  searchProof,
   send,
   sendSlice,
   stranger,
   temporaryFolder,
 } from './archive.fixture.ts'
-import type { Slice } from './archive.fixture.ts'
+import { describe, fill, manySlice } from './fill.fixture.ts'
 import { createRandom, createSimulatedDisk, withRoom } from './simulated-disk.fixture.ts'
-
-const slice = (i: number, more: Partial<Slice> = {}): Slice => ({
-  study: `1.${i % 3}`,
-  series: `1.${i % 3}.${i % 2}`,
-  sop: `1.${i % 3}.9.${i}`,
-  patientId: `P${i % 3}`,
-  date: `2024010${1 + (i % 3)}`,
-  accession: `A${i % 3}`,
-  modality: i % 2 === 0 ? 'CT' : 'MR',
-  pixels: noise(300 + i, i),
-  ...more,
-})
-
-/** Everything an archive says about what it holds. */
-async function describe(archive: Archive): Promise<unknown> {
-  const found: Record<string, unknown> = { counts: await archive.counts() }
-  for (const level of ['study', 'series', 'instance'] as const) {
-    found[level] = await archive.search(searchProof, { level, match: {}, limit: 1000, offset: 0 })
-  }
-  for (const tag of ['00100020', '00080050', '00100010', '00080061']) {
-    const match = {
-      [tag]: [{ '00100020': 'P1', '00080050': 'A2', '00100010': 'иванов*' }[tag] ?? 'MR'],
-    }
-    found[tag] = await archive.search(searchProof, { level: 'study', match, limit: 100, offset: 0 })
-  }
-  const changes = await archive.changes(0, 1000)
-  found['changes'] = changes
-  found['records'] = await Promise.all(changes.map(({ study }) => archive.record(study)))
-  found['quarantine'] = await archive.quarantine(searchProof)
-  const entries: string[] = []
-  for await (const entry of archive.replay('index-entry')) {
-    entries.push(Buffer.from(entry).toString())
-  }
-  found['entries'] = entries
-  return found
-}
-
-async function fill(archive: Archive, count = 12): Promise<void> {
-  await Promise.all(Array.from({ length: count }, (_, i) => sendSlice(archive, slice(i))))
-  await sendSlice(archive, slice(0, { pixels: noise(50, 99) }))
-  await sendSlice(archive, slice(100), stranger)
-  await sendSlice(archive, slice(101, { study: '1.1', patientId: 'other' }))
-  for (const entry of ['one', 'two']) await archive.append('index-entry', Buffer.from(entry))
-}
 
 test('a lost catalog is made again from the log, equal in everything', async () => {
   await using folder = await temporaryFolder()
@@ -72,7 +26,7 @@ test('a lost catalog is made again from the log, equal in everything', async () 
   await rm(join(folder.path, 'catalog'), { recursive: true })
   await using again = await openTestArchive(folder.path, { segmentBytes: 5000 })
   assert.deepEqual(await describe(again), before)
-  assert.equal((await sendSlice(again, slice(3))).outcome, 'duplicate')
+  assert.equal((await sendSlice(again, manySlice(3))).outcome, 'duplicate')
 })
 
 test('a catalog that is behind the log takes what it misses', async () => {
@@ -87,7 +41,7 @@ test('a catalog that is behind the log takes what it misses', async () => {
     ),
   )
   const more = await openTestArchive(folder.path)
-  await sendSlice(more, slice(50))
+  await sendSlice(more, manySlice(50))
   const expected = await describe(more)
   await more[Symbol.asyncDispose]()
   await rm(catalog, { recursive: true })
@@ -145,22 +99,22 @@ test('a bit flipped in a segment is never returned, and the same instance sent a
   const disk = createSimulatedDisk()
   await using folder = await temporaryFolder()
   await using archive = await openTestArchive(folder.path, { disk })
-  const bytes = dataSet(slice(1, { pixels: noise(600_000, 1) }))
-  await send(archive, bytes, declare(slice(1).sop))
+  const bytes = dataSet(manySlice(1, { pixels: noise(600_000, 1) }))
+  await send(archive, bytes, declare(manySlice(1).sop))
   const whole = disk.contents('00000001.seg')
   const start = whole.indexOf(bytes.subarray(0, 64))
   for (const at of [0, 500, 262_144, 599_000, bytes.length - 1]) {
     const altered = Buffer.from(whole)
     altered[start + at] = (altered[start + at] ?? 0) ^ 4
     disk.replace('00000001.seg', altered)
-    await assert.rejects(fetch(archive, '1.1', slice(1).sop), { code: 'storage_corrupt' })
+    await assert.rejects(fetch(archive, '1.1', manySlice(1).sop), { code: 'storage_corrupt' })
     disk.replace('00000001.seg', whole)
   }
-  const again = await send(archive, bytes, declare(slice(1).sop))
+  const again = await send(archive, bytes, declare(manySlice(1).sop))
   assert.equal(again.outcome, 'stored')
   assert.equal((await archive.counts()).instances, 1)
-  assert.equal((await send(archive, bytes, declare(slice(1).sop))).outcome, 'duplicate')
-  assert.deepEqual(await fetch(archive, '1.1', slice(1).sop), bytes)
+  assert.equal((await send(archive, bytes, declare(manySlice(1).sop))).outcome, 'duplicate')
+  assert.deepEqual(await fetch(archive, '1.1', manySlice(1).sop), bytes)
 })
 
 /** Stores with a power cut somewhere; returns what was acknowledged and not found again. */
@@ -175,7 +129,7 @@ async function lostByPowerCut(seed: number, ignoreSyncs: boolean): Promise<strin
   const { promise: enough, resolve } = Promise.withResolvers<void>()
   const sending = Array.from({ length: 16 }, async (_, i) => {
     const pixels = noise(i % 5 === 0 ? 4_300_000 : 200 + i * 37, i)
-    const { study, sop, sha256 } = await sendSlice(archive, slice(i, { pixels }))
+    const { study, sop, sha256 } = await sendSlice(archive, manySlice(i, { pixels }))
     if (acknowledged.length < stopAfter) acknowledged.push({ study, sop, sha256 })
     if (acknowledged.length === stopAfter) resolve()
   })
@@ -212,20 +166,20 @@ test('on a full disk nothing is acknowledged, reading goes on, and intake comes 
   const freeSpace = { freeFractionMin: 0.05, freeBytesMin: 0 }
   let now = 0
   await using archive = await openTestArchive(folder.path, { disk, freeSpace, clock: () => now })
-  await sendSlice(archive, slice(1))
+  await sendSlice(archive, manySlice(1))
   disk.faults = { freeBytes: () => 1e9 }
   now += 2000
-  await assert.rejects(sendSlice(archive, slice(2)), { code: 'storage_full' })
-  assert.deepEqual(await fetch(archive, '1.1', slice(1).sop), dataSet(slice(1)))
+  await assert.rejects(sendSlice(archive, manySlice(2)), { code: 'storage_full' })
+  assert.deepEqual(await fetch(archive, '1.1', manySlice(1).sop), dataSet(manySlice(1)))
   disk.faults = {}
-  assert.equal((await sendSlice(archive, slice(2))).outcome, 'stored')
+  assert.equal((await sendSlice(archive, manySlice(2))).outcome, 'stored')
   for (const room of [0, 100, 700]) {
     disk.faults = { write: withRoom(room) }
-    await assert.rejects(sendSlice(archive, slice(3, { sop: `1.5.${room}` })), {
+    await assert.rejects(sendSlice(archive, manySlice(3, { sop: `1.5.${room}` })), {
       code: 'storage_full',
     })
     disk.faults = {}
-    const stored = await sendSlice(archive, slice(3, { sop: `1.5.${room}` }))
+    const stored = await sendSlice(archive, manySlice(3, { sop: `1.5.${room}` }))
     assert.equal(stored.outcome, 'stored')
   }
   assert.equal((await archive.counts()).instances, 5)
@@ -235,15 +189,15 @@ test('a disk that fails in a sync acknowledges nothing more, and says so', async
   const disk = createSimulatedDisk()
   await using folder = await temporaryFolder()
   await using archive = await openTestArchive(folder.path, { disk })
-  await sendSlice(archive, slice(1))
+  await sendSlice(archive, manySlice(1))
   disk.faults = { sync: () => 'EIO' }
-  const results = await Promise.allSettled([2, 3, 4].map((i) => sendSlice(archive, slice(i))))
+  const results = await Promise.allSettled([2, 3, 4].map((i) => sendSlice(archive, manySlice(i))))
   assert.ok(results.every(({ status }) => status === 'rejected'))
   assert.equal((await archive.failed).code, 'storage_failed')
   disk.faults = {}
-  await assert.rejects(sendSlice(archive, slice(5)), { code: 'storage_failed' })
+  await assert.rejects(sendSlice(archive, manySlice(5)), { code: 'storage_failed' })
   await assert.rejects(archive.append('index-entry', Buffer.from('x')), { code: 'storage_failed' })
-  assert.deepEqual(await fetch(archive, '1.1', slice(1).sop), dataSet(slice(1)))
+  assert.deepEqual(await fetch(archive, '1.1', manySlice(1).sop), dataSet(manySlice(1)))
 })
 
 test('an acknowledgement waits for the sync', async () => {
@@ -252,7 +206,7 @@ test('an acknowledgement waits for the sync', async () => {
   await using archive = await openTestArchive(folder.path, { disk })
   for (let i = 0; i < 5; i++) {
     const before = disk.syncs
-    await sendSlice(archive, slice(i))
+    await sendSlice(archive, manySlice(i))
     assert.ok(disk.syncs > before)
   }
 })
@@ -270,7 +224,7 @@ test('four senders of large and small instances at once keep every byte', async 
   const senders = [1, 2, 3, 4].map(async (sender) => {
     for (const [i, size] of sizes.entries()) {
       const sop = `1.${sender}.9.${i}`
-      const bytes = dataSet(slice(sender % 3, { sop, pixels: noise(size, sender * 10 + i) }))
+      const bytes = dataSet(manySlice(sender % 3, { sop, pixels: noise(size, sender * 10 + i) }))
       const stored = await send(archive, bytes, declare(sop), { partBytes: 60_000 + sender })
       assert.equal(stored.outcome, 'stored')
       const read = await fetch(archive, stored.study, sop)
@@ -284,11 +238,11 @@ test('four senders of large and small instances at once keep every byte', async 
 test('an instance of 60 MB passes through bounded memory', async () => {
   await using folder = await temporaryFolder()
   await using archive = await openTestArchive(folder.path)
-  const head = dataSet(slice(1, { pixels: Buffer.alloc(0) }))
+  const head = dataSet(manySlice(1, { pixels: Buffer.alloc(0) }))
   const total = 60_000_000
   head.writeUInt32LE(total, head.length - 4)
   const block = noise(128_000, 3)
-  const sink = await archive.ingest(declare(slice(1).sop), stranger)
+  const sink = await archive.ingest(declare(manySlice(1).sop), stranger)
   sink.write(head)
   global.gc?.()
   const before = process.memoryUsage().arrayBuffers

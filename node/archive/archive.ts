@@ -3,6 +3,7 @@ import type { StudyFacts } from '#protocol/authorize.ts'
 import type { ProtocolError } from '#protocol/errors.ts'
 import type { OrganizationOid, SeriesUid, Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
 import type { StudyRecord } from '#protocol/study.ts'
+import type { ScrubStatus, ScrubSummary } from './scrub.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import type { Overlay, OverlayRequest } from './overlay.ts'
 
@@ -150,6 +151,15 @@ export type OverlayFilter = {
 }
 
 export type ArchiveEvent =
+  /** Damage was found, or put right: an instance, a record of the log (no study), or rows of the catalog. */
+  | {
+      kind: 'integrity'
+      finding: 'damaged' | 'repaired' | 'catalog-repaired'
+      study?: StudyUid
+      sop?: SopUid
+      segment?: number
+      rows?: number
+    }
   | { kind: 'instance-stored'; study: StudyUid; sop: SopUid }
   /** `late`: so many of its instances came after it had been complete before (DQ-18). */
   | { kind: 'study-complete'; study: StudyUid; late: number }
@@ -189,5 +199,9 @@ export type Archive = AsyncDisposable & {
   /** Every payload of that type, oldest first. */
   replay(kind: 'index-entry'): AsyncIterable<Uint8Array>
   on(listener: (event: ArchiveEvent) => void): () => void
+  /** How far the scrub is, what it found, and when each segment was last read whole. */
+  integrity(): Promise<ScrubStatus>
+  /** Finishes the pass that is due without pausing. */
+  scrub(): Promise<ScrubSummary>
   counts(): Promise<{ studies: number; instances: number; bytes: number; quarantined: number }>
 }

@@ -26,6 +26,8 @@ import { createLocks } from './locks.ts'
 import { createOverlays } from './overlays.ts'
 import { applyNote } from './rejection-note.ts'
 import type { Replayed } from './log-start.ts'
+import { createMaintenance } from './maintenance.ts'
+import type { MaintenanceOptions } from './maintenance.ts'
 import { refile } from './salvage.ts'
 import { searchCatalog } from './search.ts'
 import { createSequence } from './sequence.ts'
@@ -38,7 +40,7 @@ import type { ReaderParts } from './study-reader.ts'
 import { openValueLog } from './value-log.ts'
 import type { ValueLog } from './value-log.ts'
 
-export type ArchiveOptions = {
+export type ArchiveOptions = MaintenanceOptions & {
   /** The archive's own folder: `log/` and `catalog/` are made in it. */
   dir: string
   holder: OrganizationOid
@@ -113,20 +115,26 @@ async function createArchive(
       completed: events.completed,
     }),
   )
+  const node = nodeName(options.holder)
+  const maintenance = stack.use(
+    await createMaintenance({ ...options, node, valueLog, catalog, sequence, emit: events.emit }),
+  )
   const ingest: IngestParts = {
     ...common,
     buffers: createBuffers(),
     locks: createLocks(),
     arriving,
     createWalker,
-    stored({ outcome, study, sop }) {
+    stored({ outcome, study, sop, bytes }) {
+      maintenance.count(bytes)
       if (outcome !== 'stored') return
       completion.touch(study)
       events.stored(study, sop, catalog.study(study)?.late ?? 0)
     },
     filed: (identity, header) => applyNote({ catalog, overlays, reader }, identity, header),
   }
-  const reader = { valueLog, catalog, holder, clock, log, readHeader }
+  const { repair, count } = maintenance
+  const reader = { valueLog, catalog, holder, log, readHeader, repair, count }
   const overlays = createOverlays({
     ...common,
     holder,
@@ -153,11 +161,8 @@ async function createArchive(
     ...createDoors(options, reader),
     ...createIndexSource(options, { catalog, sequence }),
     ...createEntries({ valueLog, catalog, sequence }),
+    ...maintenance.doors,
     on: events.on,
-    async counts() {
-      const { studies, instances, bytes, quarantined } = catalog.ledger()
-      return { studies, instances, bytes, quarantined }
-    },
   }
 }
 
@@ -216,8 +221,12 @@ async function isIntact(bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
 function createIndexSource(
   { holder }: ArchiveOptions,
   { catalog, sequence }: { catalog: Catalog; sequence: Sequence },
-): Pick<Archive, 'facts' | 'record' | 'changes'> {
+): Pick<Archive, 'facts' | 'record' | 'changes' | 'counts'> {
   return {
+    async counts() {
+      const { studies, instances, bytes, quarantined } = catalog.ledger()
+      return { studies, instances, bytes, quarantined }
+    },
     async facts(study) {
       const row = catalog.study(study)
       return row && createStudyFacts(row, holder)

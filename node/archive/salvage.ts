@@ -38,7 +38,7 @@ export async function readChunkBytes(
 export async function recoverFiling(
   valueLog: Pick<ValueLog, 'read'>,
   record: Replayed,
-): Promise<{ change: Change; isWhole: boolean }> {
+): Promise<{ change: Extract<Change, { kind: 'instance' }>; isWhole: boolean }> {
   const filing = record.header as Filing
   const places = [false, true].map((streamed): RecordLocation => {
     const { segment, offset } = record.location
@@ -72,7 +72,7 @@ export type SalvageParts = ReasonParts & {
   valueLog: Pick<ValueLog, 'read' | 'append'>
   catalog: Catalog
   sequence: Sequence
-  createWalker: (transferSyntax: string) => Walker
+  createWalker: (transferSyntax: string, header: InstanceHeader) => Walker
   log: Log
 }
 
@@ -94,7 +94,7 @@ async function fileAgain(parts: SalvageParts, record: Replayed): Promise<boolean
   const { valueLog, catalog, sequence } = parts
   const { location, sha256 } = record
   const header = record.header as InstanceHeader
-  const walker = parts.createWalker(header.transferSyntax)
+  const walker = parts.createWalker(header.transferSyntax, header)
   const whole = createHash('sha256')
   const digests: Buffer[] = []
   for (let i = 0; i * chunkBytes < location.bytes; i++) {

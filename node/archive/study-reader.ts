@@ -6,12 +6,20 @@ import type { RandomAccess } from '../dicom/data-set.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import { readRewritten, rewriteDataSet } from '../dicom/rewrite.ts'
 import type { Log } from '../log.ts'
-import type { ByteRange, CorrectedInstance, InstanceEntry, SeriesEntry, StudyReader } from './archive.ts'
+import type {
+  ByteRange,
+  CorrectedInstance,
+  InstanceEntry,
+  SeriesEntry,
+  StudyReader,
+} from './archive.ts'
 import { element, instancesInSeries } from './attribute-levels.ts'
 import type { InstanceRow, SeriesRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
 import { modificationsOf } from './modifications.ts'
 import { changesOf } from './overlay-view.ts'
+import type { RecordLocation } from './log-record.ts'
+import type { Repair } from './repair.ts'
 import { readChunkBytes } from './salvage.ts'
 import type { ValueLog } from './value-log.ts'
 
@@ -19,8 +27,10 @@ export type ReaderParts = {
   valueLog: Pick<ValueLog, 'read'>
   catalog: Catalog
   holder: OrganizationOid
-  clock: () => number
   log: Log
+  repair: Pick<Repair, 'instance'>
+  /** Bytes that were read. */
+  count: (bytes: number) => void
   readHeader: (
     data: RandomAccess,
     transferSyntax: string,
@@ -40,6 +50,7 @@ export function createStudyReader(parts: ReaderParts, study: StudyUid): StudyRea
     if (isClosed) throw new ProtocolError('aborted', 'the study was closed')
     const row = catalog.instance(sop)
     if (row?.study !== study) throw new ProtocolError('not_found', 'no such instance in this study')
+    checkHere(row)
     return row
   }
 
@@ -76,6 +87,7 @@ export function createStudyReader(parts: ReaderParts, study: StudyUid): StudyRea
     async metadata(filter) {
       const headers: DicomJson[] = []
       for await (const row of rows(filter)) {
+        checkHere(row)
         const data = randomAccess(parts, row)
         const header = await parts.readHeader(data, row.transferSyntax, row.headerBytes)
         headers.push({ ...header, ...changesIn(parts.catalog, row) })
@@ -91,16 +103,18 @@ export function createStudyReader(parts: ReaderParts, study: StudyUid): StudyRea
 }
 
 /** The instance with its corrections written into it, and the values that they replaced (PS3.3 §C.12.1.1.9). */
-async function correctedInstance(
-  parts: ReaderParts,
-  row: InstanceRow,
-): Promise<CorrectedInstance> {
+async function correctedInstance(parts: ReaderParts, row: InstanceRow): Promise<CorrectedInstance> {
   const { catalog, holder } = parts
   const data = randomAccess(parts, row)
   const modifications = modificationsOf(catalog, row, holder)
   const rewritten = await rewriteDataSet(data, row, modifications)
   const { transferSyntax, bytes } = rewritten
   return { transferSyntax, bytes, read: () => readRewritten(rewritten) }
+}
+
+function checkHere({ evicted }: InstanceRow): void {
+  if (evicted === undefined) return
+  throw new ProtocolError('instance_evicted', `the bytes were moved and are at ${evicted.to}`)
 }
 
 /** What overlays show instead of the bytes. */
@@ -120,7 +134,7 @@ const seriesEntry = ({ study, series, instances, attributes }: SeriesRow): Serie
 
 export function instanceEntry(row: InstanceRow): InstanceEntry {
   const { seq: _, copy: __, location: ___, pixel: ____, device: _____, ...rest } = row
-  const { from: ______, adopted: _______, shown: ________, ...entry } = rest
+  const { from: ______, adopted: _______, shown: ________, reason: _________, ...entry } = rest
   return entry
 }
 
@@ -163,27 +177,35 @@ async function* readRange(
   }
 }
 
-/** One chunk, compared with its digest. */
-async function readChunk(
-  parts: ReaderParts,
-  row: InstanceRow,
-  { index, digests }: { index: number; digests: readonly Buffer[] },
-): Promise<Buffer> {
-  const { location } = row
+type ChunkOf = { index: number; digests: readonly Buffer[] }
+
+/** One chunk, compared with its digest. It may have moved since the row was read, and what is damaged is repaired. */
+async function readChunk(parts: ReaderParts, row: InstanceRow, of: ChunkOf): Promise<Buffer> {
+  const current = () => parts.catalog.receivedInstance(row.sop) ?? row
+  const chunk =
+    (await tryChunk(parts, row.location, of)) ??
+    (await tryChunk(parts, current().location, of)) ??
+    ((await parts.repair.instance(row.sop)) && (await tryChunk(parts, current().location, of)))
+  if (chunk instanceof Buffer) return chunk
+  throw new ProtocolError('storage_corrupt', 'the bytes of an instance were altered')
+}
+
+async function tryChunk(
+  { valueLog, log, count }: ReaderParts,
+  location: RecordLocation,
+  { index, digests }: ChunkOf,
+): Promise<Buffer | undefined> {
+  const { segment, offset } = location
   let problem: unknown
   try {
-    const chunk = await readChunkBytes(parts.valueLog, location, index)
+    const chunk = await readChunkBytes(valueLog, location, index)
+    count(chunk.byteLength)
     if (digests[index]?.compare(hash('sha256', chunk, 'buffer')) === 0) return chunk
   } catch (error) {
     problem = error
   }
-  const at = parts.clock()
-  const { segment, offset } = location
-  parts.log.error({ segment, offset, chunk: index, err: problem }, 'an instance cannot be read')
-  await parts.catalog.markCorrupt(row.sop, { at })
-  throw new ProtocolError('storage_corrupt', 'the bytes of an instance were altered', {
-    cause: problem,
-  })
+  log.error({ segment, offset, chunk: index, err: problem }, 'a part of an instance was not read')
+  return undefined
 }
 
 const cachedChunks = 4

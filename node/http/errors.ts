@@ -35,6 +35,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   instance_too_complex: 400,
   instance_conflict: 409,
   instance_mismatch: 409,
+  instance_evicted: 503,
   storage_full: 507,
   storage_corrupt: 500,
   storage_failed: 500,

@@ -1,0 +1,80 @@
+import { scrubLimits } from '#protocol/limits.ts'
+import { ProtocolError } from '#protocol/errors.ts'
+import { differencesOf } from './catalog-mend.ts'
+import type { Difference } from './catalog-mend.ts'
+import type { Catalog } from './catalog.ts'
+import type { LogPosition } from './log-start.ts'
+import { createTaker } from './scrub-segment.ts'
+import type { ValueLog } from './value-log.ts'
+
+export type CatalogScrubParts = {
+  valueLog: Pick<ValueLog, 'check' | 'segments' | 'read'>
+  catalog: Catalog
+  shadow: Catalog
+}
+
+/** Kinds of rows that belong to one catalog and say nothing of the log: positions, batches, format, damage found. */
+const own = /^(?:[pwb]\0|format$)/
+/** What only the log can say: a row of these kinds that the shadow lacks is all that is left of a damaged record. */
+const kept = /^(?:[ceikqnso]\0|o[vc]\0|ledger$)/
+const roundsMax = 3
+
+/**
+ * Compares the catalog row by row with the one that was made from the log just now, and puts right what differs. Says
+ * how many rows it repaired.
+ */
+export async function scrubCatalog(parts: CatalogScrubParts): Promise<number> {
+  let repaired = 0
+  for (let round = 0; round < roundsMax; round++) {
+    const found = await compare(parts)
+    const mended = await parts.catalog.mend(found.differences)
+    await parts.catalog.discard(found.altered)
+    repaired += mended + found.altered.length
+    // What changed meanwhile is looked at again.
+    if (found.differences.length === mended) return repaired
+  }
+  return repaired
+}
+
+async function compare({ valueLog, catalog, shadow }: CatalogScrubParts) {
+  const { positions, rows } = await catalog.snapshot()
+  await catchUp({ valueLog, catalog, shadow }, positions)
+  const differences: Difference[] = []
+  const altered: Buffer[] = []
+  let isLogDamaged = false
+  for await (const one of differencesOf({ rows, inspect: catalog.inspect }, shadow)) {
+    if ('altered' in one) {
+      altered.push(one.altered)
+    } else if (!own.test(one.key)) {
+      const isLeft = one.expected === undefined && kept.test(one.key)
+      isLogDamaged ||= isLeft
+      if (!isLeft) differences.push(one)
+    }
+    if (differences.length + altered.length > scrubLimits.differencesMax) {
+      const error = new ProtocolError('storage_corrupt', 'the catalog differs from the log')
+      await catalog.distrust(error)
+      throw error
+    }
+  }
+  // The shadow counts less where the log lost something: then only rows that are missing are put back.
+  const safe = isLogDamaged ? differences.filter(({ found }) => found === undefined) : differences
+  return { differences: safe, altered }
+}
+
+/** Takes into the shadow what the catalog has applied and it has not. */
+async function catchUp(
+  { valueLog, catalog, shadow }: CatalogScrubParts,
+  positions: ReadonlyMap<number, LogPosition>,
+): Promise<void> {
+  const taker = createTaker({ valueLog, catalog, shadow })
+  const present = new Set((await valueLog.segments()).map(({ number }) => number))
+  for (const [segment, { offset: until }] of positions) {
+    const from = shadow.positions().get(segment)
+    if (!present.has(segment) || (from?.offset ?? 0) >= until) continue
+    const at = from && { offset: from.offset, chain: from.chain }
+    for await (const record of valueLog.check({ segment, from: at, until, pace: async () => {} })) {
+      await taker.take(record)
+    }
+    await taker.settle()
+  }
+}
