@@ -40,6 +40,8 @@ export function nodeConfig(options: {
       secureCookie: false,
       allowedHosts: [`127.0.0.1:${at.http}`, `localhost:${at.http}`],
       viewerDir: path.resolve('dist/viewer'),
+      allowedOrigins: [],
+      deletePolicy: 'reject',
     },
     admin: { host: '127.0.0.1', port: at.admin },
     dimse: {

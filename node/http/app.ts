@@ -19,6 +19,7 @@ import { regionRoutes, type RegionStatus } from './api/region.ts'
 import { sessionRoutes } from './api/session.ts'
 import { transferRoutes, type Transfers } from './api/transfer.ts'
 import { createAuthentication, requireUser, type State } from './authentication.ts'
+import { createCors } from './cors.ts'
 import { createErrors } from './errors.ts'
 import { createSecurityHeaders } from './headers.ts'
 import { createHostCheck } from './hosts.ts'
@@ -68,6 +69,7 @@ export function createApp(deps: AppDeps): Served & { readonly routes: readonly R
   app.use(createSecurityHeaders({ isSecure: config.http.secureCookie }))
   app.use(createErrors(log))
   app.use(createHostCheck(config.http.allowedHosts))
+  app.use(below(['/dicom-web'], createCors(config.http.allowedOrigins)))
   app.use(health)
   app.use(below(['/api', '/dicom-web'], authenticate))
   app.use(below(['/api'], createApiRouter(routes, deps.audit).routes() as Middleware<State>))

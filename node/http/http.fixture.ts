@@ -127,6 +127,8 @@ const httpConfig = (viewerDir: string) => ({
   secureCookie: false,
   allowedHosts: [],
   viewerDir,
+  allowedOrigins: [],
+  deletePolicy: 'reject' as const,
 })
 
 async function writeViewer(dir: string): Promise<string> {
