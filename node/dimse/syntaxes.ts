@@ -1,6 +1,9 @@
 /** Verification (C-ECHO). */
 export const verification = '1.2.840.10008.1.1'
 
+/** Storage Commitment Push Model. Who reports on it on an association of its own is its provider (PS3.4 §J.3.3). */
+export const commitmentClass = '1.2.840.10008.1.20.1'
+
 const uidPattern = /^[0-9]+(\.[0-9]+)*$/
 const isUid = (uid: string): boolean => uid.length <= 64 && uidPattern.test(uid)
 
@@ -101,6 +104,8 @@ export function choose(
   const proposed = rolesOf?.(abstractSyntax)
   if (proposed === undefined) return { result: 'accepted', transferSyntax }
   const { user } = proposed
-  const provider = proposed.provider && mayRetrieve && acceptable === isTransferSyntax
+  const mayProvide =
+    acceptable === isTransferSyntax ? mayRetrieve : abstractSyntax === commitmentClass
+  const provider = proposed.provider && mayProvide
   return { result: 'accepted', transferSyntax, roles: { user, provider } }
 }

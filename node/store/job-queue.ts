@@ -26,7 +26,8 @@ export type Job<T> = {
  * to a greatest one and a greatest number of attempts; then the job has failed until somebody asks for it again.
  */
 export type JobQueue<T> = {
-  add(work: T): Promise<Job<T>>
+  /** Due at once, or after `delayMs`. */
+  add(work: T, options?: { delayMs?: number }): Promise<Job<T>>
   get(id: string): Job<T> | undefined
   /** The oldest first, ended ones included as long as they are kept. */
   list(): Job<T>[]
@@ -61,11 +62,11 @@ export async function openJobQueue<T>(deps: {
   const isWaiting = ({ state }: Job<T>) => state === 'waiting'
 
   return {
-    async add(work) {
+    async add(work, { delayMs = 0 } = {}) {
       const now = clock()
       const waiting = kept.all().filter(isWaiting).length
       if (waiting >= limits.jobsMax) throw new ProtocolError('unavailable', 'the queue is full')
-      const times = { dueAt: now, createdAt: now, changedAt: now }
+      const times = { dueAt: now + delayMs, createdAt: now, changedAt: now }
       const id = ulid(now, random(10))
       const job = await kept.save(id, () => ({ id, state: 'waiting', attempts: 0, work, ...times }))
       await kept.forget(limits.endedKept)

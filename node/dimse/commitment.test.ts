@@ -1,0 +1,200 @@
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { open, readdir } from 'node:fs/promises'
+import path from 'node:path'
+import type { SopUid } from '#protocol/ids.ts'
+import {
+  dataSet,
+  noise,
+  openTestArchive,
+  sendSlice,
+  temporaryFolder,
+} from '../archive/archive.fixture.ts'
+import { connectAs, openCommitment } from './commitment.fixture.ts'
+import {
+  commitmentInstance,
+  commitmentRequest,
+  readCommitmentResult,
+  type CommitmentResult,
+  type Reference,
+} from './commitment-data.ts'
+import { commandField, type Command } from './command-set.ts'
+import { encodeDataSet } from './data-set-writer.ts'
+import { readIdentifier } from './identifier.ts'
+import { createMemoryIngest, startScp } from './scp.fixture.ts'
+import { commitmentClass } from './syntaxes.ts'
+import { encodersFor } from './text-encoder.ts'
+import { ctClass, explicitLittle, until } from './units.fixture.ts'
+
+const device = (port?: number) => ({
+  id: 'ct-1',
+  aeTitle: 'STORESCU',
+  addresses: ['127.0.0.1'],
+  modality: 'CT',
+  startDate: '2020-01-01',
+  ...(port !== undefined && { port }),
+})
+const slice = (sop: string) => ({ study: '1.2.3', series: '1.2.3.1', sop, pixels: noise(900, 7) })
+const reference = (sop: string, sopClass = ctClass): Reference => ({ sop, sopClass })
+
+/** Asks as a modality does; the reports that come on the same association, and a way to end it. */
+async function ask(port: number, transaction: string, references: Reference[]) {
+  const reports: { command: Command; result: CommitmentResult }[] = []
+  const association = await connectAs('STORESCU')(
+    { host: '127.0.0.1', port, calledAe: 'CAMI' },
+    [{ abstractSyntax: commitmentClass, transferSyntax: explicitLittle }],
+    async (command, data = Buffer.alloc(0)) => {
+      const { keys } = await readIdentifier(data, explicitLittle)
+      reports.push({ command, result: readCommitmentResult(keys) })
+      return { status: 0 }
+    },
+  )
+  const { id = 0 } = association.contextOf(commitmentClass) ?? {}
+  const request = {
+    field: commandField.actionRequest,
+    sopClass: commitmentClass,
+    sopUid: commitmentInstance,
+    actionTypeId: 1,
+  }
+  const data = encodeDataSet(commitmentRequest({ transaction, references }), {
+    isExplicit: true,
+    encoders: encodersFor([]),
+  })
+  const { command } = await association.ask(id, request, data)
+  return {
+    status: command.status,
+    reports,
+    association,
+    askAgain: association.ask,
+    id,
+    request,
+    data,
+  }
+}
+
+test('what is kept is committed to on the association of the request', async () => {
+  await using folder = await temporaryFolder()
+  await using archive = await openTestArchive(folder.path)
+  await sendSlice(archive, slice('1.2.3.4'))
+  await using commitment = await openCommitment({ archive, devices: [device()] })
+  await using scp = await startScp({ archive, services: [commitment.service()] })
+  const asked = await ask(scp.port, '2.25.7', [reference('1.2.3.4')])
+  assert.equal(asked.status, 0)
+  await until(() => asked.reports.length > 0)
+  const [report] = asked.reports
+  assert.equal(report?.command.eventTypeId, 1)
+  assert.deepEqual(report?.result, {
+    transaction: '2.25.7',
+    kept: [reference('1.2.3.4')],
+    failed: [],
+  })
+  await until(() => commitment.reports().list()[0]?.state === 'done')
+  await asked.association.release()
+})
+
+test('a flipped bit on the disk, a missing instance and another class are failures with reasons', async () => {
+  await using folder = await temporaryFolder()
+  await using archive = await openTestArchive(folder.path)
+  for (const sop of ['1.2.3.4', '1.2.3.5', '1.2.3.6']) await sendSlice(archive, slice(sop))
+  await flipBit(path.join(folder.path, 'log'), dataSet(slice('1.2.3.5')))
+  await using commitment = await openCommitment({ archive, devices: [device()] })
+  await using scp = await startScp({ archive, services: [commitment.service()] })
+  const asked = await ask(scp.port, '2.25.8', [
+    reference('1.2.3.4'),
+    reference('1.2.3.5'),
+    reference('1.2.3.6', '1.2.840.10008.5.1.4.1.1.4'),
+    reference('1.2.3.7'),
+  ])
+  await until(() => asked.reports.length > 0)
+  const [report] = asked.reports
+  assert.equal(report?.command.eventTypeId, 2)
+  assert.deepEqual(report?.result.kept, [reference('1.2.3.4')])
+  assert.deepEqual(
+    report?.result.failed.map(({ sop, reason }) => [sop, reason]),
+    [
+      ['1.2.3.5', 0x0110],
+      ['1.2.3.6', 0x0119],
+      ['1.2.3.7', 0x0112],
+    ],
+  )
+  await asked.association.release()
+})
+
+/** Finds the data set in the value log and changes one bit of its last pixel. */
+async function flipBit(log: string, bytes: Buffer): Promise<void> {
+  const body = bytes.subarray(0, 200)
+  for (const name of await readdir(log)) {
+    const file = await open(path.join(log, name), 'r+')
+    const content = await file.readFile()
+    const at = content.indexOf(body)
+    if (at >= 0) {
+      const place = at + bytes.length - 5
+      await file.write(Buffer.from([(content[place] ?? 0) ^ 1]), 0, 1, place)
+    }
+    await file.close()
+    if (at >= 0) return
+  }
+  assert.fail('the data set is not in the log')
+}
+
+test('a device that left is told on an association of the node, in the provider role, after a restart too', async () => {
+  await using folder = await temporaryFolder()
+  await using archive = await openTestArchive(folder.path)
+  await sendSlice(archive, slice('1.2.3.4'))
+  const register = [device()]
+  // Slow to verify: the device is gone before.
+  const slow = {
+    async verify(sop: SopUid) {
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      return archive.verify(sop)
+    },
+  }
+  await using commitment = await openCommitment({ archive: slow, devices: register })
+  {
+    await using scp = await startScp({ archive, services: [commitment.service()] })
+    const asked = await ask(scp.port, '2.25.9', [reference('1.2.3.4')])
+    asked
+      .askAgain(asked.id, { ...asked.request, sopUid: '1.2.3' }, asked.data)
+      .catch(() => undefined)
+    await asked.association.release()
+  }
+  // Nobody knows where the device listens; the report waits.
+  await until(() => (commitment.reports().list()[0]?.attempts ?? 0) > 0 || true)
+  await commitment.reopen()
+  assert.equal(commitment.reports().list()[0]?.state === 'done', false)
+  // The device listens now, and takes reports of its own requests.
+  await using listener = await openCommitment({ archive, devices: [] })
+  await using modality = await startScp({
+    ...createMemoryIngest(),
+    aeTitle: 'STORESCU',
+    devices: [{ ...device(), id: 'cami', aeTitle: 'CAMI' }],
+    services: [listener.service()],
+  })
+  // Nobody knew where the device listens, so the report waited.
+  const [job] = commitment.reports().list()
+  assert.equal(job?.state, 'waiting')
+  register[0] = device(modality.port)
+  await commitment.reports().retry(job?.id ?? '')
+  await until(() => listener.results.length > 0)
+  assert.deepEqual(listener.results[0], {
+    transaction: '2.25.9',
+    kept: [reference('1.2.3.4')],
+    failed: [],
+  })
+  await until(() => commitment.reports().list()[0]?.state === 'done')
+})
+
+test('a wrong instance, a wrong action and a request without references are refused', async () => {
+  await using folder = await temporaryFolder()
+  await using archive = await openTestArchive(folder.path)
+  await using commitment = await openCommitment({ archive, devices: [device()] })
+  await using scp = await startScp({ archive, services: [commitment.service()] })
+  const asked = await ask(scp.port, '2.25.9', [])
+  assert.equal(asked.status, 0xa900)
+  const again = async (change: object) =>
+    (await asked.askAgain(asked.id, { ...asked.request, ...change }, asked.data)).command.status
+  assert.equal(await again({ sopUid: '1.2.3' }), 0x0112)
+  assert.equal(await again({ actionTypeId: 2 }), 0x0123)
+  assert.deepEqual(commitment.reports().list(), [])
+  await asked.association.release()
+})
