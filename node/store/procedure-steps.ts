@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
-import { StudyUid, Uid, Ulid } from '#protocol/ids.ts'
+import { SopUid, StudyUid, Uid, Ulid } from '#protocol/ids.ts'
 import { worklistLimits } from '#protocol/limits.ts'
 import type { Records } from './records.ts'
 import { createTurns } from './turns.ts'
@@ -16,7 +16,9 @@ export const ProcedureStep = z.strictObject({
   /** Everything the device said, in the DICOM JSON model. */
   attributes: z.record(z.string().regex(/^[0-9A-F]{8}$/), z.unknown()),
   /** Instances it says it made; known once it has ended. */
-  made: z.array(z.strictObject({ study: StudyUid, sop: Uid })).max(worklistLimits.madePerStepMax),
+  made: z
+    .array(z.strictObject({ study: StudyUid, sop: SopUid }))
+    .max(worklistLimits.madePerStepMax),
   createdAt: z.int(),
   changedAt: z.int(),
 })

@@ -1,0 +1,150 @@
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import type { AuditEntry } from '#protocol/audit-event.ts'
+import type { StudyUid } from '#protocol/ids.ts'
+import { openTestArchive, sendSlice, temporaryFolder } from '../archive/archive.fixture.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
+import { silentLog } from '../log.ts'
+import { openProcedureSteps } from '../store/procedure-steps.ts'
+import { openRecords } from '../store/records.ts'
+import { openReferrals, type NewReferral } from '../store/referrals.ts'
+import { connectAs } from './commitment.fixture.ts'
+import { commandField } from './command-set.ts'
+import { encodeDataSet } from './data-set-writer.ts'
+import { createPerformedStep, performedStepClass } from './performed-step.ts'
+import { startScp } from './scp.fixture.ts'
+import { encodersFor } from './text-encoder.ts'
+import { explicitLittle, until } from './units.fixture.ts'
+
+async function startNode() {
+  await using stack = new AsyncDisposableStack()
+  const folder = stack.use(await temporaryFolder())
+  const archiveFolder = stack.use(await temporaryFolder())
+  const archive = stack.use(await openTestArchive(archiveFolder.path))
+  const records = stack.use(await openRecords(folder.path))
+  const referrals = await openReferrals({ records, clock: Date.now, random: randomBytes })
+  const steps = await openProcedureSteps(records)
+  const audited: AuditEntry[] = []
+  const deps = { steps, referrals, archive, organization: '1.2.643.1', log: silentLog }
+  const audit = async (entry: AuditEntry) => void audited.push(entry)
+  const rest = { audit, clock: Date.now, random: randomBytes }
+  const service = stack.use(createPerformedStep({ ...deps, ...rest }))
+  const devices = ['STORESCU', 'OTHER'].map((aeTitle) => ({
+    id: aeTitle.toLowerCase(),
+    aeTitle,
+    addresses: ['127.0.0.1'],
+    modality: 'CT',
+    startDate: '2020-01-01',
+  }))
+  const scp = stack.use(await startScp({ archive, services: [service], devices }))
+  const owned = stack.move()
+  return {
+    archive,
+    referrals,
+    steps,
+    audited,
+    port: scp.port,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** A modality that reports. */
+async function openModality(port: number, ae = 'STORESCU') {
+  const association = await connectAs(ae)({ host: '127.0.0.1', port, calledAe: 'CAMI' }, [
+    { abstractSyntax: performedStepClass, transferSyntax: explicitLittle },
+  ])
+  const { id = 0 } = association.contextOf(performedStepClass) ?? {}
+  const say = (field: number) => async (sopUid: string, json: DicomJson) => {
+    const data = encodeDataSet(json, { isExplicit: true, encoders: encodersFor([]) })
+    return (await association.ask(id, { field, sopClass: performedStepClass, sopUid }, data))
+      .command
+  }
+  return {
+    create: say(commandField.createRequest),
+    set: say(commandField.attributesSetRequest),
+    [Symbol.asyncDispose]: () => association.release(),
+  }
+}
+
+const value = (vr: string, ...Value: string[]) => ({ vr, Value })
+const state = (text: string) => ({ '00400252': value('CS', text) })
+const answering = (item: DicomJson) => ({ '00400270': { vr: 'SQ', Value: [item] } })
+const made = (...uids: string[]) => ({
+  '00400340': {
+    vr: 'SQ',
+    Value: [
+      {
+        '0020000E': value('UI', '1.2.3.1'),
+        '00081140': { vr: 'SQ', Value: uids.map((uid) => ({ '00081155': value('UI', uid) })) },
+      },
+    ],
+  },
+})
+const referral = {
+  accessionNumber: 'A-1',
+  patient: { id: '17', name: 'Иванов^Пётр' },
+  steps: [{ id: 'S1', modality: 'CT', startDate: '20261201' }],
+} as NewReferral
+
+test('a step that begins and ends moves its referral on, and completes the study at once', async () => {
+  await using node = await startNode()
+  const { id } = await node.referrals.create(referral, 'x')
+  await using modality = await openModality(node.port)
+  const item = { '00080050': value('SH', 'A-1'), '0020000D': value('UI', '1.2.3') }
+  const created = await modality.create('1.9', { ...state('IN PROGRESS'), ...answering(item) })
+  assert.deepEqual([created.status, created.sopUid], [0, '1.9'])
+  assert.equal((await node.referrals.get(id)).state, 'in-progress')
+  await sendSlice(node.archive, { study: '1.2.3', series: '1.2.3.1', sop: '1.2.3.4' })
+  const ended = await modality.set('1.9', { ...state('COMPLETED'), ...made('1.2.3.4', '1.2.3.5') })
+  assert.equal(ended.status, 0)
+  const { state: end, steps } = await node.referrals.get(id)
+  assert.deepEqual([end, steps[0]?.performed], ['completed', ['1.9']])
+  const study = async () => (await node.archive.record('1.2.3' as StudyUid))?.state
+  assert.equal(await study(), 'open')
+  await sendSlice(node.archive, { study: '1.2.3', series: '1.2.3.1', sop: '1.2.3.5' })
+  await until(() => node.steps.awaiting().length === 0)
+  assert.equal(await study(), 'complete')
+  assert.deepEqual(
+    node.audited.map(({ event, detail }) => [event, detail]),
+    [
+      ['procedure-record', 'performed step in-progress'],
+      ['procedure-record', 'performed step completed'],
+    ],
+  )
+})
+
+test('a step begins in progress, ends once, and belongs to its device', async () => {
+  await using node = await startNode()
+  await using modality = await openModality(node.port)
+  await using other = await openModality(node.port, 'OTHER')
+  assert.equal((await modality.create('1.9', state('COMPLETED'))).status, 0x0106)
+  assert.equal((await modality.create('1.9', {})).status, 0x0106)
+  assert.equal((await modality.create('1.9', state('IN PROGRESS'))).status, 0)
+  assert.equal((await modality.create('1.9', state('IN PROGRESS'))).status, 0x0111)
+  assert.equal((await modality.set('1.8', state('COMPLETED'))).status, 0x0112)
+  assert.equal((await modality.set('1.9', state('FINISHED'))).status, 0x0106)
+  assert.equal((await other.set('1.9', state('COMPLETED'))).status, 0x0124)
+  assert.equal((await modality.set('1.9', { '00400254': value('LO', 'КТ') })).status, 0)
+  assert.equal((await modality.set('1.9', state('DISCONTINUED'))).status, 0)
+  const late = await modality.set('1.9', state('COMPLETED'))
+  assert.equal(late.status, 0x0110)
+  const step = await node.steps.get('1.9')
+  assert.deepEqual(
+    [step.state, step.device, step.scheduled],
+    ['discontinued', 'storescu', undefined],
+  )
+  assert.deepEqual(step.attributes['00400254'], value('LO', 'КТ'))
+})
+
+test('a step without a UID gets one, and one without a number finds its referral by the study', async () => {
+  await using node = await startNode()
+  const { id, study } = await node.referrals.create(referral, 'x')
+  await using modality = await openModality(node.port)
+  const item = { '0020000D': value('UI', study), '00400009': value('SH', 'S1') }
+  const { sopUid } = await modality.create('', { ...state('IN PROGRESS'), ...answering(item) })
+  assert.match(sopUid, /^2\.25\.\d+$/)
+  assert.deepEqual((await node.steps.get(sopUid)).scheduled, { referral: id, step: 'S1' })
+  await modality.set(sopUid, state('DISCONTINUED'))
+  assert.equal((await node.referrals.get(id)).state, 'discontinued')
+})

@@ -1,0 +1,201 @@
+import type { AuditEntry } from '#protocol/audit-event.ts'
+import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import { SopUid, StudyUid, Uid } from '#protocol/ids.ts'
+import { worklistLimits } from '#protocol/limits.ts'
+import { textOf } from '../archive/attribute-levels.ts'
+import type { Archive } from '../archive/archive.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
+import type { Log } from '../log.ts'
+import type { ProcedureStep, ProcedureSteps } from '../store/procedure-steps.ts'
+import type { Referral, Referrals } from '../store/referrals.ts'
+import { createArrivalWatch } from './arrival-watch.ts'
+import { commandField } from './command-set.ts'
+import { requireIdentifier } from './identifier.ts'
+import { itemsOf } from './items.ts'
+import type { Exchange, Request, Service } from './service.ts'
+import { status } from './status.ts'
+
+/** Modality Performed Procedure Step (PS3.4 §F.7). */
+export const performedStepClass = '1.2.840.10008.3.1.2.3.3'
+
+const tag = {
+  accessionNumber: '00080050',
+  study: '0020000D',
+  sop: '00081155',
+  scheduledStepId: '00400009',
+  state: '00400252',
+  scheduledSequence: '00400270',
+  performedSeries: '00400340',
+  images: '00081140',
+  others: '00400220',
+} as const
+
+const states: Record<string, ProcedureStep['state']> = {
+  'IN PROGRESS': 'in-progress',
+  COMPLETED: 'completed',
+  DISCONTINUED: 'discontinued',
+}
+
+/** "Performed Procedure Step Object may no longer be updated" (PS3.4 table F.7.2-2). */
+const mayNotChange = {
+  status: status.processingFailure,
+  errorId: 0xa710,
+  comment: 'performed procedure step may no longer be updated',
+}
+
+export type PerformedStepDeps = {
+  steps: ProcedureSteps
+  referrals: Pick<Referrals, 'find' | 'open' | 'progress'>
+  archive: Pick<Archive, 'has' | 'complete' | 'on'>
+  organization: string
+  audit: (entry: AuditEntry) => Promise<unknown>
+  clock: () => number
+  random: (bytes: number) => Uint8Array
+  log: Log
+}
+
+/**
+ * Devices say what they do: a step begins (N-CREATE) and ends once (N-SET). Its referral follows, and a study whose
+ * instances are all here is complete.
+ */
+export function createPerformedStep(deps: PerformedStepDeps): Service & Disposable {
+  const { steps } = deps
+  const arrivals = createArrivalWatch(deps)
+  return {
+    permission: 'performed-step',
+    abstractSyntaxes: new Set([performedStepClass]),
+    fields: new Set([commandField.createRequest, commandField.attributesSetRequest]),
+    async perform(request, exchange) {
+      const { identifier, context, command } = request
+      const { keys } = await requireIdentifier(identifier, context.transferSyntax)
+      const state = states[textOf(keys, tag.state)]
+      if (command.field === commandField.createRequest) {
+        return begin(deps, { request, exchange, keys, state })
+      }
+      const isUnknown = state === undefined && tag.state in keys
+      if (isUnknown) return exchange.respond(wrongState)
+      const changed = await change(steps, request, { keys, state })
+      if (changed === undefined) return exchange.respond(mayNotChange)
+      await follow(deps, changed, request)
+      await exchange.respond({ status: status.success })
+      if (changed.state === 'completed') arrivals.watch(changed)
+    },
+    [Symbol.dispose]: () => arrivals[Symbol.dispose](),
+  }
+}
+
+const wrongState = { status: status.invalidAttributeValue, comment: 'wrong status of a step' }
+
+type Beginning = {
+  request: Request
+  exchange: Exchange
+  keys: DicomJson
+  state: ProcedureStep['state'] | undefined
+}
+
+async function begin(
+  deps: PerformedStepDeps,
+  { request, exchange, keys, state }: Beginning,
+): Promise<void> {
+  const { clock, random, steps } = deps
+  if (state !== 'in-progress') return exchange.respond(wrongState)
+  const sop = request.command.sopUid === '' ? uidOf(random(16)) : request.command.sopUid
+  if (!Uid.safeParse(sop).success) throw new ProtocolError('bad_request', 'no UID')
+  const scheduled = await scheduledOf(deps.referrals, keys)
+  const now = clock()
+  const step: ProcedureStep = {
+    sop,
+    state,
+    device: request.device.id,
+    ...(scheduled !== undefined && { scheduled }),
+    attributes: keys,
+    made: [],
+    createdAt: now,
+    changedAt: now,
+  }
+  await steps.create(step)
+  await follow(deps, step, request)
+  return exchange.respond({ status: status.success, sopUid: sop })
+}
+
+/** `undefined` when the step has ended. */
+async function change(
+  steps: ProcedureSteps,
+  { command, device }: Request,
+  { keys, state }: Pick<Beginning, 'keys' | 'state'>,
+): Promise<ProcedureStep | undefined> {
+  try {
+    return await steps.change(command.sopUid, (before) => {
+      if (before.device !== device.id) {
+        throw new ProtocolError('forbidden', 'the step is of another device')
+      }
+      if (before.state !== 'in-progress') throw new ProtocolError('conflict', 'the step has ended')
+      const attributes = { ...(before.attributes as DicomJson), ...keys }
+      const next = { ...before, state: state ?? before.state, attributes }
+      return { ...next, made: next.state === 'in-progress' ? [] : madeBy(attributes) }
+    })
+  } catch (error) {
+    if (codeOf(error) === 'conflict') return undefined
+    throw error
+  }
+}
+
+/** The referral that the step answers: by its number, else by the study that the worklist gave (DQ-19). */
+async function scheduledOf(
+  referrals: PerformedStepDeps['referrals'],
+  keys: DicomJson,
+): Promise<ProcedureStep['scheduled']> {
+  for (const item of itemsOf(keys, tag.scheduledSequence)) {
+    const number = textOf(item, tag.accessionNumber)
+    const study = textOf(item, tag.study)
+    const found =
+      (number === '' ? undefined : await referrals.find(number)) ??
+      referrals.open().find((referral) => referral.study === study)
+    const step = found && stepOf(found, textOf(item, tag.scheduledStepId))
+    if (found !== undefined && step !== undefined) return { referral: found.id, step }
+  }
+  return undefined
+}
+
+/** A device that does not say which step can mean only the only one. */
+function stepOf({ steps }: Referral, id: string): string | undefined {
+  if (id === '') return steps.length === 1 ? steps[0]?.id : undefined
+  return steps.find((step) => step.id === id)?.id
+}
+
+/** Instances that the performed series name. */
+function madeBy(attributes: DicomJson): ProcedureStep['made'] {
+  const studies = itemsOf(attributes, tag.scheduledSequence).map((item) => textOf(item, tag.study))
+  const study = StudyUid.safeParse(studies.find((uid) => uid !== ''))
+  if (!study.success) return []
+  const uids = itemsOf(attributes, tag.performedSeries)
+    .flatMap((series) => [...itemsOf(series, tag.images), ...itemsOf(series, tag.others)])
+    .map((item) => SopUid.safeParse(textOf(item, tag.sop)))
+    .flatMap((uid) => (uid.success ? [uid.data] : []))
+  const distinct = [...new Set(uids)].slice(0, worklistLimits.madePerStepMax)
+  return distinct.map((sop) => ({ study: study.data, sop }))
+}
+
+/** The referral's state, and the audit. */
+async function follow(
+  { referrals, organization, audit }: PerformedStepDeps,
+  { sop, state, scheduled }: ProcedureStep,
+  { origin }: Request,
+): Promise<void> {
+  if (scheduled !== undefined) {
+    await referrals.progress(scheduled.referral, { id: scheduled.step, state, performed: sop })
+  }
+  await audit({
+    event: 'procedure-record',
+    outcome: 'success',
+    organization,
+    user: origin.callingAe,
+    role: 'device',
+    source: origin.address,
+    holder: organization,
+    detail: `performed step ${state}${scheduled === undefined ? ', without referral' : ''}`,
+  })
+}
+
+const uidOf = (bytes: Uint8Array): string =>
+  `2.25.${BigInt(`0x${Buffer.from(bytes).toString('hex')}`)}`
