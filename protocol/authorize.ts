@@ -1,7 +1,7 @@
 import type { EpochFacts } from './epoch.ts'
 import type { ErrorCode } from './errors.ts'
 import type { CorrectionAct, CorrectionFacts, DeviceFacts, FetchedFacts } from './facts.ts'
-import type { LocalFacts, OwnUser, PeerFacts, Role } from './facts.ts'
+import type { LocalFacts, OwnUser, PeerFacts, Role, RouteFacts } from './facts.ts'
 import { coversStudy } from './grant.ts'
 import type { GrantFacts, GrantRequest, Operation } from './grant.ts'
 import { grantOrder, refuseReceived, refuseSpan } from './grant-refusal.ts'
@@ -20,6 +20,7 @@ export type {
   OwnUser,
   PeerFacts,
   Role,
+  RouteFacts,
   StudyFacts,
 } from './facts.ts'
 export { coversStudy } from './grant.ts'
@@ -32,8 +33,8 @@ export type { Verified } from './jws.ts'
  */
 declare const proof: unique symbol
 
-/** Who acts: a person, or a registered device by its id. */
-export type Actor = UserId | `device:${string}`
+/** Who acts: a person, a registered device by its id, or a route of the configuration by its target. */
+export type Actor = UserId | `device:${string}` | `route:${string}`
 
 /** Proof that this study may be read now, by this user, for this operation. */
 export type VerifiedGrant = {
@@ -238,6 +239,25 @@ export function authorizeDevice(facts: DeviceFacts): Decision<VerifiedGrant> {
     operation: 'view',
     study: study.study,
     user: `device:${device?.id}`,
+    organization: self,
+    expiresAt: sessionEnd(now),
+  })
+}
+
+/** A study of this organization for an archive to which its own configuration sends what fits. */
+export function authorizeRoute(facts: RouteFacts): Decision<VerifiedGrant> {
+  const { now, self, route, study } = facts
+  if (study?.holder !== self) return deny('study_not_held')
+  if (study.withheld) return deny('study_withheld')
+  const fits =
+    (route.devices?.includes(study.device) ?? true) &&
+    (route.modalities?.some((modality) => study.modalities.includes(modality)) ?? true)
+  if (!fits) return deny('study_out_of_scope')
+  return prove<VerifiedGrant>({
+    basis: 'own',
+    operation: 'view',
+    study: study.study,
+    user: `route:${route.to}`,
     organization: self,
     expiresAt: sessionEnd(now),
   })

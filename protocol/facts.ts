@@ -94,6 +94,14 @@ export type CorrectionFacts = {
   basis?: string
 }
 
+/** A route of this organization's own configuration, and a study that may fit it. */
+export type RouteFacts = {
+  now: number
+  self: OrganizationOid
+  route: { to: string; devices?: readonly string[]; modalities?: readonly string[] }
+  study?: StudyFacts
+}
+
 /** Facts of a request that came from another organization's node over its Noise connection. */
 export type PeerFacts = {
   now: number
