@@ -61,6 +61,7 @@ export const errorCodes = [
   'log_gap',
   'log_fork',
   'log_foreign',
+  'log_malformed',
   'manifest_mismatch',
   'chunk_mismatch',
   'digest_mismatch',

@@ -239,10 +239,12 @@ export const queryLimits = {
   instancesMax: 100_000,
   /** An instance up to this length is read and verified whole before its first byte is sent. */
   aheadBytes: 4 * MiB,
-  /** Pending responses of a retrieval come no more often than this. */
-  progressIntervalMs: 1 * second,
-  /** SOP Instance UIDs that a response names as failed. */
-  failedListMax: 10_000,
+  /** An instance that is written anew in Implicit VR is held in memory for it. */
+  convertedBytesMax: 64 * MiB,
+  /** Sub-operations that fail one after the other before a destination is given up. */
+  failuresInRowMax: 3,
+  /** SOP Instance UIDs that a response names as failed: what fits into one value of Explicit VR. */
+  failedListMax: 1000,
 } as const
 
 /** One data set (PS3.5). */
@@ -300,6 +302,8 @@ export const storageLimits = {
   /** Keys and rows that one search looks at. */
   searchScanMax: 200_000,
   quarantineListMax: 10_000,
+  /** A segment of which less is alive than dead is emptied. */
+  deadFractionMin: 0.5,
   groupCommitMs: 5,
   freeFractionMin: 0.05,
   freeBytesMin: 10 * GiB,
@@ -460,4 +464,12 @@ export const formLimits = {
   publicDraftsPerHour: 10,
   accountsMax: 10_000,
   devicesPerOrganization: 1000,
+} as const
+
+/** The transparency log. */
+export const transparencyLimits = {
+  /** An entry's length has two bytes (C2SP tlog-tiles). */
+  entryBytes: 64 * KiB - 1,
+  noteBytes: 64 * KiB,
+  noteSignaturesMax: 64,
 } as const

@@ -22,6 +22,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   log_gap: 502,
   log_fork: 502,
   log_foreign: 502,
+  log_malformed: 502,
   manifest_mismatch: 502,
   chunk_mismatch: 502,
   digest_mismatch: 502,
