@@ -137,10 +137,7 @@ test('a mirror fetches every tile that a longer log has, and no other', () => {
 test('bundles of entries are read as they were written; damaged ones are refused', () => {
   check(
     property(array(uint8Array({ maxLength: 40 }), { maxLength: 20 }), (entries) => {
-      assert.deepEqual(
-        decodeEntries(encodeEntries(entries)).map(Array.from),
-        entries.map(Array.from),
-      )
+      assert.deepEqual(decodeEntries(encodeEntries(entries)).map(toHex), entries.map(toHex))
     }),
   )
   const damaged = encodeEntries([Uint8Array.of(1, 2, 3)]).subarray(0, 4)
