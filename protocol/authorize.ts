@@ -12,17 +12,7 @@ import { isWithin, toleranceMs } from './times.ts'
 
 export type { CredentialFacts } from './credential.ts'
 export type { EpochFacts } from './epoch.ts'
-export type {
-  CorrectionAct,
-  DeviceFacts,
-  FetchedFacts,
-  LocalFacts,
-  OwnUser,
-  PeerFacts,
-  Role,
-  RouteFacts,
-  StudyFacts,
-} from './facts.ts'
+export type * from './facts.ts'
 export { coversStudy } from './grant.ts'
 export type { GrantFacts } from './grant.ts'
 export type { Verified } from './jws.ts'
