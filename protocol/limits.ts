@@ -294,6 +294,11 @@ export const storageLimits = {
   /** Changes that go into one catalog batch. */
   catalogBatchMax: 256,
   catalogCacheMax: 1024,
+  /** Names whose folded form and sound are remembered. */
+  foldedNamesMax: 4096,
+  /** Keys that a search reads at a time. */
+  searchPageKeys: 1000,
+  searchPageBytes: 256 * KiB,
   /** Attempts to see the catalog between two batches with nothing under way. */
   snapshotTriesMax: 500,
   catalogCacheBytes: 32 * MiB,

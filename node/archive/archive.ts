@@ -3,6 +3,8 @@ import type { StudyFacts } from '#protocol/authorize.ts'
 import type { ProtocolError } from '#protocol/errors.ts'
 import type { OrganizationOid, SeriesUid, Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
 import type { StudyRecord } from '#protocol/study.ts'
+import type { Compacted } from './compaction.ts'
+import type { Retained } from './retention.ts'
 import type { ScrubStatus, ScrubSummary } from './scrub.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import type { Overlay, OverlayRequest } from './overlay.ts'
@@ -203,5 +205,7 @@ export type Archive = AsyncDisposable & {
   integrity(): Promise<ScrubStatus>
   /** Finishes the pass that is due without pausing. */
   scrub(): Promise<ScrubSummary>
+  /** Moves away what the retention policy allows and another place has, and gives the space back. */
+  retain(): Promise<Retained & { compacted: Compacted }>
   counts(): Promise<{ studies: number; instances: number; bytes: number; quarantined: number }>
 }

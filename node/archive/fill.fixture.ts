@@ -2,7 +2,7 @@ import type { Archive } from './archive.ts'
 import { dataSet, noise, scanner, searchProof, sendSlice, stranger } from './archive.fixture.ts'
 import type { Slice } from './archive.fixture.ts'
 import { digestOf } from './payload.ts'
-import type { FindCopy } from './repair.ts'
+import type { FindCopy } from './record-copy.ts'
 
 /** One of many instances of three studies; some are so large that they are streamed. */
 export const manySlice = (i: number, more: Partial<Slice> = {}): Slice => ({

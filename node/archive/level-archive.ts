@@ -80,7 +80,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     node: nodeName(options.holder),
   })
   stack.use(catalog)
-  const archive = await createArchive(options, { valueLog, catalog, unfiled, stack })
+  const archive = await createArchive(options, { disk, valueLog, catalog, unfiled, stack })
   const owned = stack.move()
   return { ...archive, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() }
 }
@@ -89,6 +89,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
 const nodeName = (holder: OrganizationOid): string => holder.split('.').slice(-2).join('.')
 
 type Opened = {
+  disk: Disk
   valueLog: ValueLog
   catalog: Catalog
   unfiled: Replayed[]
@@ -97,7 +98,7 @@ type Opened = {
 
 async function createArchive(
   options: ArchiveOptions,
-  { valueLog, catalog, unfiled, stack }: Opened,
+  { disk, valueLog, catalog, unfiled, stack }: Opened,
 ): Promise<Omit<Archive, typeof Symbol.asyncDispose>> {
   const { clock, log, holder } = options
   const events = createArchiveEvents()
@@ -115,9 +116,9 @@ async function createArchive(
       completed: events.completed,
     }),
   )
-  const node = nodeName(options.holder)
+  const node = nodeName(holder)
   const maintenance = stack.use(
-    await createMaintenance({ ...options, node, valueLog, catalog, sequence, emit: events.emit }),
+    await createMaintenance({ ...options, ...common, disk, node, emit: events.emit }),
   )
   const ingest: IngestParts = {
     ...common,
@@ -133,8 +134,7 @@ async function createArchive(
     },
     filed: (identity, header) => applyNote({ catalog, overlays, reader }, identity, header),
   }
-  const { repair, count } = maintenance
-  const reader = { valueLog, catalog, holder, log, readHeader, repair, count }
+  const reader = { valueLog, catalog, holder, log, readHeader, ...maintenance }
   const overlays = createOverlays({
     ...common,
     holder,

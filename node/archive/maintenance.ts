@@ -1,10 +1,16 @@
 import type { OrganizationOid } from '#protocol/ids.ts'
-import { scrubLimits } from '#protocol/limits.ts'
+import { scrubLimits, storageLimits } from '#protocol/limits.ts'
 import type { Log } from '../log.ts'
 import type { Archive, ArchiveEvent } from './archive.ts'
 import type { Catalog } from './catalog.ts'
+import { compact } from './compaction.ts'
+import type { Compacted } from './compaction.ts'
+import type { Disk } from './disk.ts'
 import { createRepair } from './repair.ts'
-import type { FindCopy, Repair } from './repair.ts'
+import type { Repair } from './repair.ts'
+import type { FindCopy } from './record-copy.ts'
+import { retain } from './retention.ts'
+import type { FindProof, Retained, RetentionPolicy } from './retention.ts'
 import { createScrub } from './scrub.ts'
 import type { ScrubOptions } from './scrub.ts'
 import type { Sequence } from './sequence.ts'
@@ -14,6 +20,10 @@ export type MaintenanceOptions = {
   /** Bytes that were lost here may be found there. */
   findCopy?: FindCopy
   scrub?: Partial<ScrubOptions>
+  /** Absent: nothing ever leaves. */
+  retention?: { policy: RetentionPolicy; findProof: FindProof }
+  /** A segment of which this fraction is dead is emptied. */
+  deadFractionMin?: number
 }
 
 type MaintenanceParts = MaintenanceOptions & {
@@ -26,11 +36,12 @@ type MaintenanceParts = MaintenanceOptions & {
   clock: () => number
   log: Log
   emit: (event: ArchiveEvent) => void
+  disk: Pick<Disk, 'freeSpace'>
 }
 
 /** What keeps an archive whole while it is used. */
 export type Maintenance = AsyncDisposable & {
-  readonly doors: Pick<Archive, 'integrity' | 'scrub'>
+  readonly doors: Pick<Archive, 'integrity' | 'scrub' | 'retain'>
   readonly repair: Repair
   /** Bytes of instances that were taken in or read. */
   count(bytes: number): void
@@ -54,7 +65,26 @@ export async function createMaintenance(parts: MaintenanceParts): Promise<Mainte
   return {
     repair,
     count: (bytes) => void (traffic += bytes),
-    doors: { integrity: () => scrub.status(), scrub: () => scrub.run() },
+    doors: {
+      integrity: () => scrub.status(),
+      scrub: () => scrub.run(),
+      retain: () => retainAndCompact({ ...parts, findCopy }),
+    },
     [Symbol.asyncDispose]: () => scrub[Symbol.asyncDispose](),
   }
+}
+
+async function retainAndCompact(
+  parts: MaintenanceParts & { findCopy: FindCopy },
+): Promise<Retained & { compacted: Compacted }> {
+  const { retention, disk, deadFractionMin = storageLimits.deadFractionMin } = parts
+  const freeFraction = async (): Promise<number> => {
+    const { freeBytes, totalBytes } = await disk.freeSpace()
+    return freeBytes / totalBytes
+  }
+  const retained =
+    retention === undefined
+      ? { evicted: 0, bytes: 0, withoutCopy: 0 }
+      : await retain({ ...parts, ...retention, copying: parts, freeFraction })
+  return { ...retained, compacted: await compact(parts, { deadFractionMin }) }
 }

@@ -12,7 +12,7 @@ import {
   temporaryFolder,
 } from './archive.fixture.ts'
 import { describe, fill, manySlice, replicaOf } from './fill.fixture.ts'
-import type { FindCopy } from './repair.ts'
+import type { FindCopy } from './record-copy.ts'
 
 const segmentBytes = 5000
 const open = (dir: string, findCopy?: FindCopy) =>
