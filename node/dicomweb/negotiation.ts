@@ -23,9 +23,12 @@ export function requireJson(accept: string | undefined): void {
 const dicom = 'application/dicom'
 const octets = 'application/octet-stream'
 
-/** Whole instances: `application/dicom`, as parts or, when it is one, alone. */
+/** Several files in one answer. */
+export const zip = 'application/zip'
+
+/** Whole instances: `application/dicom`, as parts or, when it is one, alone; or all in one archive. */
 export const instanceForm = (accept: string | undefined, stored: readonly Stored[]): SyntaxForm =>
-  choose(accept, { types: [dicom], count: stored.length, stored })
+  choose(accept, { types: [dicom, zip], count: stored.length, stored })
 
 /** Pixels and other bulk values: as bytes, or under the compressed image's own media type (PS3.18 §8.7.3.3). */
 export function bulkForm(
@@ -82,10 +85,11 @@ function formOf(range: MediaRange, { types, count }: Offer): Form | undefined {
   if (range.type === multipart) {
     const inner = range.parameters.get('type')?.toLowerCase() ?? '*/*'
     const type = types.find((offered) => covers(inner, offered))
-    return type === undefined ? undefined : { isMultipart: true, type }
+    return type === undefined || type === zip ? undefined : { isMultipart: true, type }
   }
   const type = types.find((offered) => covers(range.type, offered))
-  return type === undefined || count !== 1 ? undefined : { isMultipart: false, type }
+  const isOne = count === 1 || type === zip
+  return type !== undefined && isOne ? { isMultipart: false, type } : undefined
 }
 
 /**
@@ -107,7 +111,7 @@ function targetOf(
 
 /** An image's media type says what it is compressed with; the others hold anything. */
 const fits = (type: string, syntax: string): boolean =>
-  type === dicom || type === octets || imageTypes.get(syntax) === type
+  type === dicom || type === zip || type === octets || imageTypes.get(syntax) === type
 
 /** Media types of compressed frames (PS3.18 Table 8.7.3-5). */
 const imageTypes = new Map(

@@ -1,4 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
 import { corpusFile, element, image, noCorpus } from '../dicom/data-set.fixture.ts'
 import { createPart10Header, readPart10File } from '../dicom/part10.ts'
@@ -106,7 +111,7 @@ test('what a client accepts decides the form, however it is written', async () =
   for (const accept of accepted) assert.equal(await status(instance, accept), 200, accept)
   const refused = [
     'text/html',
-    'application/zip',
+    'multipart/related; type="application/zip"',
     'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.70',
     'multipart/related; type="image/jpeg"',
     'application/dicom;q=0',
@@ -242,7 +247,7 @@ test('a client that leaves closes the study, and a request for headers alone rea
   const reader = response.body?.getReader()
   await reader?.read()
   leaving.abort()
-  for (let i = 0; i < 100 && web.open.readers > 0; i++) await new Promise((r) => setTimeout(r, 10))
+  for (let i = 0; i < 100 && web.open.readers > 0; i++) await sleep(10)
   assert.equal(web.open.readers, 0)
   const head = await fetch(`${web.url}${instance}`, { method: 'HEAD' })
   assert.equal(head.status, 200)
@@ -320,4 +325,39 @@ test('compressed frames of real files come as stored', { skip: noCorpus }, async
     assert.equal(unknown.status, 406)
     await unknown.arrayBuffer()
   }
+})
+
+test('a study comes as one archive, names by place and contents byte for byte', async () => {
+  await using web = await withImage()
+  const other = Buffer.from(web.data)
+  other.write('1.2.3.5', other.indexOf('1.2.3.4'), 'latin1')
+  await web.keepDataSet(other, { ...declared, sopUid: '1.2.3.5' })
+  const response = await web.get(study, { accept: 'application/zip' })
+  assert.equal(response.status, 200)
+  assert.equal(response.headers.get('content-type'), 'application/zip')
+  await using folder = await mkdtempDisposable(path.join(tmpdir(), 'cami-zip-'))
+  const file = path.join(folder.path, 'study.zip')
+  await writeFile(file, Buffer.from(await response.arrayBuffer()))
+  execFileSync('python3', ['-m', 'zipfile', '-e', file, folder.path])
+  const stored = [web.data, other]
+  for (const [index, name] of ['I00001.dcm', 'I00002.dcm'].entries()) {
+    const { dataSet } = readPart10File(await readFile(path.join(folder.path, 'S001', name)))
+    assert.ok(Buffer.from(dataSet).equals(stored[index] ?? Buffer.alloc(0)))
+  }
+  assert.equal(web.open.readers, 0)
+})
+
+test('an archive is given up when its reader leaves or a file cannot be read', async () => {
+  await using web = await withImage(2000)
+  const controller = new AbortController()
+  const request = { headers: { accept: 'application/zip' }, signal: controller.signal }
+  const response = await fetch(`${web.url}${study}`, request)
+  await response.body?.getReader().read()
+  controller.abort()
+  web.open.failure = 'storage_corrupt'
+  const broken = await web.get(study, { accept: 'application/zip' })
+  assert.equal(broken.status, 500)
+  await broken.arrayBuffer()
+  for (let wait = 0; web.open.readers > 0 && wait < 100; wait++) await sleep(20)
+  assert.equal(web.open.readers, 0)
 })

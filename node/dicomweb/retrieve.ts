@@ -10,8 +10,9 @@ import { canTranscode, transcode } from '../dicom/transcode/transcode.ts'
 import { isNative, transferSyntaxes } from '../dicom/transfer-syntax.ts'
 import { type Answer, type Context, entityTag, isUnchanged, sendContent } from './answer.ts'
 import { type Content, contentOf, joined, madeContent, multipartOf, type Part } from './content.ts'
-import { type Form, instanceForm, type Stored } from './negotiation.ts'
+import { type Form, instanceForm, type Stored, zip } from './negotiation.ts'
 import { instancePath, uidsOf } from './paths.ts'
+import { type ZipFile, zipNames, zipOf } from './zip.ts'
 
 export type Readers = Pick<Doors, 'openStudy' | 'accessed'>
 
@@ -58,7 +59,14 @@ export async function withStudy(
   }
 }
 
-const answerHeaders = ['ETag', 'Accept-Ranges', 'Content-Range', 'Content-Type', 'Content-Length']
+const answerHeaders = [
+  'Content-Disposition',
+  'ETag',
+  'Accept-Ranges',
+  'Content-Range',
+  'Content-Type',
+  'Content-Length',
+]
 
 /** The instances that a path names; `not_found` when there are none. */
 export async function entriesOf({ ctx, reader }: Opened): Promise<InstanceEntry[]> {
@@ -100,6 +108,7 @@ export async function filesAnswer(
   if (isUnchanged(ctx, entityTag(String(form.isMultipart), ...names))) return undefined
   const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0)
   await accessed('instances', entries.length, bytes)
+  if (form.type === zip) return zipAnswer(opened, { entries, targets: form.targets, pool })
   const isStored = form.targets.every((target, index) => target === entries[index]?.transferSyntax)
   const parts: Part[] = []
   for (const [index, entry] of entries.entries()) {
@@ -108,6 +117,27 @@ export async function filesAnswer(
     parts.push(await filePart(opened, { entry, target, pool, isOnly }))
   }
   return answerOf(parts, form, isStored)
+}
+
+function zipAnswer(
+  opened: Opened,
+  wish: { entries: readonly InstanceEntry[]; targets: readonly string[]; pool: PixelPool },
+): Answer {
+  const { entries, targets, pool } = wish
+  const names = zipNames(entries.map(({ series }) => series))
+  const files = entries.map((entry, index): ZipFile => {
+    const target = targets[index] ?? entry.transferSyntax
+    return {
+      name: names[index] ?? '',
+      receivedAt: entry.receivedAt,
+      async *read() {
+        const { content } = await filePart(opened, { entry, target, pool, isOnly: false })
+        yield* content.read({ offset: 0, length: content.bytes ?? 0 })
+      },
+    }
+  })
+  opened.ctx.set('Content-Disposition', 'attachment; filename="study.zip"')
+  return { type: zip, content: madeContent(() => zipOf(files)), isRangeable: false }
 }
 
 /** What negotiation needs to know of an instance. */
