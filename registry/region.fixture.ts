@@ -15,8 +15,29 @@ import { RegistryConfig } from './config.ts'
 import { silentLog } from './log.ts'
 import { createRegistry } from './registry.ts'
 
+const officer = (login: string, name: string, role: string) => ({
+  login,
+  password: `dlinnyi parol ${login}`,
+  name,
+  position: 'специалист',
+  email: `${login}@kuzdrav.ru`,
+  phone: '8 (3842) 36-00-00',
+  roles: [role],
+})
+
+/** The operator's people. */
+export const officers = [
+  officer('ivanova', 'Иванова Мария Петровна', 'cami_operator'),
+  officer('orlov', 'Орлов Олег Олегович', 'cami_operator'),
+  officer('zuev', 'Зуев Игорь Львович', 'cami_admin'),
+  officer('observer', 'Гришина Вера Павловна', 'ministry_observer'),
+]
+
 /** A registry on a temporary folder and bare hosts that speak to it over real libp2p on loopback. */
-export async function createRegion() {
+export async function createRegion({
+  office = false,
+  secondFactor = office ? 'optional' : 'required',
+}: { office?: boolean; secondFactor?: 'optional' | 'required' } = {}) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-registry-'))
   const federation = await createFederation()
   const { authority, issuer, registry, holder, grantee, stranger } = federation
@@ -27,7 +48,8 @@ export async function createRegion() {
   const clock = createClock()
   await writeKey('registry.key', registry.key)
   await writeKey('issuer.key', issuer.key)
-  await writeFile(file('trust.jwt'), await federation.sign.trustList())
+  const policy = { ...federation.claims.trustList().policy, secondFactor }
+  await writeFile(file('trust.jwt'), await federation.sign.trustList({ policy }))
   const members = [holder, grantee, stranger]
   for (const party of members) {
     await writeFile(file(`${party.oid}.jwt`), await federation.sign.credential(party))
@@ -41,7 +63,11 @@ export async function createRegion() {
     http: { host: '127.0.0.1', port: 0 },
     peer: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     credentials: members.map(({ oid }) => file(`${oid}.jwt`)),
+    ...(office && { accountsFile: file('accounts.json') }),
   })
+  if (office) {
+    await writeFile(file('accounts.json'), JSON.stringify(officers), { mode: 0o600 })
+  }
   return {
     ...federation,
     dir,

@@ -22,10 +22,13 @@ export const fillIn = 'Заполните это поле.'
 
 /** What a schema found, one sentence for each field; what the field's own rule does not say is said here. */
 export function fieldErrors(error: z.ZodError): FieldError[] {
-  return error.issues.map((issue) => ({
-    path: issue.path.map(String).join('.'),
-    message: /[а-яё]/i.test(issue.message) ? issue.message : sentenceOf(issue),
-  }))
+  const first = new Map<string, string>()
+  for (const issue of error.issues) {
+    const path = issue.path.map(String).join('.')
+    const message = /[а-яё]/i.test(issue.message) ? issue.message : sentenceOf(issue)
+    if (!first.has(path)) first.set(path, message)
+  }
+  return [...first].map(([path, message]) => ({ path, message }))
 }
 
 function sentenceOf(issue: z.core.$ZodIssue): string {
