@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { DeviceType } from '#protocol/device-type.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { Kid, OrganizationOid, PublicJwk, type PrivateJwk } from '#protocol/ids.ts'
 import { checkPublicKey } from '#protocol/keys.ts'
@@ -37,6 +38,10 @@ export const deviceServices = [
 ] as const
 export type DeviceService = (typeof deviceServices)[number]
 
+/** Encodings in which devices write Cyrillic, by the names of the Encoding Standard. */
+export const TextEncoding = z.enum(['utf-8', 'windows-1251', 'iso-8859-5', 'ibm866', 'koi8-r'])
+export type TextEncoding = z.infer<typeof TextEncoding>
+
 /** A registered apparatus (form № 4); seeded from configuration until device notices create them. */
 export const Device = z.strictObject({
   id: z.string().min(1).max(64),
@@ -55,6 +60,15 @@ export const Device = z.strictObject({
   services: z.array(z.enum(deviceServices)).exactOptional(),
   /** Defined term of (0008,0005) in which it is answered, whatever it asks for. */
   characterSet: z.string().max(16).exactOptional(),
+  /** In which its text is written, whatever it declares. */
+  textEncoding: TextEncoding.exactOptional(),
+  /** What kind of apparatus it is; says which modalities it may send. */
+  type: DeviceType.exactOptional(),
+  /** Offset of its clock from UTC, `+0700` where nothing is said. */
+  utcOffset: z
+    .string()
+    .regex(/^[+-](0\d|1[0-4])[0-5]\d$/)
+    .exactOptional(),
 })
 export type Device = z.infer<typeof Device>
 

@@ -7,6 +7,8 @@ import type { Compacted } from './compaction.ts'
 import type { Retained } from './retention.ts'
 import type { ScrubStatus, ScrubSummary } from './scrub.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
+import type { CyrillicEncoding } from '../dicom/cyrillic.ts'
+import type { Attention, Reading, StudyFindings } from './attention.ts'
 import type { Overlay, OverlayRequest } from './overlay.ts'
 
 /** Where an instance came from; kept in its log record. */
@@ -201,6 +203,15 @@ export type Archive = AsyncDisposable & {
   /** Every payload of that type, oldest first. */
   replay(kind: 'index-entry'): AsyncIterable<Uint8Array>
   on(listener: (event: ArchiveEvent) => void): () => void
+  /** What the rules of reception found, and which studies need somebody to correct them. */
+  attention(proof: VerifiedCorrection, page: { after?: string; limit: number }): Promise<Attention>
+  findings(proof: VerifiedCorrection, study: StudyUid): Promise<StudyFindings | undefined>
+  /** A study's unreadable text as an encoding would have it; nothing when there is none. */
+  readAs(
+    proof: VerifiedCorrection,
+    study: StudyUid,
+    encoding: CyrillicEncoding,
+  ): Promise<Reading | undefined>
   /** How far the scrub is, what it found, and when each segment was last read whole. */
   integrity(): Promise<ScrubStatus>
   /** Finishes the pass that is due without pausing. */

@@ -1,10 +1,12 @@
 import type { SeriesUid, Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
-import type { PixelFacts } from '../dicom/data-set.ts'
+import type { PixelFacts, WalkedText } from '../dicom/data-set.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
+import type { Finding } from '../dicom/quality.ts'
 import type { Evicted, InstanceEntry, Origin, QuarantineReason } from './archive.ts'
 import type { RecordLocation } from './log-record.ts'
 import type { LogSpan } from './log-start.ts'
 import type { Overlay } from './overlay.ts'
+import type { StudyQuality } from './study-quality.ts'
 
 /** What the catalog has taken in altogether. */
 export type Ledger = {
@@ -46,6 +48,7 @@ export type StudyRow = {
   patients?: string[]
   /** What tells one patient from another; absent while no instance has told it. */
   patient: { id?: Since; name?: Since; birthDate?: Since }
+  quality?: StudyQuality
   modalities: string[]
   series: number
   instances: number
@@ -81,6 +84,9 @@ export type InstanceRow = InstanceEntry & {
   pixel?: PixelFacts
 }
 
+  /** Text that is not as declared, and what the rules of reception found. */
+  text?: WalkedText
+  findings?: Finding[]
 /** By SOP Instance UID. */
 export type SopRow = {
   study: StudyUid
@@ -125,6 +131,8 @@ export type Filing = {
   pixel?: PixelFacts
   damaged?: true
   /**
+  text?: WalkedText
+  findings?: Finding[]
    * This record replaces an earlier one of the same instance: a repaired or compacted copy, or an eviction. Everything
    * else is as the first one said it; of several the highest number stands.
    */

@@ -4,7 +4,7 @@ import { ProtocolError } from '#protocol/errors.ts'
 import { SeriesUid, SopUid, StudyUid } from '#protocol/ids.ts'
 import type { Sha256 } from '#protocol/ids.ts'
 import { storageLimits } from '#protocol/limits.ts'
-import type { Walk } from '../dicom/data-set.ts'
+import type { Walk, WalkedText } from '../dicom/data-set.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import type { Declared, Evicted, Origin, QuarantineReason } from './archive.ts'
 import { textOf } from './attribute-levels.ts'
@@ -72,8 +72,16 @@ export function createFiling(parts: FilingParts): Filing {
     ...(reason !== undefined && { reason }),
     ...(walk.pixel !== undefined && { pixel: walk.pixel }),
     ...(walk.damaged === true && { damaged: true }),
+    ...(walk.text !== undefined && { text: withoutCandidates(walk.text) }),
+    ...(walk.findings !== undefined && { findings: walk.findings }),
     ...(at !== undefined && { at }),
   }
+}
+
+/** They follow from the bytes. */
+function withoutCandidates(text: WalkedText): WalkedText {
+  const { candidates: _, ...rest } = text
+  return rest
 }
 
 export function filingRecord(filing: Filing, attributes: DicomJson, chunks: Buffer): NewRecord {

@@ -25,7 +25,7 @@ export type IngestParts = {
   locks: Locks
   /** Patients of studies whose first instances are on their way into the catalog. */
   arriving: ArrivingPatients
-  createWalker: (transferSyntax: string) => Walker
+  createWalker: (transferSyntax: string, header: InstanceHeader) => Walker
   clock: () => number
   stored: (stored: Stored) => void
   /** An instance is there; what it asks for is done before it is acknowledged. */
@@ -37,7 +37,7 @@ export function createSink(parts: IngestParts, declared: Declared, origin: Origi
   const header: InstanceHeader = { ...declared, origin, receivedAt: parts.clock() }
   const { valueLog, buffers } = parts
   const pieces = createPieceWriter({ log: valueLog, buffers, header: encodeHeader(header) })
-  const walker = parts.createWalker(declared.transferSyntax)
+  const walker = parts.createWalker(declared.transferSyntax, header)
   let error: unknown
   let isOver = false
 

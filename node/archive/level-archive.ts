@@ -1,19 +1,20 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
-import type { VerifiedSearch } from '#protocol/authorize.ts'
+import type { VerifiedCorrection, VerifiedSearch } from '#protocol/authorize.ts'
 import type { OrganizationOid } from '#protocol/ids.ts'
 import { indexLimits, storageLimits } from '#protocol/limits.ts'
 import { readHeader } from '../dicom/header.ts'
-import { createWalker } from '../dicom/walker.ts'
 import type { Log } from '../log.ts'
-import type { Archive, QuarantineEntry } from './archive.ts'
+import type { Archive, Person, QuarantineEntry } from './archive.ts'
+import { listAttention, readDoubt, studyFindings } from './attention.ts'
 import { createArchiveEvents } from './archive-events.ts'
 import { lockArchive } from './archive-lock.ts'
 import { startCatalog } from './archive-start.ts'
 import { createBuffers } from './buffers.ts'
 import type { QuarantineRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
+import { isVisible } from './catalog-rows.ts'
 import { systemTimers } from './completion.ts'
 import type { Timers } from './completion.ts'
 import { openDisk } from './disk.ts'
@@ -30,6 +31,8 @@ import { createMaintenance } from './maintenance.ts'
 import type { MaintenanceOptions } from './maintenance.ts'
 import { refile } from './salvage.ts'
 import { searchCatalog } from './search.ts'
+import { createReceptionWalker, plainReception } from './reception.ts'
+import type { Reception } from './reception.ts'
 import { createSequence } from './sequence.ts'
 import type { Sequence } from './sequence.ts'
 import { createStudyCompletion } from './study-completion.ts'
@@ -54,6 +57,8 @@ export type ArchiveOptions = MaintenanceOptions & {
   segmentBytes?: number
   /** How long after its last instance a study is complete; a minute, and five for CT (DQ-18). */
   quietMs?: (about: QuietFacts) => number
+  /** What is known of those who send. */
+  reception?: Reception
 }
 
 /** Opens an archive: a LevelDB catalog over a value log. What the catalog misses is taken from the log first. */
@@ -106,6 +111,8 @@ async function createArchive(
   const arriving: ArrivingPatients = new Map()
   for (const record of unfiled) {
     await refile({ valueLog, catalog, sequence, arriving, createWalker, log }, record)
+  const { reception = plainReception } = options
+  const createWalker = createReceptionWalker({ catalog, reception })
   }
   const common = { valueLog, catalog, sequence, clock, log }
   const completion = stack.use(
@@ -160,6 +167,7 @@ async function createArchive(
     overlays: overlays.overlays,
     ...createDoors(options, reader),
     ...createIndexSource(options, { catalog, sequence }),
+    ...createQuality(options, catalog),
     ...createEntries({ valueLog, catalog, sequence }),
     ...maintenance.doors,
     on: events.on,
@@ -171,6 +179,37 @@ const quietOf = ({ modalities }: QuietFacts): number =>
 
 /** What opens only to a proof, and what looks without showing. */
 function createDoors(
+/** What the rules of reception found. */
+function createQuality(
+  { holder }: ArchiveOptions,
+  catalog: Catalog,
+): Pick<Archive, 'attention' | 'findings' | 'readAs'> {
+  const checkOwn = ({ organization }: VerifiedCorrection): void => {
+    if (organization === holder) return
+    throw new ProtocolError('forbidden', 'the proof is for another organization')
+  }
+  const rowOf = (study: string) => {
+    const row = catalog.study(study)
+    return row !== undefined && isVisible(row) ? row : undefined
+  }
+  return {
+    async attention(proof, page) {
+      checkOwn(proof)
+      return await listAttention(catalog, page)
+    },
+    async findings(proof, study) {
+      checkOwn(proof)
+      const row = rowOf(study)
+      return row && studyFindings(row)
+    },
+    async readAs(proof, study, encoding) {
+      checkOwn(proof)
+      const row = rowOf(study)
+      return row && (await readDoubt(catalog, row, encoding))
+    },
+  }
+}
+
   { holder, clock }: ArchiveOptions,
   reader: ReaderParts,
 ): Pick<Archive, 'open' | 'search' | 'quarantine' | 'verify'> {

@@ -1,4 +1,5 @@
 import type { DicomJson } from '../dicom/dicom-json.ts'
+import { hasRawText } from '../dicom/charsets.ts'
 import { seriesAttributes, studyAttributes, textOf } from './attribute-levels.ts'
 import { searchKeys } from './catalog-keys.ts'
 import type {
@@ -14,6 +15,7 @@ import type {
 import { foldIdentifier, foldName } from './folding.ts'
 import { nameKeys } from './matching.ts'
 import { isPlaceholderId } from './patient-id.ts'
+import { mergeQuality, readable } from './study-quality.ts'
 
 export type InstanceChange = Extract<Change, { kind: 'instance' }>
 
@@ -23,6 +25,7 @@ export function instanceRow(
 ): InstanceRow {
   const { study, series, sop, sopClass, transferSyntax, bytes, sha256, chunksRoot } = filing
   const { headerBytes, receivedAt, seq, pixel, damaged, copy, evicted, origin } = filing
+  const { text, findings } = filing
   const facts = { study, series, sop, sopClass, transferSyntax, bytes, sha256, chunksRoot }
   return {
     ...facts,
@@ -35,6 +38,8 @@ export function instanceRow(
     ...(evicted !== undefined && { evicted }),
     ...(pixel !== undefined && { pixel }),
     ...(damaged === true && { damaged }),
+    ...(text !== undefined && { text }),
+    ...(findings !== undefined && { findings }),
     ...(origin.kind === 'dimse' && origin.device !== undefined && { device: origin.device }),
     ...(origin.kind === 'release' && { from: origin.entry }),
   }
@@ -80,10 +85,14 @@ export function mergeStudy(before: StudyRow, row: InstanceRow, isNewSeries: bool
   const order = orderOf(row)
   const modality = textOf(attributes, '00080060')
   const own = { firstSeq: order, device, attributes: studyAttributes(attributes) }
+  const quality = mergeQuality(before.quality, row, order)
+  const stands = order < before.firstSeq ? own : before
   const isNewModality = modality !== '' && !before.modalities.includes(modality)
   return {
     ...noteArrival(before, row),
     ...(order < before.firstSeq && own),
+    attributes: readable(stands.attributes, quality.text),
+    quality,
     late: before.late + (isLate(before, row) ? 1 : 0),
     receivedAt: Math.min(before.receivedAt, receivedAt),
     patient: mergePatient(before.patient, patientOf(order, attributes)),
@@ -107,7 +116,9 @@ export const noteArrival = (before: StudyRow, { seq, receivedAt }: InstanceRow):
 /** What an instance says about whose it is; what it leaves empty it does not say. */
 export function patientOf(seq: number, attributes: DicomJson): StudyRow['patient'] {
   const id = foldIdentifier(textOf(attributes, '00100020'))
-  const name = foldName(textOf(attributes, '00100010'))
+  // Bytes that nobody could read yet are no name.
+  const written = textOf(attributes, '00100010')
+  const name = hasRawText(written) ? '' : foldName(written)
   const birthDate = textOf(attributes, '00100030')
   return {
     ...(!isPlaceholderId(id) && { id: { seq, value: id } }),

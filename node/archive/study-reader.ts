@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { ProtocolError } from '#protocol/errors.ts'
 import type { OrganizationOid, SeriesUid, Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
 import { storageLimits } from '#protocol/limits.ts'
+import type { TextJudgement } from '../dicom/charsets.ts'
 import type { RandomAccess } from '../dicom/data-set.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import { readRewritten, rewriteDataSet } from '../dicom/rewrite.ts'
@@ -35,6 +36,7 @@ export type ReaderParts = {
     data: RandomAccess,
     transferSyntax: string,
     headerBytes: number,
+    known?: TextJudgement,
   ) => Promise<DicomJson>
 }
 
@@ -89,7 +91,8 @@ export function createStudyReader(parts: ReaderParts, study: StudyUid): StudyRea
       for await (const row of rows(filter)) {
         checkHere(row)
         const data = randomAccess(parts, row)
-        const header = await parts.readHeader(data, row.transferSyntax, row.headerBytes)
+        const known = knownText(row, parts.catalog)
+        const header = await parts.readHeader(data, row.transferSyntax, row.headerBytes, known)
         headers.push({ ...header, ...changesIn(parts.catalog, row) })
       }
       return headers
@@ -117,6 +120,13 @@ function checkHere({ evicted }: InstanceRow): void {
   throw new ProtocolError('instance_evicted', `the bytes were moved and are at ${evicted.to}`)
 }
 
+/** How its text is read: as its study's, where it alone could not tell. */
+function knownText({ study, text }: InstanceRow, catalog: Catalog): TextJudgement | undefined {
+  if (text?.source !== 'doubtful') return text
+  const joint = catalog.study(study)?.quality?.text?.judgement
+  return joint === undefined || joint.source === 'doubtful' ? text : joint
+}
+
 /** What overlays show instead of the bytes. */
 function changesIn(catalog: Catalog, row: InstanceRow): DicomJson {
   if (row.overlay === undefined) return {}
@@ -134,7 +144,8 @@ const seriesEntry = ({ study, series, instances, attributes }: SeriesRow): Serie
 
 export function instanceEntry(row: InstanceRow): InstanceEntry {
   const { seq: _, copy: __, location: ___, pixel: ____, device: _____, ...rest } = row
-  const { from: ______, adopted: _______, shown: ________, reason: _________, ...entry } = rest
+  const { from: ______, adopted: _______, shown: ________, reason: _________, ...plain } = rest
+  const { text: __________, findings: ___________, ...entry } = plain
   return entry
 }
 

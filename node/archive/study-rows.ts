@@ -27,6 +27,7 @@ import {
   sopRow,
 } from './row-merge.ts'
 import type { InstanceChange } from './row-merge.ts'
+import { needsCorrection } from './study-quality.ts'
 
 /**
  * Rows of studies, series and instances: what the instances received so far say, seen through the overlays in force.
@@ -281,8 +282,9 @@ function viewAgain(before: StudyRow | undefined, base: StudyRow): StudyRow | und
   }
 }
 
-/** Keys by which a study is found: as one in a list, and by its patient. */
+/** Keys by which a study is found: as one in a list, by its patient, and by what must be corrected. */
 function pointersOf(row: StudyRow): string[] {
   const patients = patientsOf(row).map((patient) => keys.patientStudyKey(patient, row.study))
-  return isVisible(row) ? [...searchKeysOf(row), ...patients] : patients
+  const attention = needsCorrection(row) ? [keys.attentionKey(row.study)] : []
+  return isVisible(row) ? [...searchKeysOf(row), ...patients, ...attention] : patients
 }

@@ -183,6 +183,9 @@ export function rawText(bytes: Uint8Array): string {
     )
 }
 
+/** Whether a text holds bytes that could not be read. */
+export const hasRawText = (text: string): boolean => /<(?:[89A-F][0-9A-F])+>/.test(text)
+
 /** `ISO_IR 144`, `ISO 2022 IR 144`, and how real devices misspell them, down to `ISO-IR 144` and `ISO_IR144`. */
 const numberOf = (term: string): string | undefined =>
   /^ISO[ _-]?(?:2022)?[ _-]?IR[ _-]?(\d+)$/.exec(term)?.[1] ?? (term === '' ? '' : undefined)

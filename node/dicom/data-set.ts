@@ -1,5 +1,6 @@
 import type { TextJudgement } from './charsets.ts'
 import type { DicomJson } from './dicom-json.ts'
+import type { Finding } from './quality.ts'
 
 /** Bytes of one data set, wherever they lie. */
 export type RandomAccess = {
@@ -32,6 +33,8 @@ export type Walk = {
   attributes: DicomJson
   /** Absent when all text is as declared. */
   text?: WalkedText
+  /** What the rules of reception found, when they were asked. */
+  findings?: Finding[]
   pixel?: PixelFacts
   /** Well-formed, but its pixels cannot be what its header says: too few bytes, or bits that do not fit (DQ-16). */
   damaged?: true

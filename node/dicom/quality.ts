@@ -115,30 +115,24 @@ const sexes: Record<string, string> = {
   o: 'O',
 }
 
-const mappings: readonly Mapping[] = [mapSex, mapBodyPart, mapLaterality, mapModality]
+const mappings: readonly Mapping[] = [mapCodes, mapModality]
 
-/** DQ-05: М and Ж mean M and F. */
-function mapSex({ attributes }: Arrival): ReturnType<Mapping> {
-  const was = valueOf(attributes, tags.sex)
-  const value = sexes[was.toLowerCase().replaceAll('.', '')]
-  if (value === undefined || value === was) return []
-  return [{ code: 'DQ-05', action: 'note', tag: tags.sex, value, detail: was }]
+/** What a code string written in Russian means, or nothing when it needs no other form or has none. */
+export function codeOf(tag: string, text: string): string | undefined {
+  if (tag === tags.sex) return sexes[text.toLowerCase().replaceAll('.', '')]
+  if (!isLetters(text)) return undefined
+  if (tag === tags.bodyPart) return bodyPartOf(text)
+  return tag === tags.laterality || tag === tags.imageLaterality ? lateralityOf(text) : undefined
 }
 
-/** DQ-07: code strings in Cyrillic. */
-function mapBodyPart({ attributes }: Arrival): ReturnType<Mapping> {
-  const was = valueOf(attributes, tags.bodyPart)
-  const value = isLetters(was) ? bodyPartOf(was) : undefined
-  if (value === undefined) return []
-  return [{ code: 'DQ-07', action: 'note', tag: tags.bodyPart, value, detail: was.slice(0, 64) }]
-}
-
-function mapLaterality({ attributes }: Arrival): ReturnType<Mapping> {
-  return [tags.laterality, tags.imageLaterality].flatMap((tag) => {
+/** DQ-05, DQ-07: М and Ж mean M and F, ОГК is the chest. */
+function mapCodes({ attributes }: Arrival): ReturnType<Mapping> {
+  return [tags.sex, tags.bodyPart, tags.laterality, tags.imageLaterality].flatMap((tag) => {
     const was = valueOf(attributes, tag)
-    const value = isLetters(was) ? lateralityOf(was) : undefined
-    if (value === undefined) return []
-    return [{ code: 'DQ-07' as const, action: 'note' as const, tag, value, detail: was }]
+    const value = codeOf(tag, was)
+    if (value === undefined || value === was) return []
+    const code = tag === tags.sex ? 'DQ-05' : 'DQ-07'
+    return [{ code, action: 'note', tag, value, detail: was.slice(0, 64) } as const]
   })
 }
 

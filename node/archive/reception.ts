@@ -1,0 +1,55 @@
+import { judgeText, type KnownEncoding, type TextJudgement } from '../dicom/charsets.ts'
+import type { Walker } from '../dicom/data-set.ts'
+import { assess, type DeviceFacts } from '../dicom/quality.ts'
+import { createWalker } from '../dicom/walker.ts'
+import type { Origin } from './archive.ts'
+import type { Catalog } from './catalog.ts'
+import type { InstanceHeader } from './filing.ts'
+import { samplesOf } from './study-quality.ts'
+
+/** What is known of those who send: given by whoever has the register of devices. */
+export type Reception = {
+  device(origin: Origin): DeviceFacts | undefined
+  /** What the sender is known to write, whatever it declares. */
+  encoding(origin: Origin): KnownEncoding | undefined
+  /** A whole object's text was not as declared: it tells what its device writes. */
+  judged(origin: Origin, study: string, judgement: TextJudgement): void
+}
+
+/** Where nothing is known of anybody. */
+export const plainReception: Reception = {
+  device: () => undefined,
+  encoding: () => undefined,
+  judged: () => undefined,
+}
+
+/**
+ * Walks what a sender sends with what is known of it: its text is judged together with what the study has said so far,
+ * and the rules of reception are applied (DQ-03 … DQ-17).
+ */
+export const createReceptionWalker =
+  ({ catalog, reception }: { catalog: Pick<Catalog, 'study'>; reception: Reception }) =>
+  (transferSyntax: string, { origin, receivedAt }: InstanceHeader): Walker => {
+    const walker = createWalker(transferSyntax, ({ declared, samples, study }) => {
+      const before = samplesOf(catalog.study(study))
+      const judgement = judgeText(declared, [...samples, ...before], reception.encoding(origin))
+      if (judgement.source !== 'declared') reception.judged(origin, study, judgement)
+      return judgement
+    })
+    return {
+      write: (chunk) => walker.write(chunk),
+      end() {
+        const walk = walker.end()
+        const device = reception.device(origin)
+        const { attributes, findings } = assess({
+          attributes: walk.attributes,
+          damaged: walk.damaged === true,
+          receivedAt,
+          isLive: origin.kind === 'dimse',
+          ...(walk.text !== undefined && { text: walk.text }),
+          ...(device !== undefined && { device }),
+        })
+        return { ...walk, attributes, ...(findings.length > 0 && { findings }) }
+      },
+    }
+  }

@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import { TextEncoding } from '../config.ts'
+import type { Records } from './records.ts'
+import { createTurns } from './turns.ts'
+
+/** In which encoding a device writes its text, and how that is known. */
+export const PinnedEncoding = z.strictObject({
+  device: z.string(),
+  encoding: TextEncoding,
+  /** `learned` from studies that agreed, or what a person said. */
+  source: z.enum(['learned', 'human']),
+  /** Milliseconds. */
+  at: z.int(),
+  who: z.string().exactOptional(),
+})
+export type PinnedEncoding = z.infer<typeof PinnedEncoding>
+
+/** Studies of a device that agree so far. */
+const Learning = z.strictObject({
+  device: z.string(),
+  encoding: TextEncoding,
+  studies: z.array(z.string()),
+})
+type Learning = z.infer<typeof Learning>
+
+/** What devices write, learned study by study. All are in memory: every object of every device asks. */
+export type TextEncodings = {
+  get(device: string): PinnedEncoding | undefined
+  list(): PinnedEncoding[]
+  /** A study of the device was clearly in this encoding. */
+  learn(device: string, study: string, encoding: TextEncoding): void
+  /** A person says so. */
+  pin(device: string, encoding: TextEncoding, who: string): Promise<PinnedEncoding>
+  /** Forgets what was learned or said. */
+  unpin(device: string): Promise<void>
+}
+
+/** So many studies of a device must agree; one that does not begins the count anew. */
+export const agreeingStudies = 5
+
+const pinKind = 'text-encoding'
+const learningKind = 'text-learning'
+
+export async function openTextEncodings(deps: {
+  records: Records
+  clock: () => number
+  onError: (error: unknown) => void
+}): Promise<TextEncodings> {
+  const { records, clock, onError } = deps
+  const inTurn = createTurns()
+  const pins = new Map<string, PinnedEncoding>()
+  const learning = new Map<string, Learning>()
+  for await (const { value } of records.list(pinKind)) {
+    const pin = PinnedEncoding.parse(value)
+    pins.set(pin.device, pin)
+  }
+  for await (const { value } of records.list(learningKind)) {
+    const known = Learning.parse(value)
+    learning.set(known.device, known)
+  }
+  const keep = async (pin: PinnedEncoding): Promise<PinnedEncoding> =>
+    inTurn(async () => {
+      await records.write([
+        { type: 'put', kind: pinKind, key: pin.device, value: pin },
+        { type: 'del', kind: learningKind, key: pin.device },
+      ])
+      pins.set(pin.device, pin)
+      learning.delete(pin.device)
+      return pin
+    })
+
+  return {
+    get: (device) => pins.get(device),
+    list: () => [...pins.values()],
+    learn(device, study, encoding) {
+      if (pins.has(device)) return
+      const before = learning.get(device)
+      const known = before?.encoding === encoding ? before.studies : []
+      if (known.includes(study)) return
+      const now = { device, encoding, studies: [...known, study] }
+      // At once in memory: the next object may be here before the disk is.
+      learning.set(device, now)
+      const done =
+        now.studies.length >= agreeingStudies
+          ? keep({ device, encoding, source: 'learned', at: clock() })
+          : inTurn(async () => records.put(learningKind, device, now))
+      done.catch(onError)
+    },
+    pin: async (device, encoding, who) =>
+      keep({ device, encoding, source: 'human', at: clock(), who }),
+    unpin: async (device) =>
+      inTurn(async () => {
+        await records.write([
+          { type: 'del', kind: pinKind, key: device },
+          { type: 'del', kind: learningKind, key: device },
+        ])
+        pins.delete(device)
+        learning.delete(device)
+      }),
+  }
+}
