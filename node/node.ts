@@ -215,7 +215,8 @@ async function openEntrances(
   const self = config.organization
   const deviceDoors = createDeviceDoors({ archive, audit, devices, self, clock: deps.clock })
   const { aeTitle } = config.dimse
-  const retrieval = { doors: deviceDoors, aeTitle, devices: devices.list, log: deps.log }
+  const pool = stack.use(createPixelPool())
+  const retrieval = { ...deps, doors: deviceDoors, aeTitle, devices: devices.list, pool }
   const scp = stack.use(
     await createScp({
       ...config.dimse,
@@ -230,7 +231,6 @@ async function openEntrances(
     }),
   )
   const counter = createRequestCounter()
-  const pool = stack.use(createPixelPool())
   const dicomweb = createDicomweb({ doors, pool, deletePolicy: config.http.deletePolicy })
   const media = stack.use(
     await openMediaImports({

@@ -210,9 +210,12 @@ function refuseDevice(
 }
 
 /** Lists for a registered device: this organization's own studies only, whatever grants its people have. */
-export function authorizeDeviceSearch(facts: DeviceFacts): Decision<VerifiedSearch> {
+export function authorizeDeviceSearch(
+  facts: DeviceFacts,
+  purpose: 'query' | 'retrieve',
+): Decision<VerifiedSearch> {
   const { self, device } = facts
-  const refused = refuseDevice(facts, 'query')
+  const refused = refuseDevice(facts, purpose)
   return refused === undefined
     ? prove<VerifiedSearch>({ user: `device:${device?.id}`, organization: self })
     : deny(refused)

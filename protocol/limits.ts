@@ -217,6 +217,18 @@ export const commitmentLimits = {
   reportWaitMs: 10 * second,
 } as const
 
+/** Studies that are sent on (routes). */
+export const sendLimits = {
+  /** Targets that are sent to at a time. */
+  targetsMax: 4,
+  /** Changed studies that are looked at in one go. */
+  changesPerRead: 256,
+  /** What arrives meanwhile is sent with it. */
+  settleMs: 2 * second,
+  /** Answers of the target after which it is written down what it has. */
+  progressEvery: 64,
+} as const
+
 /** Work for peers that may be out of reach. */
 export const queueLimits = {
   jobsMax: 10_000,

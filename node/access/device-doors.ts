@@ -18,7 +18,8 @@ export type Transfer = { study: StudyUid; instances: number; bytes: number; deta
  * what was taken from a device's entry since ends at once. Every refusal is `forbidden`; the audit knows why.
  */
 export type DeviceDoors = {
-  search(caller: DeviceCaller, query: Query): Promise<QueryResult>
+  /** Who retrieves may look for what to retrieve, whether or not it may query. */
+  search(caller: DeviceCaller, query: Query, purpose: 'query' | 'retrieve'): Promise<QueryResult>
   open(caller: DeviceCaller, study: StudyUid): Promise<StudyReader>
   /** Must be written before the first byte leaves. */
   transferring(caller: DeviceCaller, transfer: Transfer): Promise<void>
@@ -65,11 +66,11 @@ export function createDeviceDoors(deps: {
   }
 
   return {
-    async search(caller, query) {
-      const decision = authorizeDeviceSearch(factsOf(caller))
+    async search(caller, query, purpose) {
+      const decision = authorizeDeviceSearch(factsOf(caller), purpose)
       if (!decision.ok) return await refuse(caller, { event: 'query', code: decision.code })
       const result = await archive.search(decision.grant, query)
-      const detail = `C-FIND ${query.level}: ${result.matches.length}`
+      const detail = `${purpose} ${query.level}: ${result.matches.length}`
       await record(caller, { event: 'query', outcome: 'success', detail })
       return result
     },

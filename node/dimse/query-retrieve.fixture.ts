@@ -5,6 +5,7 @@ import { createDeviceDoors } from '../access/device-doors.ts'
 import type { Archive } from '../archive/archive.ts'
 import { holder, openTestArchive, send, temporaryFolder } from '../archive/archive.fixture.ts'
 import type { Device } from '../config.ts'
+import { createPixelPool } from '../dicom/pixel-workers/pool.ts'
 import { readPart10File } from '../dicom/part10.ts'
 import { silentLog } from '../log.ts'
 import { createQueryRetrieve } from './query-retrieve.ts'
@@ -42,10 +43,13 @@ export async function startTestNode(devices: Device[]): Promise<TestNode> {
     self: { oid: holder },
     clock: Date.now,
   })
+  const pool = stack.use(createPixelPool())
   const services = createQueryRetrieve({
     doors,
     aeTitle: 'CAMI',
     devices: () => devices,
+    clock: Date.now,
+    pool,
     log: silentLog,
   })
   const scp = stack.use(

@@ -1,15 +1,13 @@
-import type { Device } from '../config.ts'
-import type { Log } from '../log.ts'
-import { createFindService, type QueryDoors } from './query/find-service.ts'
+import { dimseLimits } from '#protocol/limits.ts'
+import { createFindService } from './query/find-service.ts'
+import { createGetService } from './retrieve/get-service.ts'
+import { createMoveService, type MoveDeps } from './retrieve/move-service.ts'
 import type { Service } from './service.ts'
 
 /** C-FIND, C-GET and C-MOVE for registered devices (PS3.4 §C). */
-export function createQueryRetrieve(deps: {
-  doors: QueryDoors
-  aeTitle: string
-  /** The register, where destinations of C-MOVE are found. */
-  devices: () => readonly Device[]
-  log: Log
-}): Service[] {
-  return [createFindService(deps)]
+export function createQueryRetrieve(
+  deps: Omit<MoveDeps, 'limits'> & { limits?: Partial<MoveDeps['limits']> },
+): Service[] {
+  const limits = { ...dimseLimits, ...deps.limits }
+  return [createFindService(deps), createGetService(deps), createMoveService({ ...deps, limits })]
 }

@@ -19,7 +19,11 @@ export const status = {
   notAuthorized: 0x0124,
   unrecognizedOperation: 0x0211,
   outOfResources: 0xa700,
+  /** Of a retrieval: no sub-operation succeeded. */
+  unableToPerform: 0xa702,
+  unknownDestination: 0xa801,
   dataSetMismatch: 0xa900,
+  warning: 0xb000,
   cannotUnderstand: 0xc000,
   uidConflict: 0xc001,
 } as const
@@ -27,6 +31,10 @@ export const status = {
 /** Another response follows this one (PS3.7 §C.1.3). */
 export const isPending = (code: number): boolean =>
   code === status.pending || code === status.pendingKeysUnsupported
+
+/** Done, with a reservation (PS3.7 §C.1.2). */
+export const isWarning = (code: number): boolean =>
+  code === 0x0001 || code === 0x0107 || code === 0x0116 || code >> 12 === 0xb
 
 /** For people at the modality: fixed texts, so that nothing of a patient can slip into a log of somebody else's. */
 const outcomes: Partial<Record<ErrorCode, Outcome>> = {

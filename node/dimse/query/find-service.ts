@@ -1,15 +1,15 @@
 import { setImmediate } from 'node:timers/promises'
-import type { StudyUid } from '#protocol/ids.ts'
 import { queryLimits } from '#protocol/limits.ts'
-import type { Query, QueryResult, StudyReader } from '../../archive/archive.ts'
+import type { Query } from '../../archive/archive.ts'
 import type { DicomJson, DicomJsonElement } from '../../dicom/dicom-json.ts'
 import { transferSyntaxes } from '../../dicom/transfer-syntax.ts'
 import { commandField } from '../command-set.ts'
 import { createDataSetWriter, writeExpressible } from '../data-set-writer.ts'
 import { requireIdentifier } from '../identifier.ts'
-import type { Exchange, Request, Service } from '../service.ts'
+import type { Exchange, Service } from '../service.ts'
 import { status } from '../status.ts'
 import { encodersFor } from '../text-encoder.ts'
+import { callerOf, type QueryDoors } from './doors.ts'
 import { readKeys, type Asked } from './keys.ts'
 import {
   findModels,
@@ -19,21 +19,6 @@ import {
   type Level,
 } from './models.ts'
 import { patientsOf } from './patients.ts'
-
-/** A device as the doors know it. */
-export type DeviceCaller = { device: string; ae: string; address: string }
-
-/** The doors to lists and images (`node/access/device-doors.ts`). */
-export type QueryDoors = {
-  search(caller: DeviceCaller, query: Query): Promise<QueryResult>
-  open(caller: DeviceCaller, study: StudyUid): Promise<StudyReader>
-}
-
-export const callerOf = ({ device, origin }: Request): DeviceCaller => ({
-  device: device.id,
-  ae: origin.callingAe,
-  address: origin.address,
-})
 
 /** C-FIND over both roots (PS3.4 §C.4.1). */
 export function createFindService(deps: {
@@ -51,12 +36,13 @@ export function createFindService(deps: {
       const { keys, characterSet } = await requireIdentifier(identifier, context.transferSyntax)
       const asked = readKeys(keys, levels)
       const { match } = asked
-      const found = await deps.doors.search(callerOf(request), {
+      const query = {
         level: searchLevels[asked.level],
         match,
         limit: queryLimits.matchesMax,
         offset: 0,
-      })
+      }
+      const found = await deps.doors.search(callerOf(request), query, 'query')
       const declared = device.characterSet === undefined ? characterSet : [device.characterSet]
       const encode = createEncoder(asked, {
         isExplicit: context.transferSyntax === transferSyntaxes.explicitLittleEndian,

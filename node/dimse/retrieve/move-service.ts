@@ -1,0 +1,128 @@
+import { codeOf } from '#protocol/errors.ts'
+import { isIP } from 'node:net'
+import { startOf } from '../../apparatus.ts'
+import type { Device } from '../../config.ts'
+import { transferSyntaxes } from '../../dicom/transfer-syntax.ts'
+import type { Log } from '../../log.ts'
+import { commandField } from '../command-set.ts'
+import { requireIdentifier } from '../identifier.ts'
+import type { DimseLimits } from '../link.ts'
+import { callerOf, type QueryDoors } from '../query/doors.ts'
+import { moveModels } from '../query/models.ts'
+import { openAssociation, type Pair, type ScuAssociation, type Target } from '../scu-association.ts'
+import type { Request, Service } from '../service.ts'
+import { status } from '../status.ts'
+import { isExplicitSyntax, retrieve, type Receiver, type RetrievalDeps } from './retrieval.ts'
+import { select, type Selection } from './selection.ts'
+
+export type MoveDeps = {
+  doors: QueryDoors
+  /** Ours, as which destinations are called. */
+  aeTitle: string
+  devices: () => readonly Device[]
+  clock: () => number
+  limits: DimseLimits
+  /** What we show to destinations that listen with TLS. */
+  identity?: NonNullable<Target['identity']>
+} & Pick<RetrievalDeps, 'pool' | 'log'>
+
+/** C-MOVE: instances go to a registered device, on an association of ours (PS3.4 §C.4.2). */
+export function createMoveService(deps: MoveDeps): Service {
+  return {
+    permission: 'retrieve',
+    abstractSyntaxes: new Set(moveModels.keys()),
+    fields: new Set([commandField.moveRequest]),
+    async perform(request, exchange) {
+      const { context, identifier, command } = request
+      const target = targetOf(deps, command.moveDestination ?? '')
+      if (target === undefined) {
+        const comment = 'move destination is not registered'
+        return exchange.respond({ status: status.unknownDestination, comment })
+      }
+      const caller = callerOf(request)
+      const levels = moveModels.get(context.abstractSyntax) ?? []
+      const { keys } = await requireIdentifier(identifier, context.transferSyntax)
+      await using selection = await select({ ...deps, caller }, keys, levels)
+      await using receiver = createDeviceReceiver(deps, { target, selection, request })
+      const detail = `C-MOVE to ${target.calledAe}`
+      const isExplicit = isExplicitSyntax(context.transferSyntax)
+      const parts = { ...deps, exchange, receiver, caller, detail }
+      await exchange.respond(await retrieve(parts, selection, isExplicit))
+    },
+  }
+}
+
+/** A registered device in service that listens, at its host or its first single address. */
+function targetOf({ aeTitle, devices, clock, identity }: MoveDeps, ae: string): Target | undefined {
+  const device = devices().find(
+    (one) => one.aeTitle === ae && one.port !== undefined && startOf(one) <= clock(),
+  )
+  const host = device?.host ?? device?.addresses.find((address) => isIP(address) !== 0)
+  if (device?.port === undefined || host === undefined) return undefined
+  const { port, tls, certificate } = device
+  return {
+    host,
+    port,
+    calledAe: ae,
+    callingAe: aeTitle,
+    ...(tls !== undefined && { tls }),
+    ...(certificate !== undefined && { certificate }),
+    ...(identity !== undefined && { identity }),
+  }
+}
+
+/** One association, kept for the whole retrieval and opened again when it is lost. */
+function createDeviceReceiver(
+  { limits, log }: { limits: DimseLimits; log: Log },
+  { target, selection, request }: { target: Target; selection: Selection; request: Request },
+): Receiver & AsyncDisposable {
+  const pairs = pairsOf(selection, limits.contextsMax)
+  const originator = { aeTitle: request.origin.callingAe, messageId: request.command.messageId }
+  let association: ScuAssociation | undefined
+  let isLost = false
+
+  const open = async (): Promise<boolean> => {
+    try {
+      association = await openAssociation({ ...target, pairs, limits })
+      return true
+    } catch (error) {
+      log.warn({ code: codeOf(error) }, 'a move destination cannot be reached')
+      isLost = true
+      return false
+    }
+  }
+  return {
+    async ready() {
+      if (isLost || pairs.length === 0) return false
+      return association?.isOpen === true || open()
+    },
+    contextsOf: (sopClass) =>
+      pairs
+        .filter(({ abstractSyntax }) => abstractSyntax === sopClass)
+        .flatMap((pair) => {
+          const id = association?.contextFor(pair)
+          return id === undefined ? [] : [{ id, transferSyntax: pair.transferSyntax }]
+        }),
+    async store(contextId, { sopClass, sop }, data) {
+      if (association === undefined) return status.processingFailure
+      const asked = { field: commandField.storeRequest, sopClass, sopUid: sop, originator }
+      const { command } = await association.ask(contextId, asked, data)
+      return command.status
+    },
+    [Symbol.asyncDispose]: async () => association?.release(),
+  }
+}
+
+/** What is stored first, each in a context of its own; then the syntaxes that everything else can be written in. */
+function pairsOf({ studies }: Selection, countMax: number): Pair[] {
+  const { explicitLittleEndian, implicitLittleEndian } = transferSyntaxes
+  const pairs = new Map<string, Pair>()
+  const add = (abstractSyntax: string, transferSyntax: string) =>
+    pairs.set(`${abstractSyntax} ${transferSyntax}`, { abstractSyntax, transferSyntax })
+  const all = studies.flatMap(({ instances }) => instances)
+  for (const { sopClass, transferSyntax } of all) add(sopClass, transferSyntax)
+  for (const syntax of [explicitLittleEndian, implicitLittleEndian]) {
+    for (const { sopClass } of all) add(sopClass, syntax)
+  }
+  return [...pairs.values()].slice(0, countMax)
+}

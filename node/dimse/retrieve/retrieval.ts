@@ -1,0 +1,162 @@
+import { codeOf } from '#protocol/errors.ts'
+import { queryLimits } from '#protocol/limits.ts'
+import type { PixelPool } from '../../dicom/pixel-workers/pool.ts'
+import { transferSyntaxes } from '../../dicom/transfer-syntax.ts'
+import type { Log } from '../../log.ts'
+import type { Answer, Counts } from '../command-set.ts'
+import { createDataSetWriter } from '../data-set-writer.ts'
+import type { DeviceCaller, QueryDoors, Transfer } from '../query/doors.ts'
+import type { Exchange } from '../service.ts'
+import type { Data } from '../speech.ts'
+import { isWarning, status } from '../status.ts'
+import { fit, type Accepting, type Fitted } from './fitting.ts'
+import type { Selection, Wanted } from './selection.ts'
+
+/** Where the instances of one retrieval go: back to the caller, or to another device. */
+export type Receiver = {
+  /** Gets or keeps the way there open; false when there is none any more. */
+  ready(): Promise<boolean>
+  contextsOf(sopClass: string): readonly Accepting[]
+  /** One C-STORE; the receiver's status. Throws when the way there is lost. */
+  store(contextId: number, wanted: Wanted, data: Data): Promise<number>
+}
+
+export type RetrievalDeps = {
+  exchange: Exchange
+  receiver: Receiver
+  doors: Pick<QueryDoors, 'transferring' | 'transferred'>
+  caller: DeviceCaller
+  /** For the audit: by which service, and to whom. */
+  detail: string
+  pool: PixelPool
+  log: Log
+}
+
+/** Sends what was selected, one instance after the other (PS3.4 §C.4.2.3, §C.4.3.3); the final response. */
+export async function retrieve(
+  deps: RetrievalDeps,
+  { studies, count }: Selection,
+  isExplicit: boolean,
+): Promise<Answer> {
+  const run = createRun(deps, count)
+  for (const { study, bytes, instances } of studies) {
+    if (run.isOver()) break
+    const transfer: Transfer = { study, instances: instances.length, bytes, detail: deps.detail }
+    await deps.doors.transferring(deps.caller, transfer)
+    const sent = await run.send(instances)
+    const outcome = sent.instances === instances.length ? 'success' : 'failure'
+    await deps.doors.transferred(deps.caller, { ...transfer, ...sent }, outcome)
+  }
+  return run.finish(isExplicit)
+}
+
+function createRun(deps: RetrievalDeps, count: number) {
+  const { exchange, receiver } = deps
+  const tally = createTally(count)
+  const sender = createSender(deps)
+  const isOver = () => exchange.cancelled.aborted
+
+  return {
+    isOver,
+    async send(instances: readonly Wanted[]): Promise<{ instances: number; bytes: number }> {
+      const sent = { instances: 0, bytes: 0 }
+      let next = (await receiver.ready())
+        ? sender.prepare(instances[0])
+        : Promise.resolve(undefined)
+      for (const [index, wanted] of instances.entries()) {
+        const fitted = await next
+        if (isOver()) break
+        const isReady = !sender.isGivenUp() && (await receiver.ready())
+        next = sender.prepare(instances[index + 1])
+        const code = isReady ? await sender.store(wanted, fitted) : status.processingFailure
+        if (tally.note(wanted, code)) {
+          sent.instances++
+          sent.bytes += wanted.bytes
+        }
+        const counts = tally.counts()
+        if (counts.remaining > 0) await exchange.respond({ status: status.pending, counts })
+      }
+      await next
+      return sent
+    },
+    finish: (isExplicit: boolean): Answer => tally.finish(isOver(), isExplicit),
+  }
+}
+
+/** Reads and stores; gives up on a receiver that fails again and again. */
+function createSender({ exchange, receiver, pool, log }: RetrievalDeps) {
+  let failuresInRow = 0
+  const isGivenUp = () => failuresInRow >= queryLimits.failuresInRowMax
+  return {
+    isGivenUp,
+    /** An instance in a form that the receiver takes, read while the one before it is on its way. */
+    async prepare(wanted: Wanted | undefined): Promise<Fitted | undefined> {
+      if (wanted === undefined || exchange.cancelled.aborted || isGivenUp()) return undefined
+      const { signal } = exchange
+      try {
+        return await fit(wanted, receiver.contextsOf(wanted.sopClass), { pool, signal })
+      } catch (error) {
+        if (!signal.aborted) log.warn({ err: error }, 'an instance could not be read')
+        return undefined
+      }
+    },
+    async store(wanted: Wanted, fitted: Fitted | undefined): Promise<number> {
+      if (fitted === undefined) return status.sopClassNotSupported
+      try {
+        const code = await receiver.store(fitted.contextId, wanted, fitted.data)
+        failuresInRow = 0
+        return code
+      } catch (error) {
+        failuresInRow++
+        // Over our caller's own association there is nobody left to answer.
+        if (exchange.signal.aborted) throw error
+        log.warn({ code: codeOf(error) }, 'an instance was not taken')
+        return status.processingFailure
+      }
+    },
+  }
+}
+
+function createTally(count: number) {
+  const counts = { completed: 0, failed: 0, warning: 0 }
+  const failed: string[] = []
+  let remaining = count
+  return {
+    counts: () => ({ remaining, ...counts }),
+    /** True when the receiver has the instance. */
+    note({ sop }: Wanted, code: number): boolean {
+      remaining--
+      if (code === status.success) counts.completed++
+      else if (isWarning(code)) counts.warning++
+      else {
+        counts.failed++
+        if (failed.length < queryLimits.failedListMax) failed.push(sop)
+        return false
+      }
+      return true
+    },
+    finish(isCancelled: boolean, isExplicit: boolean): Answer {
+      return {
+        status: finalStatus(counts, isCancelled),
+        counts: isCancelled ? { remaining, ...counts } : counts,
+        ...(failed.length > 0 && { dataSet: failedList(failed, isExplicit) }),
+      }
+    },
+  }
+}
+
+function finalStatus({ completed, failed, warning }: Counts, isCancelled: boolean): number {
+  if (isCancelled) return status.cancelled
+  if (failed === 0 && warning === 0) return status.success
+  return completed === 0 && warning === 0 ? status.unableToPerform : status.warning
+}
+
+/** Failed SOP Instance UID List (PS3.4 §C.4.2.1.4.2). */
+function failedList(sops: readonly string[], isExplicit: boolean): Buffer {
+  const writer = createDataSetWriter(isExplicit)
+  writer.element(0x00080058, 'UI', { vr: 'UI', Value: [...sops] })
+  return writer.finish()
+}
+
+export const isExplicitSyntax = (transferSyntax: string): boolean =>
+  transferSyntax === transferSyntaxes.explicitLittleEndian
