@@ -9,6 +9,7 @@ import { createAccounts } from './access/accounts.ts'
 import { createAssertions, type AssertionRequest } from './access/assertions.ts'
 import { openAuditLog } from './access/audit-log.ts'
 import { createDeviceDoors } from './access/device-doors.ts'
+import { createCorrectionDoors } from './access/correction-doors.ts'
 import { createDoors } from './access/doors-impl.ts'
 import type { Doors } from './access/doors.ts'
 import { openFederation } from './access/federation.ts'
@@ -250,6 +251,7 @@ async function openEntrances(
     dicomweb,
     media,
     counter,
+    corrections: createCorrectionDoors({ archive, audit, doors, self, clock: deps.clock }),
   })
   const http = stack.use(await listen(app, config.http))
   if (config.admin !== undefined) {

@@ -143,13 +143,18 @@ export type QuarantineEntry = {
   receivedAt: number
   origin: Origin
   attributes: DicomJson
+  /** Whom the object and its study name, when that is why it is here. */
+  patients?: { received: Person; study: Person }
 }
+export type Person = { id: string; name: string; birthDate: string }
 
 export type OverlayEntry = Overlay & { revertedBy?: number }
 export type OverlayFilter = {
   study?: StudyUid
   patient?: { id: string; issuer: string }
   kind?: Overlay['kind']
+  /** The one with that number. */
+  number?: number
   limit: number
   offset: number
 }
@@ -198,11 +203,6 @@ export type Archive = AsyncDisposable & {
   overlay(proof: VerifiedCorrection, request: OverlayRequest): Promise<Overlay[]>
   /** What was changed, newest first, in force or not; rejections among it, which nothing else shows. */
   overlays(proof: VerifiedCorrection, filter: OverlayFilter): Promise<OverlayEntry[]>
-  /** Appends a record of another type to the value log, synced before it resolves (index entries). */
-  append(kind: 'index-entry', payload: Uint8Array): Promise<void>
-  /** Every payload of that type, oldest first. */
-  replay(kind: 'index-entry'): AsyncIterable<Uint8Array>
-  on(listener: (event: ArchiveEvent) => void): () => void
   /** What the rules of reception found, and which studies need somebody to correct them. */
   attention(proof: VerifiedCorrection, page: { after?: string; limit: number }): Promise<Attention>
   findings(proof: VerifiedCorrection, study: StudyUid): Promise<StudyFindings | undefined>
@@ -212,6 +212,11 @@ export type Archive = AsyncDisposable & {
     study: StudyUid,
     encoding: CyrillicEncoding,
   ): Promise<Reading | undefined>
+  /** Appends a record of another type to the value log, synced before it resolves (index entries). */
+  append(kind: 'index-entry', payload: Uint8Array): Promise<void>
+  /** Every payload of that type, oldest first. */
+  replay(kind: 'index-entry'): AsyncIterable<Uint8Array>
+  on(listener: (event: ArchiveEvent) => void): () => void
   /** How far the scrub is, what it found, and when each segment was last read whole. */
   integrity(): Promise<ScrubStatus>
   /** Finishes the pass that is due without pausing. */

@@ -73,6 +73,8 @@ export type InstanceRow = InstanceEntry & {
   device?: string
   /** Number of the quarantine entry that this is a renamed copy of. */
   from?: number
+  /** Why it was in quarantine before it was released under its own UIDs. */
+  reason?: QuarantineReason
   /** Released from quarantine into a study of this patient, whoever its own attributes name. */
   adopted?: true
   /** Rejected, or a copy whose release was reverted: not there for anybody. */
@@ -82,11 +84,11 @@ export type InstanceRow = InstanceEntry & {
   copy?: number
   location: RecordLocation
   pixel?: PixelFacts
-}
-
   /** Text that is not as declared, and what the rules of reception found. */
   text?: WalkedText
   findings?: Finding[]
+}
+
 /** By SOP Instance UID. */
 export type SopRow = {
   study: StudyUid
@@ -129,10 +131,10 @@ export type Filing = {
   origin: Origin
   reason?: QuarantineReason
   pixel?: PixelFacts
-  damaged?: true
-  /**
   text?: WalkedText
   findings?: Finding[]
+  damaged?: true
+  /**
    * This record replaces an earlier one of the same instance: a repaired or compacted copy, or an eviction. Everything
    * else is as the first one said it; of several the highest number stands.
    */

@@ -68,8 +68,8 @@ async function studiesOf(
   { id, issuer }: { id: string; issuer: string },
 ): Promise<StudyRow[]> {
   const found: StudyUid[] = []
-  for await (const key of catalog.keys(keys.rangeOf('oy', keys.patientKey(id, issuer)))) {
-    found.push(keys.lastPart(key) as StudyUid)
+  for await (const page of catalog.keyPages(keys.rangeOf('oy', keys.patientKey(id, issuer)))) {
+    for (const key of page) found.push(keys.lastPart(key) as StudyUid)
     if (found.length >= overlayLimits.perTargetMax) break
   }
   return await catalog.studies(found)

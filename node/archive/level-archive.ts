@@ -4,6 +4,7 @@ import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { VerifiedCorrection, VerifiedSearch } from '#protocol/authorize.ts'
 import type { OrganizationOid } from '#protocol/ids.ts'
 import { indexLimits, storageLimits } from '#protocol/limits.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
 import { readHeader } from '../dicom/header.ts'
 import type { Log } from '../log.ts'
 import type { Archive, Person, QuarantineEntry } from './archive.ts'
@@ -11,10 +12,11 @@ import { listAttention, readDoubt, studyFindings } from './attention.ts'
 import { createArchiveEvents } from './archive-events.ts'
 import { lockArchive } from './archive-lock.ts'
 import { startCatalog } from './archive-start.ts'
+import { textOf } from './attribute-levels.ts'
 import { createBuffers } from './buffers.ts'
+import { isVisible } from './catalog-rows.ts'
 import type { QuarantineRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
-import { isVisible } from './catalog-rows.ts'
 import { systemTimers } from './completion.ts'
 import type { Timers } from './completion.ts'
 import { openDisk } from './disk.ts'
@@ -29,10 +31,10 @@ import { applyNote } from './rejection-note.ts'
 import type { Replayed } from './log-start.ts'
 import { createMaintenance } from './maintenance.ts'
 import type { MaintenanceOptions } from './maintenance.ts'
-import { refile } from './salvage.ts'
-import { searchCatalog } from './search.ts'
 import { createReceptionWalker, plainReception } from './reception.ts'
 import type { Reception } from './reception.ts'
+import { refile } from './salvage.ts'
+import { searchCatalog } from './search.ts'
 import { createSequence } from './sequence.ts'
 import type { Sequence } from './sequence.ts'
 import { createStudyCompletion } from './study-completion.ts'
@@ -55,10 +57,10 @@ export type ArchiveOptions = MaintenanceOptions & {
   disk?: Disk
   timers?: Timers
   segmentBytes?: number
-  /** How long after its last instance a study is complete; a minute, and five for CT (DQ-18). */
-  quietMs?: (about: QuietFacts) => number
   /** What is known of those who send. */
   reception?: Reception
+  /** How long after its last instance a study is complete; a minute, and five for CT (DQ-18). */
+  quietMs?: (about: QuietFacts) => number
 }
 
 /** Opens an archive: a LevelDB catalog over a value log. What the catalog misses is taken from the log first. */
@@ -109,10 +111,10 @@ async function createArchive(
   const events = createArchiveEvents()
   const sequence = createSequence(catalog.ledger().seq)
   const arriving: ArrivingPatients = new Map()
-  for (const record of unfiled) {
-    await refile({ valueLog, catalog, sequence, arriving, createWalker, log }, record)
   const { reception = plainReception } = options
   const createWalker = createReceptionWalker({ catalog, reception })
+  for (const record of unfiled) {
+    await refile({ valueLog, catalog, sequence, arriving, createWalker, log }, record)
   }
   const common = { valueLog, catalog, sequence, clock, log }
   const completion = stack.use(
@@ -147,7 +149,6 @@ async function createArchive(
     holder,
     ingest,
     reader,
-    locks: createLocks(),
     applied(overlay) {
       if (overlay.target.level !== 'patient') completion.touch(overlay.target.study)
       events.emit({ kind: 'overlay', overlay })
@@ -163,11 +164,10 @@ async function createArchive(
     },
     complete: completion.settle,
     has: (sop) => catalog.instance(sop) !== undefined,
-    overlay: overlays.overlay,
-    overlays: overlays.overlays,
+    ...overlays.doors,
+    ...createQuality(options, catalog),
     ...createDoors(options, reader),
     ...createIndexSource(options, { catalog, sequence }),
-    ...createQuality(options, catalog),
     ...createEntries({ valueLog, catalog, sequence }),
     ...maintenance.doors,
     on: events.on,
@@ -177,8 +177,6 @@ async function createArchive(
 const quietOf = ({ modalities }: QuietFacts): number =>
   modalities.includes('CT') ? indexLimits.studyQuietCtMs : indexLimits.studyQuietMs
 
-/** What opens only to a proof, and what looks without showing. */
-function createDoors(
 /** What the rules of reception found. */
 function createQuality(
   { holder }: ArchiveOptions,
@@ -210,6 +208,8 @@ function createQuality(
   }
 }
 
+/** What opens only to a proof, and what looks without showing. */
+function createDoors(
   { holder, clock }: ArchiveOptions,
   reader: ReaderParts,
 ): Pick<Archive, 'open' | 'search' | 'quarantine' | 'verify'> {
@@ -241,7 +241,7 @@ function createQuality(
     },
     async quarantine(search) {
       checkOwn(search)
-      return (await catalog.quarantine()).map(quarantineEntry)
+      return (await catalog.quarantine()).map((row) => quarantineEntry(catalog, row))
     },
   }
 }
@@ -283,8 +283,22 @@ function createIndexSource(
   }
 }
 
-function quarantineEntry({ seq, reason, entry, origin }: QuarantineRow): QuarantineEntry {
+function quarantineEntry(
+  catalog: Pick<Catalog, 'study'>,
+  { seq, reason, entry, origin }: QuarantineRow,
+): QuarantineEntry {
   const { sop, study, series, bytes, sha256, receivedAt, attributes } = entry
   const facts = { sop, study, series, bytes, sha256, receivedAt, attributes }
-  return { id: String(seq), reason, ...facts, origin }
+  const known = reason === 'patient-conflict' ? catalog.study(study) : undefined
+  const patients = known && {
+    received: personOf(attributes),
+    study: personOf(known.attributes),
+  }
+  return { id: String(seq), reason, ...facts, origin, ...(patients && { patients }) }
 }
+
+const personOf = (attributes: DicomJson): Person => ({
+  id: textOf(attributes, '00100020'),
+  name: textOf(attributes, '00100010'),
+  birthDate: textOf(attributes, '00100030'),
+})

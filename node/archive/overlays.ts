@@ -7,7 +7,7 @@ import * as keys from './catalog-keys.ts'
 import type { Catalog } from './catalog.ts'
 import { correctionContent, mergeContent, rejectContent, revertContent } from './corrections.ts'
 import { overlayRecord, spanOf } from './filing.ts'
-import type { Locks } from './locks.ts'
+import { createLocks } from './locks.ts'
 import { actOf, Overlay, targetsOf } from './overlay.ts'
 import type { OverlayRequest } from './overlay.ts'
 import { numbersAt, overlayAt, patientsOf, revertedBy, targetKeyOf } from './overlay-view.ts'
@@ -22,8 +22,6 @@ export type OverlayParts = ReleaseParts & {
   sequence: Sequence
   holder: OrganizationOid
   clock: () => number
-  /** One at a time: each is decided on what all before it left. */
-  locks: Locks
   applied: (overlay: Overlay) => void
 }
 
@@ -32,7 +30,8 @@ export type OverlayDraft = Pick<Overlay, 'kind' | 'target'> &
   ({ content: object } | { reverts: number })
 export type Author = { who: string; reason: string; basis?: string }
 
-export type Overlays = Pick<Archive, 'overlay' | 'overlays'> & {
+export type Overlays = {
+  doors: Pick<Archive, 'overlay' | 'overlays'>
   /** For rejection notes, which devices send. */
   write(author: Author, drafts: readonly OverlayDraft[]): Promise<Overlay[]>
 }
@@ -40,13 +39,15 @@ export type Overlays = Pick<Archive, 'overlay' | 'overlays'> & {
 /** The ways to change what is shown. */
 export function createOverlays(parts: OverlayParts): Overlays {
   const { catalog, holder, valueLog } = parts
+  /** One at a time: each is decided on what all before it left. */
+  const locks = createLocks()
 
   function check(proof: VerifiedCorrection): void {
     if (proof.organization === holder) return
     throw new ProtocolError('forbidden', 'the proof is for another organization')
   }
 
-  return {
+  const doors: Overlays['doors'] = {
     async overlay(proof, request) {
       check(proof)
       const reverted = request.kind === 'revert' ? overlayAt(catalog, request.reverts) : undefined
@@ -55,7 +56,7 @@ export function createOverlays(parts: OverlayParts): Overlays {
       }
       await valueLog.checkSpace()
       await catalog.check()
-      using _ = await parts.locks('overlay')
+      using _ = await locks('overlay')
       const { user, reason, basis } = proof
       const drafts = await draftsOf(parts, request)
       return await write(
@@ -68,10 +69,13 @@ export function createOverlays(parts: OverlayParts): Overlays {
       check(proof)
       return await list(catalog, filter)
     },
+  }
+  return {
+    doors,
     async write(author, drafts) {
       await valueLog.checkSpace()
       await catalog.check()
-      using _ = await parts.locks('overlay')
+      using _ = await locks('overlay')
       return await write(parts, author, drafts)
     },
   }
@@ -141,7 +145,12 @@ async function list(catalog: Catalog, filter: OverlayFilter): Promise<OverlayEnt
 }
 
 async function* candidates(catalog: Catalog, filter: OverlayFilter): AsyncGenerator<Overlay> {
-  const { study, patient } = filter
+  const { study, patient, number } = filter
+  if (number !== undefined) {
+    const overlay = overlayAt(catalog, number)
+    if (overlay !== undefined) yield overlay
+    return
+  }
   if (study === undefined && patient === undefined) {
     yield* catalog.overlays()
     return
@@ -162,7 +171,7 @@ async function* candidates(catalog: Catalog, filter: OverlayFilter): AsyncGenera
 async function keysOfStudy(catalog: Catalog, study: StudyUid): Promise<string[]> {
   const found = [targetKeyOf({ level: 'study', study })]
   for (const level of ['e', 'i']) {
-    for await (const key of catalog.keys(keys.rangeOf('ot', level, study))) found.push(key)
+    for await (const page of catalog.keyPages(keys.rangeOf('ot', level, study))) found.push(...page)
   }
   const row = catalog.study(study)
   const patients = row === undefined ? [] : patientsOf(row)

@@ -162,14 +162,14 @@ function refreshQuarantine(parts: Parts, entry: number): Promise<void> | undefin
 }
 
 function filedOf(
-  { seq, copy, entry, location }: QuarantineRow,
+  { seq, copy, reason, entry, location }: QuarantineRow,
   chunks: Buffer,
   adopted: boolean,
 ): Filed {
   const { study, series, sha256 } = entry
   const numbers = { seq, ...(copy !== undefined && { copy }) }
   return {
-    row: { ...entry, ...numbers, location, ...(adopted && { adopted }) },
+    row: { ...entry, ...numbers, reason, location, ...(adopted && { adopted }) },
     sop: { study, series, sha256, ...numbers },
     chunks,
   }

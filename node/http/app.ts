@@ -2,6 +2,7 @@ import Koa, { type Middleware } from 'koa'
 import { Router, type RouterMiddleware } from '@koa/router'
 import { codeOf } from '#protocol/errors.ts'
 import type { Accounts } from '../access/accounts.ts'
+import type { CorrectionDoors } from '../access/correction-doors.ts'
 import type { AuditLog } from '../access/audit-log.ts'
 import type { Doors } from '../access/doors.ts'
 import type { Sessions } from '../access/sessions.ts'
@@ -9,11 +10,12 @@ import type { NodeConfig } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { DeviceRegister } from '../store/device-register.ts'
 import { accountRoutes } from './api/accounts.ts'
-import { administrationRoutes } from './api/administration.ts'
 import { auditRoutes } from './api/audit.ts'
+import { correctionRoutes } from './api/corrections.ts'
 import { deviceRoutes } from './api/devices.ts'
 import { grantRoutes, type Grants } from './api/grants.ts'
 import { mediaRoutes, type Media } from './api/media.ts'
+import { quarantineRoutes } from './api/quarantine.ts'
 import { referralRoutes, type ReferralDeps } from './api/referrals.ts'
 import { regionRoutes, type RegionStatus } from './api/region.ts'
 import { sessionRoutes } from './api/session.ts'
@@ -35,6 +37,7 @@ export type AppDeps = {
   accounts: Accounts
   audit: Pick<AuditLog, 'append' | 'count' | 'list'>
   doors: Pick<Doors, 'openStudy' | 'quarantine'>
+  corrections: CorrectionDoors
   federation: Grants & { status(): RegionStatus }
   transfers: Transfers
   devices: Pick<DeviceRegister, 'list' | 'put'>
@@ -87,7 +90,8 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
     ...transferRoutes({ doors, transfers, self: config.organization.oid, stopping }),
     ...auditRoutes(deps),
     ...grantRoutes(deps),
-    ...administrationRoutes(deps),
+    ...quarantineRoutes(deps),
+    ...correctionRoutes(deps),
     ...deviceRoutes(deps),
     ...referralRoutes(deps),
     ...accountRoutes(deps),

@@ -95,7 +95,8 @@ export async function openTestNode(
   const referrals = await openReferrals(deps)
   const procedureSteps = await openProcedureSteps(records)
   const worklist = { devices, referrals, procedureSteps }
-  const rest = { ...worklist, federation, dicomweb, media: noMedia, log: silentLog, clock }
+  const others = { federation, dicomweb, media: noMedia, corrections: noCorrections }
+  const rest = { ...worklist, ...others, log: silentLog, clock }
   const app = createApp({ config, sessions, accounts, audit, ...studies.deps, ...rest, ...parts })
   const { url, port } = opened.use(await listen(app, { host: '127.0.0.1', port: 0 }))
   const client = createClient(url, port)
@@ -192,6 +193,12 @@ const noMedia: AppDeps['media'] = {
 
 function missing(): never {
   throw new ProtocolError('not_found', 'no such import')
+}
+
+const noCorrections: AppDeps['corrections'] = {
+  overlay: async () => [],
+  overlays: async () => [],
+  registered: async () => 0,
 }
 
 const testFederation: AppDeps['federation'] = {

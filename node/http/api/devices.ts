@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
+import type { CorrectionDoors } from '../../access/correction-doors.ts'
 import type { AuditLog } from '../../access/audit-log.ts'
 import { Device } from '../../config.ts'
 import type { DeviceRegister } from '../../store/device-register.ts'
@@ -9,9 +10,11 @@ import { defineRoute, type Route } from '../routes.ts'
 export function deviceRoutes({
   devices,
   audit,
+  corrections,
 }: {
   devices: Pick<DeviceRegister, 'list' | 'put'>
   audit: Pick<AuditLog, 'append'>
+  corrections: Pick<CorrectionDoors, 'registered'>
 }): Route[] {
   return [
     defineRoute({
@@ -45,6 +48,8 @@ export function deviceRoutes({
           holder: user.organization,
           detail: `registered device ${device.id} from ${device.startDate}`,
         })
+        // What it sent before it was known waits in quarantine.
+        await corrections.registered(user, device)
         return device
       },
     }),
