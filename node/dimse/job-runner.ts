@@ -18,7 +18,8 @@ const sleepMsMax = 24 * 60 * 60 * 1000
  */
 export function createJobRunner<T>(deps: {
   queue: JobQueue<T>
-  run: (job: Job<T>, signal: AbortSignal) => Promise<void>
+  /** Gives what the job must still be to be done, when more work may have come meanwhile. */
+  run: (job: Job<T>, signal: AbortSignal) => Promise<void | ((work: T) => boolean)>
   laneOf: (work: T) => string
   /** Being worked on elsewhere. */
   isHeld?: (id: string) => boolean
@@ -33,8 +34,8 @@ export function createJobRunner<T>(deps: {
 
   const work = async (job: Job<T>) => {
     try {
-      await run(job, stopping.signal)
-      await queue.succeed(job.id)
+      const isDone = await run(job, stopping.signal)
+      await queue.succeed(job.id, isDone ?? undefined)
     } catch (error) {
       if (stopping.signal.aborted) return
       const code = codeOf(error)

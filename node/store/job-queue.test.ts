@@ -65,7 +65,7 @@ test('jobs and how often they were tried outlive a restart', async () => {
   opened.time.now++
   const { id: other } = await queue.add({ what: 'two' })
   await queue.postpone(id, 'timeout')
-  await queue.update(id, { what: 'one, half done' })
+  await queue.update(id, () => ({ what: 'one, half done' }))
   await queue.succeed(other)
   const before = queue.list()
   const again = await opened.reopen()
@@ -86,6 +86,17 @@ test('a cancelled job is not done, one that is done is not cancelled', async () 
   await assert.rejects(queue.cancel(other), isError('conflict'))
   await assert.rejects(queue.retry(other), isError('conflict'))
   await assert.rejects(queue.retry('01J0000000000000000000000A'), isError('not_found'))
+})
+
+test('work that came while a job was done is not lost', async () => {
+  await using opened = await openQueue()
+  const { queue } = opened
+  const { id } = await queue.add({ what: 'one' })
+  await queue.update(id, () => ({ what: 'one and two' }), { isNew: true })
+  await queue.succeed(id, ({ what }) => what === 'one')
+  assert.equal(queue.get(id)?.state, 'waiting')
+  await queue.succeed(id, ({ what }) => what === 'one and two')
+  assert.equal(queue.get(id)?.state, 'done')
 })
 
 test('the queue is bounded, and so is what is kept of ended jobs', async () => {

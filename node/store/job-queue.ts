@@ -35,8 +35,9 @@ export type JobQueue<T> = {
   /** When the next one is due. */
   nextAt(): number | undefined
   /** Progress within an attempt; `isNew`: there is more to do, so it is due at once with all its attempts. */
-  update(id: string, work: T, options?: { isNew?: boolean }): Promise<void>
-  succeed(id: string): Promise<void>
+  update(id: string, next: (work: T) => T, options?: { isNew?: boolean }): Promise<void>
+  /** Unless more work came meanwhile, which `isDone` tells from it. */
+  succeed(id: string, isDone?: (work: T) => boolean): Promise<void>
   postpone(id: string, code: ErrorCode): Promise<void>
   /** Throws `not_found`, or `conflict` for what is done. */
   retry(id: string): Promise<void>
@@ -85,11 +86,15 @@ export async function openJobQueue<T>(deps: {
         .map(({ dueAt }) => dueAt)
       return times.length === 0 ? undefined : Math.min(...times)
     },
-    async update(id, work, { isNew = false } = {}) {
+    async update(id, next, { isNew = false } = {}) {
       const anew = { state: 'waiting', attempts: 0, dueAt: clock() } as const
-      await change(id, () => ({ work, ...(isNew && anew) }))
+      await change(id, ({ work }) => ({ work: next(work), ...(isNew && anew) }))
     },
-    succeed: async (id) => void (await change(id, () => ({ state: 'done' }))),
+    async succeed(id, isDone = () => true) {
+      await change(id, ({ work, state }) =>
+        state === 'waiting' && isDone(work) ? { state: 'done' } : {},
+      )
+    },
     async postpone(id, code) {
       await change(id, ({ attempts, state }) => {
         if (state !== 'waiting') return {}

@@ -1,0 +1,182 @@
+import { authorizeRoute } from '#protocol/authorize.ts'
+import type { AuditEntry } from '#protocol/audit-event.ts'
+import { ProtocolError } from '#protocol/errors.ts'
+import type { OrganizationOid } from '#protocol/ids.ts'
+import { sendLimits } from '#protocol/limits.ts'
+import type { Archive, InstanceEntry, StudyReader } from '../archive/archive.ts'
+import { textOf } from '../archive/attribute-levels.ts'
+import type { SendRoute } from '../config.ts'
+import type { Log } from '../log.ts'
+import type { Job, JobQueue } from '../store/job-queue.ts'
+import type { Connect } from './commitment.ts'
+import type { CommitmentResult } from './commitment-data.ts'
+import { createCommitmentUser } from './commitment-user.ts'
+import { createJobRunner } from './job-runner.ts'
+import { targetKey } from './routing.ts'
+import { createStoreScu, type OutgoingItem } from './scu.ts'
+import type { Target } from './scu-association.ts'
+import { sentMark, type SendWork } from './send-work.ts'
+import { isWarning, status } from './status.ts'
+
+export type SendQueueDeps = {
+  routes: readonly SendRoute[]
+  archive: Pick<Archive, 'facts' | 'open'>
+  jobs: JobQueue<SendWork>
+  connect: Connect
+  /** What this node is to its peers. */
+  own: Pick<Target, 'callingAe' | 'identity'>
+  self: OrganizationOid
+  audit: (entry: AuditEntry) => Promise<unknown>
+  clock: () => number
+  random: (bytes: number) => Uint8Array
+  log: Log
+}
+
+export type SendQueue = AsyncDisposable & {
+  /** A target reports on what it was asked to commit to. */
+  onResult(result: CommitmentResult): Promise<void>
+}
+
+/** Sends what routes want, byte for byte as it was received, and goes on where it was interrupted. */
+export function createSendQueue(deps: SendQueueDeps): SendQueue {
+  const { jobs } = deps
+  const routes = new Map(deps.routes.map((route) => [targetKey(route), route]))
+  const commitment = createCommitmentUser(deps)
+  const runner = createJobRunner({
+    ...deps,
+    queue: jobs,
+    lanesMax: sendLimits.targetsMax,
+    laneOf: ({ to }) => to,
+    async run(job, signal) {
+      const route = routes.get(job.work.to)
+      if (route === undefined) throw new ProtocolError('not_found', 'there is no such route now')
+      await send(deps, route, { job, signal })
+      if (route.commitment) await commitment.ask(route, job.id)
+      return ({ wanted }: SendWork) => wanted === job.work.wanted
+    },
+  })
+  return {
+    onResult: commitment.onResult,
+    [Symbol.asyncDispose]: () => runner[Symbol.asyncDispose](),
+  }
+}
+
+type Attempt = { job: Job<SendWork>; signal: AbortSignal }
+
+async function send(
+  deps: SendQueueDeps,
+  route: SendRoute,
+  { job, signal }: Attempt,
+): Promise<void> {
+  await using reader = await openFor(deps, route, job.work)
+  const left = await unsent(reader, route, job.work)
+  if (left.length === 0) return
+  const total = left.reduce((sum, { bytes }) => sum + bytes, 0)
+  const about = { study: job.work.study, instances: left.length, bytes: total }
+  await deps.audit(
+    entryOf(deps, route, { event: 'begin-transferring', outcome: 'success', ...about }),
+  )
+  const progress = createProgress(deps.jobs, job.id)
+  const { aeTitle: calledAe, ...to } = route.to
+  const scu = createStoreScu({ ...to, ...deps.own, calledAe })
+  try {
+    for await (const { sopUid, status, comment } of scu.store(itemsOf(reader, left))) {
+      if (signal.aborted) throw new ProtocolError('aborted', 'the node stops')
+      checkRoom(status)
+      await progress.note(sopUid, isTaken(status))
+      if (!isTaken(status)) deps.log.warn({ status, comment }, 'an instance was not taken')
+    }
+  } finally {
+    await progress.keep()
+    await scu[Symbol.asyncDispose]()
+  }
+  const isWhole = progress.refused() === 0
+  const outcome = isWhole ? 'success' : 'failure'
+  await deps.audit(entryOf(deps, route, { event: 'instances-transferred', outcome, ...about }))
+  if (!isWhole) throw new ProtocolError('not_acceptable', 'instances were not taken')
+}
+
+const isTaken = (code: number): boolean => code === status.success || isWarning(code)
+
+/** Out of resources (A7xx): it is no use to go on now. */
+function checkRoom(code: number): void {
+  if (code >> 8 === 0xa7) throw new ProtocolError('unavailable', 'the target has no room')
+}
+
+async function openFor(
+  { archive, self, clock }: SendQueueDeps,
+  route: SendRoute,
+  { study, to }: SendWork,
+): Promise<StudyReader> {
+  const held = await archive.facts(study)
+  const facts = { now: clock(), self, route: { ...route, to } }
+  const decision = authorizeRoute(held === undefined ? facts : { ...facts, study: held })
+  if (!decision.ok) throw new ProtocolError(decision.code, 'the study is not sent on')
+  return archive.open(decision.grant)
+}
+
+/** What the target has not, of the series that the route wants; damaged ones too, for nothing may be lost. */
+async function unsent(
+  reader: StudyReader,
+  { modalities }: SendRoute,
+  { sent }: SendWork,
+): Promise<InstanceEntry[]> {
+  const has = new Set(sent)
+  const series = await reader.series()
+  const wanted = new Set(
+    series
+      .filter(({ attributes }) => modalities?.includes(textOf(attributes, '00080060')) ?? true)
+      .map(({ series }) => series),
+  )
+  return (await reader.instances()).filter(
+    ({ sop, series }) => wanted.has(series) && !has.has(sentMark(sop)),
+  )
+}
+
+/** Read while they are sent. */
+const itemsOf = (reader: StudyReader, entries: readonly InstanceEntry[]): OutgoingItem[] =>
+  entries.map(({ sop, sopClass, transferSyntax, bytes }) => ({
+    sopClass,
+    sopUid: sop,
+    transferSyntax,
+    dataSet: {
+      bytes,
+      parts: { [Symbol.asyncIterator]: () => reader.read(sop)[Symbol.asyncIterator]() },
+    },
+  }))
+
+/** What was acknowledged is written down now and then, and in the end; what is not is sent once more. */
+function createProgress(jobs: JobQueue<SendWork>, id: string) {
+  let taken: string[] = []
+  let refused = 0
+  const keep = async () => {
+    const marks = taken
+    taken = []
+    const sent = (work: SendWork) => [...new Set([...work.sent, ...marks])]
+    await jobs.update(id, (work) => ({ ...work, sent: sent(work), refused }))
+  }
+  return {
+    keep,
+    refused: () => refused,
+    async note(sop: string, isTaken: boolean) {
+      if (isTaken) taken.push(sentMark(sop))
+      else refused++
+      if (taken.length >= sendLimits.progressEvery) await keep()
+    },
+  }
+}
+
+function entryOf(
+  { self, own }: SendQueueDeps,
+  { to }: SendRoute,
+  about: Pick<AuditEntry, 'event' | 'outcome'> & Partial<AuditEntry>,
+): AuditEntry {
+  const who = { organization: self, user: own.callingAe, role: 'node' }
+  return {
+    ...who,
+    source: `${to.host}:${to.port}`,
+    holder: self,
+    detail: `to ${to.aeTitle}`,
+    ...about,
+  }
+}

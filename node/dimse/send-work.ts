@@ -1,0 +1,28 @@
+import { hash } from 'node:crypto'
+import { z } from 'zod'
+import { StudyUid, Uid } from '#protocol/ids.ts'
+
+/** A study on its way to one target. */
+export const SendWork = z.strictObject({
+  /** Of a route, see `targetKey`. */
+  to: z.string().max(300),
+  study: StudyUid,
+  /** Counts the changes of the study, so that one during a transfer is noticed. */
+  wanted: z.int(),
+  /** What the target has acknowledged, by `sentMark`. */
+  sent: z.array(z.string().length(16)),
+  /** Instances that the target refused in the last attempt. */
+  refused: z.int(),
+  /** What the target says of keeping it; absent: it was not asked. */
+  commitment: z
+    .strictObject({
+      state: z.enum(['asked', 'kept', 'failed']),
+      transactions: z.array(Uid),
+      failed: z.int(),
+    })
+    .exactOptional(),
+})
+export type SendWork = z.infer<typeof SendWork>
+
+/** Sixteen digits tell the instances of a study apart, and a job with all of them stays small. */
+export const sentMark = (sop: string): string => hash('sha256', sop).slice(0, 16)
