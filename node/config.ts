@@ -79,6 +79,8 @@ export const SendRoute = z.strictObject({
     host: z.string().min(1).max(253),
     port: z.int().min(1).max(65_535),
     tls: z.boolean().exactOptional(),
+    /** It must show this certificate; without it an authority must have signed it. */
+    certificate: CertificateFingerprint.exactOptional(),
   }),
   /** Ids of registered devices. */
   devices: z.array(z.string().min(1).max(64)).exactOptional(),
