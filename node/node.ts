@@ -17,6 +17,8 @@ import { createFetchedDecision, type FetchedDecision } from './access/fetched.ts
 import { createPeerGate } from './access/peer-gate.ts'
 import { createPeers } from './access/peers.ts'
 import { createRegistryLink, type RegistryLink } from './access/registry-link.ts'
+import { createQualityDoors } from './access/quality-doors.ts'
+import { createReception } from './access/reception.ts'
 import { seedAccounts } from './access/seed.ts'
 import { createSessions } from './access/sessions.ts'
 import { openArchive } from './archive/level-archive.ts'
@@ -41,7 +43,9 @@ import { openDeviceRegister } from './store/device-register.ts'
 import { openProcedureSteps } from './store/procedure-steps.ts'
 import { openRecords } from './store/records.ts'
 import { openReferrals } from './store/referrals.ts'
+import { takeDevices } from './store/noticed-devices.ts'
 
+import { openTextEncodings } from './store/text-encodings.ts'
 export type NodeDeps = {
   log: Log
   clock: () => number
@@ -114,6 +118,12 @@ async function openKept({ config, deps, stack }: Context) {
   const archive = stack.use(
     await openArchive({
       dir: path.join(config.dataDir, 'archive'),
+  const devices = await openDeviceRegister({ records, seeds: config.devices })
+  const encodings = await openTextEncodings({
+    records,
+    clock,
+    onError: (error) => log.warn({ err: error }, 'what a device writes was not kept'),
+  })
       holder: organization,
       log,
       clock,
@@ -121,14 +131,16 @@ async function openKept({ config, deps, stack }: Context) {
       ...(config.storage !== undefined && { freeSpace: config.storage }),
     }),
   )
+      reception: createReception({ devices, encodings }),
   const accounts = await createAccounts({ records, organization, clock, random })
   if (config.accountsFile !== undefined) await seedAccounts(config.accountsFile, accounts)
-  const sessions = await createSessions({ records, accounts, organization, audit, clock, random })
-  const devices = await openDeviceRegister({ records, seeds: config.devices })
+  const restrictions = await openRestrictions(records)
+  const people = { records, accounts, organization, audit, restrictions, clock, random }
+  const sessions = await createSessions(people)
   const referrals = await openReferrals({ records, clock, random })
   const procedureSteps = await openProcedureSteps(records)
-  const registers = { devices, referrals, procedureSteps }
-  return { records, audit, archive, accounts, sessions, ...registers }
+  const registers = { devices, encodings, referrals, procedureSteps }
+  return { records, audit, archive, accounts, sessions, restrictions, ...registers }
 }
 
 type Region = Awaited<ReturnType<typeof joinRegion>>
@@ -258,6 +270,7 @@ async function openEntrances(
     const collect = createCollector({ ...parts, associations: scp.connections, counter })
     stack.use(await listen(createAdmin({ collect, log: deps.log }), config.admin))
   }
+    quality: createQualityDoors({ ...parts, self, clock: deps.clock }),
   return http.url
 }
 

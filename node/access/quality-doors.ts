@@ -6,6 +6,7 @@ import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { Archive } from '../archive/archive.ts'
 import type { Attention, ReadValue, StudyFindings } from '../archive/attention.ts'
+import type { Duplicates } from '../archive/duplicates.ts'
 import { actOf, type OverlayRequest } from '../archive/overlay.ts'
 import type { TextEncoding } from '../config.ts'
 import type { PinnedEncoding, TextEncodings } from '../store/text-encodings.ts'
@@ -25,12 +26,14 @@ export type QualityDoors = {
     study: StudyUid,
     answer: { encoding: TextEncoding; pin: boolean },
   ): Promise<{ studies: number }>
+  /** Patients who may be one (DQ-21). */
+  duplicates(user: SessionUser, limit: number): Promise<Duplicates>
   encodings(user: SessionUser): Promise<PinnedEncoding[]>
   unpin(user: SessionUser, device: string): Promise<void>
 }
 
 export type QualityDeps = {
-  archive: Pick<Archive, 'attention' | 'findings' | 'readAs' | 'overlay'>
+  archive: Pick<Archive, 'attention' | 'findings' | 'duplicates' | 'readAs' | 'overlay'>
   encodings: Pick<TextEncodings, 'list' | 'pin' | 'unpin'>
   audit: { append(entry: AuditEntry): Promise<unknown> }
   self: { oid: OrganizationOid }
@@ -51,6 +54,11 @@ export function createQualityDoors(deps: QualityDeps): QualityDoors {
     async findings(user, study) {
       const found = await findings(user, study)
       await note(user, { event: 'query', outcome: 'success', study, detail: 'findings' })
+      return found
+    },
+    async duplicates(user, limit) {
+      const found = await archive.duplicates(await prove(user, 'history'), limit)
+      await note(user, { event: 'query', outcome: 'success', detail: 'duplicate patients' })
       return found
     },
     answer: (user, study, answer) => answerDoubt(deps, desk, { user, study, ...answer }),

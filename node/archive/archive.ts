@@ -9,6 +9,7 @@ import type { ScrubStatus, ScrubSummary } from './scrub.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import type { CyrillicEncoding } from '../dicom/cyrillic.ts'
 import type { Attention, Reading, StudyFindings } from './attention.ts'
+import type { Duplicates } from './duplicates.ts'
 import type { Overlay, OverlayRequest } from './overlay.ts'
 
 /** Where an instance came from; kept in its log record. */
@@ -206,6 +207,8 @@ export type Archive = AsyncDisposable & {
   /** What the rules of reception found, and which studies need somebody to correct them. */
   attention(proof: VerifiedCorrection, page: { after?: string; limit: number }): Promise<Attention>
   findings(proof: VerifiedCorrection, study: StudyUid): Promise<StudyFindings | undefined>
+  /** Patients who may be one (DQ-21). */
+  duplicates(proof: VerifiedCorrection, limit: number): Promise<Duplicates>
   /** A study's unreadable text as an encoding would have it; nothing when there is none. */
   readAs(
     proof: VerifiedCorrection,

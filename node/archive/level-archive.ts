@@ -21,6 +21,7 @@ import { systemTimers } from './completion.ts'
 import type { Timers } from './completion.ts'
 import { openDisk } from './disk.ts'
 import type { Disk } from './disk.ts'
+import { findDuplicates } from './duplicates.ts'
 import { createEntries } from './index-entries.ts'
 import { createSink } from './ingest.ts'
 import type { IngestParts } from './ingest.ts'
@@ -181,7 +182,7 @@ const quietOf = ({ modalities }: QuietFacts): number =>
 function createQuality(
   { holder }: ArchiveOptions,
   catalog: Catalog,
-): Pick<Archive, 'attention' | 'findings' | 'readAs'> {
+): Pick<Archive, 'attention' | 'findings' | 'duplicates' | 'readAs'> {
   const checkOwn = ({ organization }: VerifiedCorrection): void => {
     if (organization === holder) return
     throw new ProtocolError('forbidden', 'the proof is for another organization')
@@ -199,6 +200,10 @@ function createQuality(
       checkOwn(proof)
       const row = rowOf(study)
       return row && studyFindings(row)
+    },
+    async duplicates(proof, limit) {
+      checkOwn(proof)
+      return await findDuplicates(catalog.allStudies(), limit)
     },
     async readAs(proof, study, encoding) {
       checkOwn(proof)

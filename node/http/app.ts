@@ -5,6 +5,9 @@ import type { Accounts } from '../access/accounts.ts'
 import type { CorrectionDoors } from '../access/correction-doors.ts'
 import type { AuditLog } from '../access/audit-log.ts'
 import type { Doors } from '../access/doors.ts'
+import type { AccessRequests } from '../access/access-requests.ts'
+import type { Restrictions } from '../access/restrictions.ts'
+import type { QualityDoors } from '../access/quality-doors.ts'
 import type { Sessions } from '../access/sessions.ts'
 import type { NodeConfig } from '../config.ts'
 import type { Log } from '../log.ts'
@@ -17,6 +20,7 @@ import { grantRoutes, type Grants } from './api/grants.ts'
 import { mediaRoutes, type Media } from './api/media.ts'
 import { quarantineRoutes } from './api/quarantine.ts'
 import { referralRoutes, type ReferralDeps } from './api/referrals.ts'
+import { qualityRoutes } from './api/quality.ts'
 import { regionRoutes, type RegionStatus } from './api/region.ts'
 import { sessionRoutes } from './api/session.ts'
 import { transferRoutes, type Transfers } from './api/transfer.ts'
@@ -48,6 +52,7 @@ export type AppDeps = {
   dicomweb: { routes(): unknown }
   log: Log
   clock?: () => number
+  quality: QualityDoors
   counter?: RequestCounter
 }
 
@@ -102,6 +107,7 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
     path: '/api/openapi.json',
     summary: 'This description',
     handle: async (): Promise<unknown> => openApi([...routes, description], '0.1.0'),
+    ...qualityRoutes(deps),
   })
   return [...routes, description]
 }

@@ -95,8 +95,22 @@ export async function openTestNode(
   const referrals = await openReferrals(deps)
   const procedureSteps = await openProcedureSteps(records)
   const worklist = { devices, referrals, procedureSteps }
-  const others = { federation, dicomweb, media: noMedia, corrections: noCorrections }
-  const rest = { ...worklist, ...others, log: silentLog, clock }
+  const others = {
+    federation,
+    dicomweb,
+    media: noMedia,
+    quality: noQuality,
+    corrections: noCorrections,
+  }
+  const restrictions = await openRestrictions(records)
+  const accessRequests = createAccessRequests({
+    registry: () => undefined,
+    accounts,
+    federation,
+    clock,
+  })
+  const forms = { restrictions, accessRequests }
+  const rest = { ...worklist, ...others, ...forms, log: silentLog, clock }
   const app = createApp({ config, sessions, accounts, audit, ...studies.deps, ...rest, ...parts })
   const { url, port } = opened.use(await listen(app, { host: '127.0.0.1', port: 0 }))
   const client = createClient(url, port)
@@ -192,7 +206,16 @@ const noMedia: AppDeps['media'] = {
 }
 
 function missing(): never {
-  throw new ProtocolError('not_found', 'no such import')
+  throw new ProtocolError('not_found', 'no such thing')
+const noQuality: AppDeps['quality'] = {
+  attention: async () => ({ studies: [], more: false, counts: {}, counted: 0 }),
+  findings: async () => missing(),
+  answer: async () => missing(),
+  duplicates: async () => ({ candidates: [], more: false }),
+  encodings: async () => [],
+  unpin: async () => undefined,
+}
+
 }
 
 const noCorrections: AppDeps['corrections'] = {
