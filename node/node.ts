@@ -16,9 +16,9 @@ import { openFederation } from './access/federation.ts'
 import { createFetchedDecision, type FetchedDecision } from './access/fetched.ts'
 import { createPeerGate } from './access/peer-gate.ts'
 import { createPeers } from './access/peers.ts'
-import { createRegistryLink, type RegistryLink } from './access/registry-link.ts'
 import { createQualityDoors } from './access/quality-doors.ts'
 import { createReception } from './access/reception.ts'
+import { createRegistryLink, type RegistryLink } from './access/registry-link.ts'
 import { seedAccounts } from './access/seed.ts'
 import { createSessions } from './access/sessions.ts'
 import { openArchive } from './archive/level-archive.ts'
@@ -41,11 +41,10 @@ import { openPublisher } from './replica/publisher.ts'
 import { openReplica, type Replica } from './replica/replica.ts'
 import { openDeviceRegister } from './store/device-register.ts'
 import { openProcedureSteps } from './store/procedure-steps.ts'
+import { openTextEncodings } from './store/text-encodings.ts'
 import { openRecords } from './store/records.ts'
 import { openReferrals } from './store/referrals.ts'
-import { takeDevices } from './store/noticed-devices.ts'
 
-import { openTextEncodings } from './store/text-encodings.ts'
 export type NodeDeps = {
   log: Log
   clock: () => number
@@ -115,23 +114,23 @@ async function openKept({ config, deps, stack }: Context) {
   const organization = config.organization.oid
   const records = stack.use(await openRecords(path.join(config.dataDir, 'records')))
   const audit = stack.use(await openAuditLog(path.join(config.dataDir, 'audit'), { clock }))
-  const archive = stack.use(
-    await openArchive({
-      dir: path.join(config.dataDir, 'archive'),
   const devices = await openDeviceRegister({ records, seeds: config.devices })
   const encodings = await openTextEncodings({
     records,
     clock,
     onError: (error) => log.warn({ err: error }, 'what a device writes was not kept'),
   })
+  const archive = stack.use(
+    await openArchive({
+      dir: path.join(config.dataDir, 'archive'),
       holder: organization,
       log,
       clock,
       random,
+      reception: createReception({ devices, encodings }),
       ...(config.storage !== undefined && { freeSpace: config.storage }),
     }),
   )
-      reception: createReception({ devices, encodings }),
   const accounts = await createAccounts({ records, organization, clock, random })
   if (config.accountsFile !== undefined) await seedAccounts(config.accountsFile, accounts)
   const restrictions = await openRestrictions(records)
@@ -263,6 +262,7 @@ async function openEntrances(
     dicomweb,
     media,
     counter,
+    quality: createQualityDoors({ ...parts, self, clock: deps.clock }),
     corrections: createCorrectionDoors({ archive, audit, doors, self, clock: deps.clock }),
   })
   const http = stack.use(await listen(app, config.http))
@@ -270,7 +270,6 @@ async function openEntrances(
     const collect = createCollector({ ...parts, associations: scp.connections, counter })
     stack.use(await listen(createAdmin({ collect, log: deps.log }), config.admin))
   }
-    quality: createQualityDoors({ ...parts, self, clock: deps.clock }),
   return http.url
 }
 

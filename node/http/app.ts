@@ -19,8 +19,8 @@ import { deviceRoutes } from './api/devices.ts'
 import { grantRoutes, type Grants } from './api/grants.ts'
 import { mediaRoutes, type Media } from './api/media.ts'
 import { quarantineRoutes } from './api/quarantine.ts'
-import { referralRoutes, type ReferralDeps } from './api/referrals.ts'
 import { qualityRoutes } from './api/quality.ts'
+import { referralRoutes, type ReferralDeps } from './api/referrals.ts'
 import { regionRoutes, type RegionStatus } from './api/region.ts'
 import { sessionRoutes } from './api/session.ts'
 import { transferRoutes, type Transfers } from './api/transfer.ts'
@@ -48,11 +48,11 @@ export type AppDeps = {
   referrals: ReferralDeps['referrals']
   procedureSteps: ReferralDeps['procedureSteps']
   media: Media
+  quality: QualityDoors
   /** Routes of PS3.18, relative to `/dicom-web`. */
   dicomweb: { routes(): unknown }
   log: Log
   clock?: () => number
-  quality: QualityDoors
   counter?: RequestCounter
 }
 
@@ -101,13 +101,13 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
     ...referralRoutes(deps),
     ...accountRoutes(deps),
     ...mediaRoutes(deps),
+    ...qualityRoutes(deps),
   ]
   const description: Route = defineOpenRoute({
     method: 'get',
     path: '/api/openapi.json',
     summary: 'This description',
     handle: async (): Promise<unknown> => openApi([...routes, description], '0.1.0'),
-    ...qualityRoutes(deps),
   })
   return [...routes, description]
 }

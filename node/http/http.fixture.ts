@@ -205,8 +205,6 @@ const noMedia: AppDeps['media'] = {
   cancel: missing,
 }
 
-function missing(): never {
-  throw new ProtocolError('not_found', 'no such thing')
 const noQuality: AppDeps['quality'] = {
   attention: async () => ({ studies: [], more: false, counts: {}, counted: 0 }),
   findings: async () => missing(),
@@ -216,6 +214,8 @@ const noQuality: AppDeps['quality'] = {
   unpin: async () => undefined,
 }
 
+function missing(): never {
+  throw new ProtocolError('not_found', 'no such thing')
 }
 
 const noCorrections: AppDeps['corrections'] = {
