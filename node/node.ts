@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { VerifiedGrant } from '#protocol/authorize.ts'
+import type { DeviceRecord } from '#protocol/device.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { createSigner } from '#protocol/jws.ts'
 import { createHost } from '#protocol/transport/host.ts'
@@ -21,6 +22,8 @@ import { createReception } from './access/reception.ts'
 import { createRegistryLink, type RegistryLink } from './access/registry-link.ts'
 import { seedAccounts } from './access/seed.ts'
 import { createSessions } from './access/sessions.ts'
+import { createAccessRequests } from './access/access-requests.ts'
+import { openRestrictions } from './access/restrictions.ts'
 import { openArchive } from './archive/level-archive.ts'
 import { readPrivateKey, type NodeConfig } from './config.ts'
 import { createDicomweb } from './dicomweb/router.ts'
@@ -40,6 +43,7 @@ import { createFollower } from './replica/follower.ts'
 import { openPublisher } from './replica/publisher.ts'
 import { openReplica, type Replica } from './replica/replica.ts'
 import { openDeviceRegister } from './store/device-register.ts'
+import { takeDevices } from './store/noticed-devices.ts'
 import { openProcedureSteps } from './store/procedure-steps.ts'
 import { openTextEncodings } from './store/text-encodings.ts'
 import { openRecords } from './store/records.ts'
@@ -189,9 +193,12 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
     }),
   )
   const { registry } = config.peer
-  link = stack.use(
-    createRegistryLink({ host, registry, federation, publisher, follower, random, log }),
-  )
+  const orders = {
+    devices: (found: readonly DeviceRecord[]) => takeDevices(kept.devices, found, log),
+    restrictions: kept.restrictions.take,
+  }
+  const linked = { host, registry, federation, publisher, follower, orders, random, log }
+  link = stack.use(createRegistryLink(linked))
   const decide = createFetchedDecision({ self, selfKid: signer.kid, federation })
   const decideFetched = createDecider(replica, decide)
   const remote = stack.use(
@@ -259,6 +266,7 @@ async function openEntrances(
     ...deps,
     config,
     transfers: parts.remote,
+    accessRequests: createAccessRequests({ ...parts, ...deps, registry: parts.federation.registry }),
     dicomweb,
     media,
     counter,

@@ -55,6 +55,7 @@ export const errorCodes = [
   'study_out_of_scope',
   'study_withheld',
   'second_factor_required',
+  'organization_restricted',
   'session_too_old',
   'audit_unavailable',
   // index log, manifests, transfer

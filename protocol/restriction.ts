@@ -169,3 +169,14 @@ export function restrictionAgainst(
 ): RestrictionRecord | undefined {
   return restrictions.find(({ scope, level }) => scope !== 'cami' && forbidden[level].includes(act))
 }
+
+const deeds: Record<RestrictedAct, string> = {
+  login: 'Вход в PACS Proxy закрыт',
+  write: 'Изменения в PACS Proxy закрыты',
+  export: 'Печать и запись на носители закрыты',
+  consult: 'Дистанционные консультации закрыты',
+}
+
+/** What a person who is refused is told. */
+export const restrictionSentence = (act: RestrictedAct, one: RestrictionRecord): string =>
+  `${deeds[act]} решением ГАУЗ КО «КОМИАЦ» № ${one.number} (раздел 10 Положения, пункт ${one.clause}): ${one.reason}. Устранить: ${one.remedy}. Обратитесь к администратору МО.`

@@ -68,6 +68,8 @@ export type Federation = {
   /** Names the grants under which this holder's index is shown to us. */
   visibility(holder: OrganizationOid): string
   status(): FederationStatus
+  /** The link to the registry while it is up. */
+  registry(): RegistryAccess | undefined
   createGrant(input: z.input<typeof GrantInput>): Promise<{ jti: string }>
   /** Ends a grant that was given or received: here at once, everywhere when the registry hears of it. */
   revokeGrant(jti: string): Promise<void>
@@ -182,6 +184,7 @@ function compose(state: State): Federation {
     receivedGrants: () => grants.received(),
     visibility: (holder) => visibilityOf(grants.received(), holder, now()),
     status: () => statusOf(state, link),
+    registry: () => link.access,
     createGrant: (input) => createGrant(state, link, GrantInput.parse(input)),
     async revokeGrant(jti) {
       const isKnown = [...heldGrants(), ...grants.received()].some(

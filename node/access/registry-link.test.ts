@@ -4,7 +4,9 @@ import type { Params, Result } from '#protocol/control.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
 import { createFederation, listed, now, nowSeconds } from '#protocol/federation.fixture.ts'
 import type { Party } from '#protocol/federation.fixture.ts'
+import type { DeviceRecord } from '#protocol/device.ts'
 import type { IndexItem } from '#protocol/index-log.ts'
+import type { RestrictionRecord } from '#protocol/restriction.ts'
 import { tokenDigest } from '#protocol/jws.ts'
 import { createHost } from '#protocol/transport/host.ts'
 import type { Host } from '#protocol/transport/transport.ts'
@@ -16,19 +18,46 @@ import type { RegistryLink } from './registry-link.ts'
 
 type Place = Awaited<ReturnType<typeof createPlace>>
 
+type Answered =
+  | 'trust.get'
+  | 'directory.get'
+  | 'epoch.get'
+  | 'grant.list'
+  | 'devices.get'
+  | 'restrictions.get'
+
+const device: DeviceRecord = {
+  id: 'ct',
+  aeTitle: 'CT1',
+  addresses: ['10.0.0.1'],
+  modality: 'CT',
+  startDate: '2026-12-01',
+  status: 'scheduled',
+}
+const restriction: RestrictionRecord = {
+  number: 'О-1/2026',
+  scope: 'both',
+  level: 'no_login',
+  clause: '8.2.3',
+  reason: 'пароли записаны на мониторе',
+  remedy: 'сменить пароли',
+  start: '2026-11-25',
+}
+
 /** What a registry answers, over real libp2p; tests change the answers. */
 async function createRegistry(place: Place, listen = '/ip4/127.0.0.1/tcp/0') {
   const { sign, registry } = place
   const grant = await sign.grant()
   const epoch = await sign.epoch([await listed(grant)])
   const beat = await sign.beat(await tokenDigest(epoch))
-  const answers: { [M in 'trust.get' | 'directory.get' | 'epoch.get' | 'grant.list']: Result<M> } =
-    {
-      'trust.get': { trustList: await sign.trustList() },
-      'directory.get': { members: await place.everybody() },
-      'epoch.get': { epoch, beat, grants: [grant] },
-      'grant.list': { grants: [] },
-    }
+  const answers: { [M in Answered]: Result<M> } = {
+    'trust.get': { trustList: await sign.trustList() },
+    'directory.get': { members: await place.everybody() },
+    'epoch.get': { epoch, beat, grants: [grant] },
+    'grant.list': { grants: [] },
+    'devices.get': { devices: [device] },
+    'restrictions.get': { restrictions: [] },
+  }
   const asked: string[] = []
   const answer =
     <M extends keyof typeof answers>(method: M) =>
@@ -46,6 +75,8 @@ async function createRegistry(place: Place, listen = '/ip4/127.0.0.1/tcp/0') {
       'directory.get': answer('directory.get'),
       'epoch.get': answer('epoch.get'),
       'grant.list': answer('grant.list'),
+      'devices.get': answer('devices.get'),
+      'restrictions.get': answer('restrictions.get'),
       'grant.revoke': ({ jti }) => {
         asked.push(`grant.revoke ${jti}`)
         return Promise.resolve({})
@@ -66,7 +97,14 @@ async function createRegistry(place: Place, listen = '/ip4/127.0.0.1/tcp/0') {
 async function createNode(place: Place, registry: readonly string[], party: Party = place.holder) {
   await using stack = new AsyncDisposableStack()
   const federation = stack.use(await place.start(party))
-  const world = { pushes: 0, follows: 0, items: [] as IndexItem[], isHalted: false }
+  const world = {
+    pushes: 0,
+    follows: 0,
+    items: [] as IndexItem[],
+    isHalted: false,
+    devices: [] as readonly DeviceRecord[],
+    restrictions: [] as readonly RestrictionRecord[],
+  }
   const at: { host?: Host; link?: RegistryLink } = {}
   const peers = createPeers({ federation, host: () => at.host })
   const host = stack.use(
@@ -98,6 +136,10 @@ async function createNode(place: Place, registry: readonly string[], party: Part
         },
         onItems: (items) => world.items.push(...items),
         isHalted: () => world.isHalted,
+      },
+      orders: {
+        devices: async (devices) => void (world.devices = devices),
+        restrictions: async (restrictions) => void (world.restrictions = restrictions),
       },
       random: (bytes) => new Uint8Array(bytes),
       log: silentLog,
@@ -152,6 +194,11 @@ describe('the link to the registry', () => {
     const item: IndexItem = { org: place.grantee.oid, seq: 1, withheld: digest }
     connection.send('index', { items: [item] })
     await until(() => world.items.length === 1, 'the items')
+    assert.deepEqual(world.devices, [device])
+    connection.send('devices', { devices: [{ ...device, status: 'paused' }] })
+    await until(() => world.devices[0]?.status === 'paused', 'the devices')
+    connection.send('restrictions', { restrictions: [restriction] })
+    await until(() => world.restrictions.length === 1, 'the restrictions')
   })
 
   test('comes back after the registry has been away, and reports what was ended meanwhile', async () => {

@@ -1,8 +1,10 @@
 import type { EventName, EventParams } from '#protocol/control.ts'
+import type { DeviceRecord } from '#protocol/device.ts'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { IndexItem } from '#protocol/index-log.ts'
 import type { PeerIdString } from '#protocol/ids.ts'
 import { streamLimits } from '#protocol/limits.ts'
+import type { RestrictionRecord } from '#protocol/restriction.ts'
 import type { Connection, Host } from '#protocol/transport/transport.ts'
 import type { Log } from '../log.ts'
 import type { Federation } from './federation.ts'
@@ -32,6 +34,11 @@ type Deps = {
     follow(connection: Connection): Promise<void>
     onItems(items: readonly IndexItem[]): void
     isHalted(): boolean
+  }
+  /** What the operator has registered and limited here. */
+  orders: {
+    devices(records: readonly DeviceRecord[]): Promise<void>
+    restrictions(records: readonly RestrictionRecord[]): Promise<void>
   }
   random: (bytes: number) => Uint8Array
   log: Log
@@ -134,7 +141,7 @@ async function run(deps: Deps, state: State, stop: AbortSignal): Promise<void> {
 
 /** What has changed since the last link, in the order in which one thing makes the next believable. */
 async function learn(
-  { host, federation, publisher, follower, log }: Deps,
+  { host, federation, publisher, follower, orders, log }: Deps,
   connection: Connection,
 ): Promise<void> {
   const { intake } = federation
@@ -148,6 +155,8 @@ async function learn(
       log.warn({ code: codeOf(error) }, `the registry’s ${what} was not taken`)
     })
   }
+  // First: a suspended organization is let in for this alone.
+  await tolerate('list of restrictions', takeRestrictions(connection, orders))
   const { trustList } = await connection.request('trust.get', {})
   await tolerate('trust list', intake.trust(trustList))
   const { members } = await connection.request('directory.get', {})
@@ -155,6 +164,7 @@ async function learn(
   await tolerate('epoch', refresh())
   const { grants } = await connection.request('grant.list', {})
   await tolerate('list of grants', intake.grants(grants))
+  await tolerate('list of devices', takeDevices(connection, orders))
   intake.registry({ request: connection.request.bind(connection), refresh })
   await tolerate('answer about ended grants', intake.report())
   publisher.push(connection).catch((error: unknown) => {
@@ -163,10 +173,20 @@ async function learn(
   await follower.follow(connection)
 }
 
+async function takeRestrictions(connection: Connection, orders: Deps['orders']): Promise<void> {
+  const { restrictions } = await connection.request('restrictions.get', {})
+  await orders.restrictions(restrictions)
+}
+
+async function takeDevices(connection: Connection, orders: Deps['orders']): Promise<void> {
+  const { devices } = await connection.request('devices.get', {})
+  await orders.devices(devices)
+}
+
 type Said = { [E in EventName]: { event: E; params: EventParams<E> } }[EventName]
 
 function takeEvent<E extends EventName>(
-  { federation, follower }: Deps,
+  { federation, follower, orders }: Deps,
   event: E,
   params: EventParams<E>,
 ): Promise<void> | undefined {
@@ -184,6 +204,10 @@ function takeEvent<E extends EventName>(
       return intake.directory(said.params.members)
     case 'grants':
       return intake.grants(said.params.grants)
+    case 'devices':
+      return orders.devices(said.params.devices)
+    case 'restrictions':
+      return orders.restrictions(said.params.restrictions)
     case 'index':
       follower.onItems(said.params.items)
       return undefined

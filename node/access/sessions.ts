@@ -3,6 +3,7 @@ import { codeOf, ProtocolError, type ErrorCode } from '#protocol/errors.ts'
 import type { OrganizationOid, Sha256 } from '#protocol/ids.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import type { Records } from '../store/records.ts'
+import type { Restrictions } from './restrictions.ts'
 import type { Account, Accounts } from './accounts.ts'
 import type { AuditLog } from './audit-log.ts'
 import { createLockout } from './lockout.ts'
@@ -20,9 +21,12 @@ export type Sessions = {
   signOut(secret: string): Promise<void>
   endAll(account: Account): Promise<void>
   /** Asks for the password once more; guesses count as they do at the sign-in. Throws `forbidden`, `rate_limited`. */
-  confirm(user: SessionUser, password: string): Promise<Account>
+  confirm(user: Confirming, password: string): Promise<Account>
   count(): number
 }
+
+/** What a confirmation needs to know of whoever confirms. */
+export type Confirming = Pick<SessionUser, 'login' | 'address' | 'workstation'>
 
 type Deps = {
   records: Records
@@ -31,6 +35,8 @@ type Deps = {
   audit: Pick<AuditLog, 'append'>
   clock: () => number
   random: (count: number) => Uint8Array
+  /** What the operator has limited here; the node's own tests have none. */
+  restrictions?: Pick<Restrictions, 'check'>
 }
 
 export async function createSessions(deps: Deps): Promise<Sessions> {
@@ -55,6 +61,7 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
   return {
     async signIn(attempt) {
       const account = await authenticate(attempt)
+      deps.restrictions?.check('login')
       await store.makeRoom(account.id)
       const secret = Buffer.from(deps.random(32)).toString('base64url')
       const id = sessionId(secret)

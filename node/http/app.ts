@@ -12,6 +12,7 @@ import type { Sessions } from '../access/sessions.ts'
 import type { NodeConfig } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { DeviceRegister } from '../store/device-register.ts'
+import { accessRequestRoutes } from './api/access-requests.ts'
 import { accountRoutes } from './api/accounts.ts'
 import { auditRoutes } from './api/audit.ts'
 import { correctionRoutes } from './api/corrections.ts'
@@ -32,6 +33,7 @@ import { createHostCheck } from './hosts.ts'
 import type { Served } from './listen.ts'
 import { createRequestCounter, type RequestCounter } from './metrics.ts'
 import { openApi } from './openapi.ts'
+import { createRestricted } from './restricted.ts'
 import { createApiRouter, defineOpenRoute, passivePaths, type Route } from './routes.ts'
 import { createViewerFiles } from './viewer-files.ts'
 
@@ -43,6 +45,8 @@ export type AppDeps = {
   doors: Pick<Doors, 'openStudy' | 'quarantine'>
   corrections: CorrectionDoors
   federation: Grants & { status(): RegionStatus }
+  accessRequests: AccessRequests
+  restrictions: Pick<Restrictions, 'check'>
   transfers: Transfers
   devices: Pick<DeviceRegister, 'list' | 'put'>
   referrals: ReferralDeps['referrals']
@@ -80,6 +84,7 @@ export function createApp(deps: AppDeps): Served & { readonly routes: readonly R
   app.use(below(['/dicom-web'], createCors(config.http.allowedOrigins)))
   app.use(health)
   app.use(below(['/api', '/dicom-web'], authenticate))
+  app.use(below(['/api', '/dicom-web'], createRestricted(deps.restrictions)))
   app.use(below(['/api'], createApiRouter(routes, deps.audit).routes() as Middleware<State>))
   app.use(below(['/dicom-web'], signedIn))
   app.use(below(['/dicom-web'], mounted(deps.dicomweb)))
@@ -95,6 +100,7 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
     ...transferRoutes({ doors, transfers, self: config.organization.oid, stopping }),
     ...auditRoutes(deps),
     ...grantRoutes(deps),
+    ...accessRequestRoutes(deps),
     ...quarantineRoutes(deps),
     ...correctionRoutes(deps),
     ...deviceRoutes(deps),

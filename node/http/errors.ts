@@ -1,6 +1,7 @@
 import type { Middleware } from 'koa'
 import { z } from 'zod'
 import { codeOf, errorCodes, type ErrorCode } from '#protocol/errors.ts'
+import { OrganizationRestricted } from '../access/restrictions.ts'
 import type { Log } from '../log.ts'
 
 /** The one translation of codes to HTTP. */
@@ -43,7 +44,10 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   configuration_invalid: 500,
 }
 
-export const ErrorBody = z.strictObject({ error: z.strictObject({ code: z.enum(errorCodes) }) })
+/** `sentence`: what the operator has limited and why, for the person who is refused. */
+export const ErrorBody = z.strictObject({
+  error: z.strictObject({ code: z.enum(errorCodes), sentence: z.string().exactOptional() }),
+})
 export type ErrorBody = z.infer<typeof ErrorBody>
 
 /** Every code that is not in the table is a reason why somebody may not do something. */
@@ -56,6 +60,11 @@ export const statusOf = (code: ErrorCode): number => statuses[code] ?? 403
 export function errorBody(code: ErrorCode): ErrorBody {
   return { error: { code: statusOf(code) === 403 ? 'forbidden' : code } }
 }
+
+/** A restriction is no secret of a study: it says itself, and why. */
+const restrictedBody = ({ code, sentence }: OrganizationRestricted): ErrorBody => ({
+  error: { code, sentence },
+})
 
 /** What the router leaves: no such path, no such method. */
 const unanswered: Partial<Record<number, ErrorCode>> = {
@@ -91,7 +100,7 @@ export function createErrors(log: Log): Middleware {
       }
       ctx.set('Cache-Control', 'no-store')
       ctx.status = status
-      ctx.body = errorBody(code)
+      ctx.body = error instanceof OrganizationRestricted ? restrictedBody(error) : errorBody(code)
       if (status === 401) ctx.set('WWW-Authenticate', 'Bearer')
       if (status === 429 || status === 503) ctx.set('Retry-After', status === 429 ? '900' : '5')
       // What is still on its way would have to be read to keep the connection.

@@ -1,0 +1,25 @@
+import type { Middleware } from 'koa'
+import type { RestrictedAct } from '#protocol/restriction.ts'
+import type { Restrictions } from '../access/restrictions.ts'
+import type { State } from './authentication.ts'
+
+/** Which requests are which act of a restriction. What apparatus send, and STOW-RS, is intake and stands nowhere here. */
+const acts: readonly { act: RestrictedAct; path: RegExp; isRead?: boolean }[] = [
+  { act: 'consult', path: /^\/api\/consultations(\/|$)/ },
+  { act: 'write', path: /^\/api\/(reports|corrections|patient-merges|rejections)(\/|$)/ },
+  { act: 'export', path: /^\/api\/(exports?|prints?|media\/exports?)(\/|$)/, isRead: true },
+]
+
+const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** Refuses, with the reason, what the operator has limited here. */
+export function createRestricted(restrictions: Pick<Restrictions, 'check'>): Middleware<State> {
+  return async (ctx, next) => {
+    const isSafe = safeMethods.has(ctx.method)
+    for (const { act, path, isRead = false } of acts) {
+      if ((isRead || !isSafe) && path.test(ctx.path)) restrictions.check(act)
+    }
+    if (ctx.state.user !== undefined) restrictions.check('login')
+    await next()
+  }
+}
