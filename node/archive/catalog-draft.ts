@@ -24,21 +24,28 @@ export type Draft = {
   finish(): Map<string, Buffer | undefined>
 }
 
+/** Nobody changes a row: a changed one is a new object. */
+type Unwritten = { row: unknown }
+
+const written = (row: Buffer | Unwritten | undefined): Buffer | undefined =>
+  row === undefined || Buffer.isBuffer(row) ? row : Buffer.from(JSON.stringify(row.row))
+
 export function createDraft(store: Pick<CatalogStore, 'get' | 'keys'>): Draft {
   // Rows that each instance of a study changes again are kept as objects.
   const studies = new Map<string, StudyRow>()
   const series = new Map<string, SeriesRow>()
-  let rows = new Map<string, Buffer | undefined>()
+  // Written out at the end: of a row that a batch changes a hundred times, once.
+  let rows = new Map<string, Buffer | Unwritten | undefined>()
   let ledger: Ledger | undefined
 
   const readBytes = (key: string): Buffer | undefined =>
-    rows.has(key) ? rows.get(key) : store.get(key)
+    rows.has(key) ? written(rows.get(key)) : store.get(key)
   function read(key: string): unknown {
-    const bytes = readBytes(key)
-    return bytes && JSON.parse(bytes.toString())
+    const row = rows.has(key) ? rows.get(key) : store.get(key)
+    if (row === undefined || !Buffer.isBuffer(row)) return row?.row
+    return JSON.parse(row.toString())
   }
-  const put = (key: string, row: unknown): void =>
-    void rows.set(key, Buffer.from(JSON.stringify(row)))
+  const put = (key: string, row: unknown): void => void rows.set(key, { row })
   const currentLedger = (): Ledger =>
     (ledger ??= (read(keys.ledgerKey) as Ledger | undefined) ?? emptyLedger)
 
@@ -81,7 +88,7 @@ export function createDraft(store: Pick<CatalogStore, 'get' | 'keys'>): Draft {
     count: (more) => void (ledger = added(currentLedger(), more)),
     finish() {
       put(keys.ledgerKey, currentLedger())
-      const finished = rows
+      const finished = new Map([...rows].map(([key, row]) => [key, written(row)]))
       rows = new Map()
       return finished
     },

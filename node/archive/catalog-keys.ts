@@ -58,10 +58,13 @@ export function prefixRange(...parts: readonly string[]): KeyRange {
   return { gte: start, lt: `${start}\u{10ffff}` }
 }
 export const lastPart = (key: string): string => key.slice(key.lastIndexOf(part) + 1)
+/** The value that a search key is made of; as much of it as the key holds. */
+export const searchedText = (key: string): string =>
+  key.slice(key.indexOf(part) + 1, key.lastIndexOf(part))
 
 /** Search keys hold this much of a value: enough to be selective, never enough to fill a block. */
 export const searchTextMax = 128
-const searchText = (text: string): string => text.replaceAll(part, ' ').slice(0, searchTextMax)
+export const searchText = (text: string): string => text.replaceAll(part, ' ').slice(0, searchTextMax)
 
 /** Which attribute a search key is made of. */
 export const searchKinds = {

@@ -14,6 +14,8 @@ export type CatalogStore = AsyncDisposable & {
   getMany(keys: readonly string[]): Promise<(Buffer | undefined)[]>
   entries(range: KeyRange, options?: { reverse?: boolean }): AsyncIterable<[string, Buffer]>
   keys(range: KeyRange): AsyncIterable<string>
+  /** The same for many keys: each step of an iteration costs as much as a hundred keys. */
+  keyPages(range: KeyRange): AsyncIterable<string[]>
   /** Rows as they are at the moment of the call, also altered ones. For whoever repairs them. */
   rows(range?: KeyRange): AsyncIterable<StoredRow>
   /** The same for one; `altered`: there is one that was altered. */
@@ -94,6 +96,19 @@ export async function openCatalogStore(
       }
     },
     keys: (range) => level.keys(range),
+    async *keyPages(range) {
+      const { searchPageKeys, searchPageBytes } = storageLimits
+      const iterator = level.keys({ ...range, highWaterMarkBytes: searchPageBytes })
+      try {
+        for (;;) {
+          const page = await iterator.nextv(searchPageKeys)
+          if (page.length === 0) return
+          yield page
+        }
+      } finally {
+        await iterator.close()
+      }
+    },
     ...createRepairAccess(level),
     async write(rows, options = { sync: false }) {
       await level.batch(

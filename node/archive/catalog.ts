@@ -72,8 +72,9 @@ export type Catalog = AsyncDisposable &
     /** Whether an instance's bytes were found altered. */
     isCorrupt(sop: string): boolean
     markCorrupt(sop: string, found: { at: number }): Promise<void>
-    /** Keys of a range, for the search. */
     keys(range: keys.KeyRange): AsyncIterable<string>
+    /** Keys of a range, many at a time, for the search. */
+    keyPages(range: keys.KeyRange): AsyncIterable<string[]>
   }
 
 /** Opens the catalog of a folder. A new one is empty; one of another format is made again. */
@@ -90,11 +91,13 @@ export async function openCatalog(
       fail(error)
     }
   }
-  const store = await openCurrent(folder, log, (error) => void distrust(error))
+  await using stack = new AsyncDisposableStack()
+  const store = stack.use(await openCurrent(folder, log, (error) => void distrust(error)))
   const builder = createRowBuilder(store, node)
   const positions = await readPositions(store)
   const numbers = await readBatchNumbers(store)
-  const writer = createCatalogWriter({ store, builder, positions, numbers, log })
+  const writer = stack.use(createCatalogWriter({ store, builder, positions, numbers, log }))
+  const owned = stack.move()
 
   return {
     ...createReads(store),
@@ -107,12 +110,10 @@ export async function openCatalog(
     check: () => writer.check(),
     ledger: () => builder.ledger(),
     keys: (range) => store.keys(range),
+    keyPages: (range) => store.keyPages(range),
     markCorrupt: (sop, found) =>
       store.write(new Map([[keys.corruptKey(sop), Buffer.from(JSON.stringify(found))]])),
-    async [Symbol.asyncDispose]() {
-      await writer[Symbol.asyncDispose]()
-      await store[Symbol.asyncDispose]()
-    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
 
@@ -136,16 +137,21 @@ async function openCurrent(
   log: Log,
   onAltered: (error: ProtocolError) => void,
 ): Promise<CatalogStore> {
-  const store = await openCatalogStore(folder, onAltered)
+  await using stack = new AsyncDisposableStack()
+  const store = stack.use(await openCatalogStore(folder, onAltered))
   const found = store.get(keys.formatKey)?.toString()
-  if (found === String(format)) return store
+  if (found === String(format)) {
+    stack.move()
+    return store
+  }
   if (found !== undefined) {
     log.warn({ found, format }, 'the catalog has another format and is made again')
-    await store[Symbol.asyncDispose]()
+    await stack.disposeAsync()
     await removeCatalog(folder)
     return openCurrent(folder, log, onAltered)
   }
   await store.write(new Map([[keys.formatKey, Buffer.from(String(format))]]))
+  stack.move()
   return store
 }
 

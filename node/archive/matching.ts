@@ -1,5 +1,22 @@
 import type { DicomJson, DicomJsonElement, DicomJsonValue } from '../dicom/dicom-json.ts'
-import { differInScript, foldName, soundName } from './folding.ts'
+import { storageLimits } from '#protocol/limits.ts'
+import * as folding from './folding.ts'
+
+/** Names come again and again: in every instance of a study, in every search among them. */
+function remembered(make: (text: string) => string): (text: string) => string {
+  const known = new Map<string, string>()
+  return (text) => {
+    const found = known.get(text)
+    if (found !== undefined) return found
+    if (known.size >= storageLimits.foldedNamesMax) known.clear()
+    const made = make(text)
+    known.set(text, made)
+    return made
+  }
+}
+
+export const foldName = remembered(folding.foldName)
+export const soundName = remembered(folding.soundName)
 
 /**
  * Attribute matching of C-FIND and QIDO-RS (PS3.4 §C.2.2.2). Keys are tags `GGGGEEEE`, or paths into sequences
@@ -38,7 +55,7 @@ function matchesElement(element: DicomJsonElement, wanted: string): boolean {
         groupsOf(value).some(
           (name) =>
             matchesGlob(pattern, foldName(name)) ||
-            (differInScript(wanted, name) && matchesGlob(sound, soundName(name))),
+            (folding.differInScript(wanted, name) && matchesGlob(sound, soundName(name))),
         ),
       )
     }

@@ -1,15 +1,26 @@
 import type { Query } from './archive.ts'
 import * as keys from './catalog-keys.ts'
 import type { KeyRange } from './catalog-keys.ts'
-import { foldName, soundName } from './folding.ts'
-import { hasWildcard, isUniversal, parseRange } from './matching.ts'
+import { foldIdentifier } from './folding.ts'
+import {
+  foldName,
+  hasWildcard,
+  isUniversal,
+  matchesGlob,
+  parseRange,
+  soundName,
+} from './matching.ts'
 
 /** Where a search looks for studies. What it finds there is only a candidate: all keys are compared afterwards. */
-export type Plan =
-  | { by: 'study'; studies: string[] }
-  | { by: 'instance'; sops: string[] }
-  /** `isOrdered`: the keys come newest study first already. */
-  | { by: 'keys'; ranges: KeyRange[]; isOrdered: boolean }
+export type Plan = { by: 'study'; studies: string[] } | { by: 'instance'; sops: string[] } | KeyPlan
+export type KeyPlan = {
+  by: 'keys'
+  ranges: KeyRange[]
+  /** The keys come newest study first already. */
+  isOrdered: boolean
+  /** Tells from the key alone that a study cannot match, so that its row need not be read. */
+  accepts?: (key: string) => boolean
+}
 
 const { patient, accession, name, date, modality } = keys.searchKinds
 
@@ -25,17 +36,30 @@ export function planSearch(query: Query): Plan {
   if (sops.length > 0) return { by: 'instance', sops }
   const series = query.series === undefined ? uidsOf(values('0020000E')) : [query.series]
   if (series.length > 0) return unordered(series.map((uid) => keys.rangeOf('u', uid)))
-  const ranges =
-    rangesOf(values('00100020'), patient, keys.patientSearch) ??
-    rangesOf(values('00080050'), accession, keys.accessionSearch) ??
-    nameRanges(values('00100010'))
-  if (ranges !== undefined) return unordered(ranges)
-  return planByTime(values)
+  const texts = [
+    textSearch(values('00100020'), patient, [foldIdentifier]),
+    textSearch(values('00080050'), accession, [(text) => text.trim()]),
+    // Names are kept as they are written and as they sound.
+    textSearch(values('00100010'), name, [foldName, soundName]),
+  ]
+  const begun = texts.find((one) => one?.isBegun === true)
+  if (begun !== undefined) return byText(begun)
+  const byTime = planByTime(values)
+  const inner = texts.find((one) => one !== undefined)
+  return inner === undefined || isNarrow(byTime) ? byTime : byText(inner)
 }
 
-const unordered = (ranges: KeyRange[]): Plan => ({ by: 'keys', ranges, isOrdered: false })
+const unordered = (ranges: KeyRange[]): KeyPlan => ({ by: 'keys', ranges, isOrdered: false })
 
-function planByTime(values: (tag: string) => readonly string[]): Plan {
+const byText = ({ ranges, accepts }: TextSearch): KeyPlan => ({ ...unordered(ranges), accepts })
+
+/** Whether there are fewer keys than one for each study. */
+const isNarrow = ({ ranges }: KeyPlan): boolean => {
+  const all = keys.rangeOf(date)
+  return !ranges.some(({ gte, lt }) => gte === all.gte && lt === all.lt)
+}
+
+function planByTime(values: (tag: string) => readonly string[]): KeyPlan {
   const days = daysOf(values('00080020'))
   const wanted = [...values('00080061'), ...values('00080060')].map((value) => value.trim())
   if (wanted.length === 0 || wanted.some((value) => value === '' || hasWildcard(value))) {
@@ -52,29 +76,48 @@ function uidsOf(values: readonly string[]): string[] {
   return uids.every((uid) => uid !== '' && !hasWildcard(uid)) ? uids : []
 }
 
-/** Ranges of keys that begin as the values do up to their first wildcard. */
-function rangesOf(
-  values: readonly string[],
-  kind: string,
-  toKey: (value: string) => string,
-): KeyRange[] | undefined {
-  const ranges: KeyRange[] = []
-  for (const value of values) {
-    const wild = value.search(/[*?]/)
-    const text = toKey(wild < 0 ? value : value.slice(0, wild))
-    if (text === '') return undefined
-    const isWhole = wild < 0 && text.length < keys.searchTextMax
-    ranges.push(isWhole ? keys.rangeOf(kind, text) : keys.prefixRange(kind, text))
-  }
-  return ranges.length === 0 ? undefined : ranges
+type TextSearch = {
+  ranges: KeyRange[]
+  accepts: (key: string) => boolean
+  /** Every value says how the text begins; otherwise all keys of the kind are looked at. */
+  isBegun: boolean
 }
 
-/** Names are kept as they are written and as they sound. */
-function nameRanges(values: readonly string[]): KeyRange[] | undefined {
-  const written = rangesOf(values, name, (text) => keys.nameSearch(foldName(text)))
-  const heard = rangesOf(values, name, (text) => keys.nameSearch(soundName(text)))
-  return written && heard && [...written, ...heard]
+/** Keys that begin as the values do up to their first wildcard, each value in every form in which it is kept. */
+function textSearch(
+  values: readonly string[],
+  kind: string,
+  forms: readonly ((text: string) => string)[],
+): TextSearch | undefined {
+  if (values.length === 0) return undefined
+  const wanted = values.flatMap((value) => forms.map((form) => patternOf(value, form)))
+  // What matches also an empty text is not among the keys.
+  if (wanted.some(({ pattern }) => isUniversal([pattern]))) return undefined
+  const isBegun = wanted.every(({ prefix }) => prefix !== '')
+  const patterns = new Set(wanted.map(({ pattern }) => pattern))
+  const ranges = isBegun ? wanted.map((one) => rangeOf(kind, one)) : [keys.rangeOf(kind)]
+  return {
+    isBegun,
+    ranges: [...new Map(ranges.map((range) => [range.gte, range])).values()],
+    accepts(key) {
+      const text = keys.searchedText(key)
+      if (text.length >= keys.searchTextMax) return true
+      return [...patterns].some((pattern) => matchesGlob(pattern, text))
+    },
+  }
 }
+
+type Pattern = { pattern: string; prefix: string; isWhole: boolean }
+
+function patternOf(value: string, form: (text: string) => string): Pattern {
+  const wild = value.search(/[*?]/)
+  const prefix = keys.searchText(form(wild < 0 ? value : value.slice(0, wild)))
+  const isWhole = wild < 0 && prefix.length < keys.searchTextMax
+  return { pattern: form(value), prefix, isWhole }
+}
+
+const rangeOf = (kind: string, { prefix, isWhole }: Pattern): KeyRange =>
+  isWhole ? keys.rangeOf(kind, prefix) : keys.prefixRange(kind, prefix)
 
 type Days = { from?: string; to?: string }
 

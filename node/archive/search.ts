@@ -15,11 +15,11 @@ import { lastPart, timeSearch } from './catalog-keys.ts'
 import type { InstanceRow, SeriesRow, StudyRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
 import { isUniversal, matchesQuery } from './matching.ts'
-import { planSearch } from './search-plan.ts'
+import { planSearch, type KeyPlan } from './search-plan.ts'
 
 type Source = Pick<
   Catalog,
-  'keys' | 'studies' | 'seriesOf' | 'instancesOf' | 'sop' | 'instance' | 'series'
+  'keyPages' | 'studies' | 'seriesOf' | 'instancesOf' | 'sop' | 'instance' | 'series'
 >
 
 /** Answers a query from the catalog. */
@@ -148,17 +148,11 @@ async function* findStudies(
 ): AsyncGenerator<StudyRow> {
   const plan = planSearch(query)
   if (plan.by === 'keys' && plan.isOrdered) {
-    let page: string[] = []
-    for (const range of plan.ranges) {
-      for await (const key of catalog.keys(range)) {
-        if (--budget.left <= 0) break
-        page.push(lastPart(key))
-        if (page.length < pageStudies) continue
-        yield* await catalog.studies(page)
-        page = []
+    for await (const found of studiesOfKeys(catalog, plan, budget)) {
+      for (let at = 0; at < found.length; at += pageStudies) {
+        yield* await catalog.studies(found.slice(at, at + pageStudies))
       }
     }
-    yield* await catalog.studies(page)
     return
   }
   const studies = new Set<string>()
@@ -166,14 +160,35 @@ async function* findStudies(
   if (plan.by === 'instance') {
     for (const sop of plan.sops) studies.add(catalog.sop(sop)?.study ?? '')
   }
-  for (const range of plan.by === 'keys' ? plan.ranges : []) {
-    for await (const key of catalog.keys(range)) {
-      if (--budget.left <= 0) break
-      studies.add(lastPart(key))
+  if (plan.by === 'keys') {
+    for await (const found of studiesOfKeys(catalog, plan, budget)) {
+      for (const study of found) studies.add(study)
     }
   }
-  const rows = await catalog.studies([...studies])
-  yield* rows.sort((a, b) => compareText(orderOf(a), orderOf(b)) || compareText(a.study, b.study))
+  yield* newestFirst(await catalog.studies([...studies]))
+}
+
+/** Studies of the keys that a plan looks at, a page at a time. */
+async function* studiesOfKeys(
+  catalog: Source,
+  { ranges, accepts }: KeyPlan,
+  budget: Budget,
+): AsyncGenerator<string[]> {
+  for (const range of ranges) {
+    for await (const page of catalog.keyPages(range)) {
+      const looked = page.slice(0, Math.max(0, budget.left))
+      budget.left -= page.length
+      yield (accepts === undefined ? looked : looked.filter(accepts)).map(lastPart)
+      if (budget.left <= 0) return
+    }
+  }
+}
+
+function newestFirst(rows: readonly StudyRow[]): StudyRow[] {
+  return rows
+    .map((row) => ({ row, order: orderOf(row) }))
+    .sort((a, b) => compareText(a.order, b.order) || compareText(a.row.study, b.row.study))
+    .map(({ row }) => row)
 }
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
