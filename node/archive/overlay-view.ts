@@ -7,7 +7,7 @@ import { element, textOf } from './attribute-levels.ts'
 import * as keys from './catalog-keys.ts'
 import type { InstanceRow, SeriesRow, StudyRow } from './catalog-rows.ts'
 import { isSaying } from './overlay.ts'
-import type { Overlay, OverlayTarget, Saying, Survivor } from './overlay.ts'
+import type { Overlay, OverlayOf, OverlayTarget, Saying, Survivor } from './overlay.ts'
 import { surrogateOf } from './patient-id.ts'
 
 /** Where overlays are looked up: the catalog, or the batch that is about to be written. */
@@ -63,7 +63,7 @@ export function isHidden(
   rows: OverlayRows,
   { study, series, sop, from }: Pick<InstanceRow, 'study' | 'series' | 'sop' | 'from'>,
 ): boolean {
-  if (from !== undefined && releaseOf(rows, from) === undefined) return true
+  if (from !== undefined && !isReleasedAs(releaseOf(rows, from), { study, sop })) return true
   const targets: OverlayTarget[] = [
     { level: 'study', study },
     { level: 'series', study, series },
@@ -72,6 +72,16 @@ export function isHidden(
   return targets.some((target) =>
     inForce(rows, targetKeyOf(target)).some(({ kind }) => kind === 'reject'),
   )
+}
+
+/** Of one entry there may be several copies, each by another decision: the one in force names the one to be seen. */
+function isReleasedAs(
+  release: OverlayOf<'release'> | undefined,
+  { study, sop }: Pick<InstanceRow, 'study' | 'sop'>,
+): boolean {
+  const { target, content } = release ?? {}
+  const isTarget = target?.level === 'study' && target.study === study
+  return isTarget && (content?.renamed ?? []).some(([, uid]) => uid === sop || uid === study)
 }
 
 /** The overlay that released a quarantine entry, if one is in force. */

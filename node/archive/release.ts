@@ -95,9 +95,12 @@ function namesOf(catalog: Catalog, { seq, entry }: QuarantineRow, as: Request['a
   const isSeriesKept = study === entry.study && valid({ series: entry.series })
   const series = isSeriesKept ? entry.series : uidOf('series', study, given('series', entry.series))
   const known = catalog.sop(entry.sop)
-  const isFree = known === undefined || (known.sha256 === entry.sha256 && known.seq === seq)
+  const isOwn = known?.study === study && catalog.receivedInstance(entry.sop)?.from === seq
+  const isFree = known === undefined || isOwn
   const sop =
-    valid({ sop: entry.sop }) && isFree ? entry.sop : uidOf('sop', entry.sop, entry.sha256)
+    valid({ sop: entry.sop }) && isFree
+      ? entry.sop
+      : uidOf('sop', as, study, entry.sop, entry.sha256)
   return { study: study as StudyUid, series: series as SeriesUid, sop: sop as SopUid }
 }
 
