@@ -99,7 +99,10 @@ export type StudyReader = AsyncDisposable & {
   series(): Promise<SeriesEntry[]>
   instances(series?: SeriesUid): Promise<InstanceEntry[]>
   instance(sop: SopUid): Promise<InstanceEntry | undefined>
-  /** The data set's bytes. Every 256 KiB chunk is compared with its digest before a byte of it is handed out. */
+  /**
+   * The data set's bytes. Every 256 KiB chunk is compared with its digest before a byte of it is handed out. What is
+   * handed out is the caller's own: nobody else looks at that memory.
+   */
   read(sop: SopUid, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>
   /** Full DICOM JSON of each instance without bulk values (PS3.18 F). */
   metadata(filter: { series?: SeriesUid; sop?: SopUid }): Promise<DicomJson[]>

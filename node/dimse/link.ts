@@ -10,6 +10,8 @@ export type DimseLimits = { readonly [name in keyof typeof dimseLimits]: number 
 export type Link = {
   /** One write, so that Nagle's algorithm and delayed acknowledgements never meet. */
   send(...bytes: Uint8Array[]): void
+  /** The same, and `written` once the system has taken all of it, or never will. */
+  sendThen(bytes: readonly Uint8Array[], written: () => void): void
   /** Something to wait for while the socket's queue is full. */
   drained(): Promise<void> | undefined
   /** Last words. The peer closes (PS3.8 §9.2, ARTIM); when it does not, we do, whatever it still sends. */
@@ -59,6 +61,17 @@ export function createLink(socket: Socket, deps: LinkDeps): Link {
     release(chunk)
   }
 
+  const write = (bytes: readonly Uint8Array[], written?: () => void) => {
+    if (isClosing || socket.destroyed) return written?.()
+    const last = bytes.length - 1
+    socket.cork()
+    for (const [index, part] of bytes.entries()) {
+      if (index === last) socket.write(part, written)
+      else socket.write(part)
+    }
+    socket.uncork()
+  }
+
   socket.on('data', (chunk: Buffer) => {
     if (isClosing) return
     try {
@@ -80,12 +93,8 @@ export function createLink(socket: Socket, deps: LinkDeps): Link {
   socket.on('error', () => undefined)
 
   return {
-    send(...bytes) {
-      if (isClosing || socket.destroyed) return
-      socket.cork()
-      for (const part of bytes) socket.write(part)
-      socket.uncork()
-    },
+    send: (...bytes) => write(bytes),
+    sendThen: write,
     drained: () => (socket.destroyed || !socket.writableNeedDrain ? undefined : drain(socket)),
     close,
     destroy: () => void socket.destroy(),
@@ -103,7 +112,7 @@ export function createLink(socket: Socket, deps: LinkDeps): Link {
  * Nobody keeps a piece of input: whoever needs one copies it. Its memory is given back at once, because the collector
  * would come for it only after tens of megabytes, with a mark over the whole heap each time.
  */
-function release(chunk: Buffer): void {
+export function release(chunk: Uint8Array): void {
   const { buffer } = chunk
   const isItsOwn = buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength
   if (isItsOwn) buffer.transfer(0)

@@ -1,10 +1,16 @@
 import { ProtocolError } from '#protocol/errors.ts'
-import type { DimseLimits, Link } from './link.ts'
+import { release, type DimseLimits, type Link } from './link.ts'
 import { commandPdu, control, dataHeader } from './pdu.ts'
 import { within } from './within.ts'
 
 /** A data set that is sent: in memory, or in parts that come as they are asked for. */
-export type Data = Uint8Array | { bytes: number; parts: AsyncIterable<Uint8Array> }
+export type Data = Uint8Array | Parts
+export type Parts = {
+  bytes: number
+  parts: AsyncIterable<Uint8Array>
+  /** Nobody else looks at the parts: the memory of each is given back as soon as it is sent. */
+  areOurs?: boolean
+}
 
 /** Sends whole messages, one after the other: fragments of two messages never mix (PS3.8 §E.1). */
 export type Speech = {
@@ -25,7 +31,7 @@ const partsOf = (data: Uint8Array) => ({
 })
 
 export function createSpeech(deps: {
-  link: Pick<Link, 'send' | 'drained' | 'isClosing'>
+  link: Pick<Link, 'send' | 'sendThen' | 'drained' | 'isClosing'>
   /** The longest P-DATA-TF that the peer takes. */
   pduBytes: number
   limits: Pick<DimseLimits, 'responseTimeoutMs'>
@@ -41,23 +47,13 @@ export function createSpeech(deps: {
     return wait === undefined ? undefined : within(wait, limits.responseTimeoutMs)
   }
 
-  /** One write for as much as there is: nothing is copied. */
-  const cut = (context: number, data: Uint8Array, isEnd: boolean, out: Uint8Array[]): void => {
-    let at = 0
-    do {
-      const piece = data.subarray(at, at + pieceBytes)
-      at += piece.length
-      const isLast = isEnd && at === data.length
-      const flags = control.data | (isLast ? control.last : 0)
-      out.push(dataHeader(context, flags, piece.length), piece)
-    } while (at < data.length)
-    link.send(...out)
-  }
+  const cut = (context: number, data: Uint8Array, isEnd: boolean, before: Uint8Array[]) =>
+    cutData(data, { context, isEnd, pieceBytes, before })
 
   const saySlowly = async (
     context: number,
     command: Buffer,
-    { bytes, parts }: Exclude<Data, Uint8Array>,
+    { bytes, parts, areOurs = false }: Parts,
   ): Promise<void> => {
     let before: Uint8Array[] = [commandPdu(context, command)]
     let left = bytes
@@ -65,9 +61,12 @@ export function createSpeech(deps: {
       if (part.length === 0) continue
       left -= part.length
       if (left < 0) break
-      cut(context, part, left === 0, before)
+      const pieces = cut(context, part, left === 0, before)
+      if (areOurs) link.sendThen(pieces, () => release(part))
+      else link.send(...pieces)
       before = []
-      await drained()
+      const wait = drained()
+      if (wait !== undefined) await wait
     }
     if (left !== 0) throw new ProtocolError('internal', 'a data set of another length than said')
   }
@@ -76,7 +75,7 @@ export function createSpeech(deps: {
     if (data === undefined) link.send(commandPdu(context, command))
     else if (!(data instanceof Uint8Array)) return saySlowly(context, command, data)
     else if (data.length > atOnceBytes) return saySlowly(context, command, partsOf(data))
-    else cut(context, data, true, [commandPdu(context, command)])
+    else link.send(...cut(context, data, true, [commandPdu(context, command)]))
     return drained()
   }
 
@@ -108,4 +107,21 @@ export function pduBytesFor(
     throw new ProtocolError('unsupported', `the peer takes PDUs of ${peerMaximum} bytes only`)
   }
   return Math.min(peerMaximum, limits.maximumPduBytes)
+}
+
+/** Fragments in units, to be written at once with what goes before: nothing is copied. */
+function cutData(
+  data: Uint8Array,
+  how: { context: number; isEnd: boolean; pieceBytes: number; before: Uint8Array[] },
+): Uint8Array[] {
+  const { context, isEnd, pieceBytes, before: out } = how
+  let at = 0
+  do {
+    const piece = data.subarray(at, at + pieceBytes)
+    at += piece.length
+    const isLast = isEnd && at === data.length
+    const flags = control.data | (isLast ? control.last : 0)
+    out.push(dataHeader(context, flags, piece.length), piece)
+  } while (at < data.length)
+  return out
 }

@@ -8,7 +8,7 @@ import {
   implicitLittleEndian,
   transferSyntaxes,
 } from '../../dicom/transfer-syntax.ts'
-import type { Data } from '../speech.ts'
+import type { Data, Parts } from '../speech.ts'
 import type { Wanted } from './selection.ts'
 
 /** A presentation context in which the receiver takes instances of one SOP class. */
@@ -46,12 +46,10 @@ export async function fit(
   return { contextId: old.id, data: await implicitly(data) }
 }
 
-type Parts = Exclude<Data, Uint8Array>
-
 /** Read ahead while the one before is sent; a long instance only its first chunk, so that what is broken fails here. */
 async function stored({ reader, sop, bytes }: Wanted, signal: AbortSignal): Promise<Parts> {
   const source = reader.read(sop, undefined, signal)
-  return ahead(source, bytes)
+  return { ...(await ahead(source, bytes)), areOurs: true }
 }
 
 async function ahead(source: AsyncIterable<Uint8Array>, bytes: number): Promise<Parts> {
