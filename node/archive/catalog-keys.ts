@@ -21,7 +21,9 @@ export const instanceKey = (study: string, series: string, sop: string): string 
 export const sopKey = (sop: string): string => joined('o', sop)
 export const seriesStudyKey = (series: string, study: string): string => joined('u', series, study)
 export const chunksKey = (sop: string): string => joined('c', sop)
-export const changeKey = (seq: number): string => joined('h', number(seq))
+/** One record may change several studies: an overlay on their patient. */
+export const changeKey = (seq: number, study = ''): string => joined('h', number(seq), study)
+export const changeSeqOf = (key: string): number => Number(key.split(part)[1])
 export const openKey = (study: string): string => joined('t', study)
 export const entryKey = (seq: number): string => joined('n', number(seq))
 export const quarantineKey = (seq: number): string => joined('q', number(seq))
@@ -64,7 +66,8 @@ export const searchedText = (key: string): string =>
 
 /** Search keys hold this much of a value: enough to be selective, never enough to fill a block. */
 export const searchTextMax = 128
-export const searchText = (text: string): string => text.replaceAll(part, ' ').slice(0, searchTextMax)
+export const searchText = (text: string): string =>
+  text.replaceAll(part, ' ').slice(0, searchTextMax)
 
 /** Which attribute a search key is made of. */
 export const searchKinds = {

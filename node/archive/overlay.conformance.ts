@@ -210,6 +210,23 @@ function mergeConformance(withArchive: WithArchive): void {
     },
   )
 
+  withArchive(
+    'a merge changes every study of the patient, whoever reads the changes',
+    async (archive) => {
+      await sendSlice(archive, slice(sop))
+      await sendSlice(archive, other)
+      await sendSlice(archive, { ...other, study: '1.10', series: '1.10.0', sop: '1.10.1' })
+      const target = patient('43')
+      await archive.overlay(correctionProof('patients'), {
+        kind: 'merge',
+        target,
+        survivor: survivor('42'),
+      })
+      const [, ...changed] = await archive.changes(0, 2)
+      assert.deepEqual(changed.map(({ study }) => study).sort(), ['1.10', '1.9'])
+    },
+  )
+
   withArchive('merges follow each other and never in a circle', async (archive) => {
     await sendSlice(archive, slice(sop))
     await sendSlice(archive, other)

@@ -248,9 +248,9 @@ function changeStudy(
   for (const key of old) if (!now.includes(key)) draft.remove(key)
   for (const key of now) if (!old.includes(key)) draft.putBytes(key, empty)
   if (before !== undefined && changeSeq(before) !== changeSeq(row)) {
-    draft.remove(keys.changeKey(changeSeq(before)))
+    draft.remove(keys.changeKey(changeSeq(before), row.study))
   }
-  draft.put(keys.changeKey(changeSeq(row)), row.study)
+  draft.putBytes(keys.changeKey(changeSeq(row), row.study), empty)
   if (stateOf(row) === 'complete') draft.remove(keys.openKey(row.study))
   else draft.put(keys.openKey(row.study), row.lastReceivedAt)
   const counted = (one: StudyRow | undefined) =>
