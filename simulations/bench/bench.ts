@@ -8,6 +8,7 @@ import { lineOf, textOf } from './line.ts'
 /** Each is loaded when it is asked for: one that needs what is not installed here disturbs no other. */
 const benches: Record<string, () => Promise<Bench>> = {
   ingest: async () => (await import('./ingest.ts')).ingest,
+  query: async () => (await import('./query.ts')).query,
 }
 
 const usage = `npm run bench -- NAME [--json] [--quick]

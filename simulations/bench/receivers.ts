@@ -13,15 +13,13 @@ export type Receiver = AsyncDisposable & {
 }
 
 /** A fresh receiver with its data below `dir`. */
-export async function startReceiver(name: ReceiverName, dir: string): Promise<Receiver> {
-  switch (name) {
-    case 'ours':
-      return await startNode(await prepareNode(dir))
-    case 'orthanc':
-      return await startOrthanc(dir)
-    case 'storescp':
-      return await startStorescp(dir)
-  }
+export const startReceiver = (name: ReceiverName, dir: string): Promise<Receiver> =>
+  starters[name](dir)
+
+const starters: Record<ReceiverName, (dir: string) => Promise<Receiver>> = {
+  ours: async (dir) => startNode(await prepareNode(dir)),
+  orthanc: (dir) => startOrthanc(dir),
+  storescp: (dir) => startStorescp(dir),
 }
 
 /** dcmtk's receiver: writes files, has no index, syncs nothing. */

@@ -1,0 +1,56 @@
+import { randomBytes } from 'node:crypto'
+import path from 'node:path'
+import type { OrganizationOid } from '#protocol/ids.ts'
+import { openArchive } from '../../node/archive/level-archive.ts'
+import type { Archive, Origin } from '../../node/archive/archive.ts'
+import type { StoreItem } from '../../node/dimse/scu.ts'
+import { silentLog } from '../../node/log.ts'
+
+/** How many are on their way at a time: they share one write and one sync. */
+const parallel = 48
+
+const origin: Origin = {
+  kind: 'dimse',
+  callingAe: 'STORESCU',
+  calledAe: 'OKB',
+  address: '127.0.0.1',
+  association: 'load',
+  device: 'okb-storescu',
+}
+
+/**
+ * Fills a node's archive while the node is stopped: the archive's own way in, with its walker, log and catalog, but no
+ * network before it. Studies are complete at the end.
+ */
+export async function fillArchive(
+  { dataDir, holder }: { dataDir: string; holder: OrganizationOid },
+  items: Iterable<StoreItem>,
+): Promise<number> {
+  await using archive = await openArchive({
+    dir: path.join(dataDir, 'archive'),
+    holder,
+    log: silentLog,
+    clock: Date.now,
+    random: randomBytes,
+    freeSpace: { freeFractionMin: 0.01, freeBytesMin: 2 ** 28 },
+    quietMs: () => 2000,
+  })
+  let count = 0
+  const iterator = items[Symbol.iterator]()
+  const worker = async (): Promise<void> => {
+    for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+      await ingestOne(archive, next.value)
+      count++
+    }
+  }
+  await Promise.all(Array.from({ length: parallel }, worker))
+  return count
+}
+
+async function ingestOne(archive: Archive, item: StoreItem): Promise<void> {
+  const { sopClass, sopUid, transferSyntax, dataSet } = item
+  const sink = await archive.ingest({ sopClass, sopUid, transferSyntax }, origin)
+  sink.write(dataSet)
+  const { outcome } = await sink.finish()
+  if (outcome === 'quarantined') throw new Error('an instance of the set went to quarantine')
+}
