@@ -6,6 +6,7 @@ import { DeviceType } from '#protocol/device-type.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { Kid, OrganizationOid, PublicJwk, type PrivateJwk } from '#protocol/ids.ts'
 import { checkPublicKey } from '#protocol/keys.ts'
+import { StorageConfig } from './archive/storage-config.ts'
 
 const port = z.int().min(0).max(65_535)
 const aeTitle = z
@@ -138,12 +139,7 @@ export const NodeConfig = z.strictObject({
     listen: z.array(z.string()).min(1),
     registry: z.array(z.string()).min(1),
   }),
-  storage: z
-    .strictObject({
-      freeFractionMin: z.number().min(0).max(1),
-      freeBytesMin: z.number().min(0),
-    })
-    .exactOptional(),
+  storage: StorageConfig.exactOptional(),
   /** Where discs are mounted that may be imported; below it only. */
   mediaDir: z.string().min(1).exactOptional(),
   /** The first accounts, read once by a node that has none (mode 0600; holds passwords). */

@@ -15,6 +15,7 @@ import { createDoors } from './access/doors-impl.ts'
 import type { Doors } from './access/doors.ts'
 import { openFederation } from './access/federation.ts'
 import { createFetchedDecision, type FetchedDecision } from './access/fetched.ts'
+import { auditIntegrity } from './access/integrity-audit.ts'
 import { createPeerGate } from './access/peer-gate.ts'
 import { createPeers } from './access/peers.ts'
 import { createQualityDoors } from './access/quality-doors.ts'
@@ -25,6 +26,7 @@ import { createSessions } from './access/sessions.ts'
 import { createAccessRequests } from './access/access-requests.ts'
 import { openRestrictions } from './access/restrictions.ts'
 import { openArchive } from './archive/level-archive.ts'
+import { storageOptions } from './archive/storage-config.ts'
 import { readPrivateKey, type NodeConfig } from './config.ts'
 import { createDicomweb } from './dicomweb/router.ts'
 import { createPixelPool } from './dicom/pixel-workers/pool.ts'
@@ -132,9 +134,10 @@ async function openKept({ config, deps, stack }: Context) {
       clock,
       random,
       reception: createReception({ devices, encodings }),
-      ...(config.storage !== undefined && { freeSpace: config.storage }),
+      ...storageOptions(config.storage),
     }),
   )
+  stack.use(auditIntegrity({ archive, audit, self: organization, log }))
   const accounts = await createAccounts({ records, organization, clock, random })
   if (config.accountsFile !== undefined) await seedAccounts(config.accountsFile, accounts)
   const restrictions = await openRestrictions(records)
@@ -266,7 +269,11 @@ async function openEntrances(
     ...deps,
     config,
     transfers: parts.remote,
-    accessRequests: createAccessRequests({ ...parts, ...deps, registry: parts.federation.registry }),
+    accessRequests: createAccessRequests({
+      ...parts,
+      ...deps,
+      registry: parts.federation.registry,
+    }),
     dicomweb,
     media,
     counter,

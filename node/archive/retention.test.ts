@@ -117,7 +117,7 @@ test('nothing leaves without a fresh proof for the very same bytes, whatever is 
       const proof = await proven(wanted)
       const claimed = proof && answer?.(proof)
       if (claimed === proof) honest.add(wanted.sop)
-      return await claimed
+      return claimed
     }
     const retention = { policy: { ...policy, legalHold }, findProof }
     await using archive = await openLater(own.path, { retention })
