@@ -64,7 +64,7 @@ export const userIdOf = (oid: OrganizationOid, { id }: SeededAccount): UserId =>
   `${oid}#${id}` as UserId
 
 /** Four groups of letters that nobody confuses when reading them from paper. */
-function password(bytes: Uint8Array): string {
+export function password(bytes: Uint8Array): string {
   const letters = 'abcdefghkmnpqrstuvwxyz23456789'
   const text = Array.from(bytes.subarray(0, 16), (byte) => letters[byte % letters.length]).join('')
   return text.replaceAll(/(.{4})(?=.)/g, '$1-')

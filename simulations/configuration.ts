@@ -11,6 +11,7 @@ import {
   trustListFile,
   type Identities,
 } from './identities.ts'
+import { operatorsFile } from './operators.ts'
 import { callingAeTitles, type Member, type NodePorts, type RegionPorts } from './layout.ts'
 
 /** Configuration files of the programs of a region, exactly as an administrator would write them. */
@@ -23,8 +24,9 @@ export function nodeConfig(options: {
   at: NodePorts
   ports: RegionPorts
   identities: Identities
+  allowedOrigins?: readonly string[]
 }): NodeConfig {
-  const { dataDir, member, at, ports, identities } = options
+  const { dataDir, member, at, ports, identities, allowedOrigins = [] } = options
   const home = path.join(dataDir, member.key)
   return {
     organization: { oid: member.oid, name: member.name },
@@ -40,7 +42,7 @@ export function nodeConfig(options: {
       secureCookie: false,
       allowedHosts: [`127.0.0.1:${at.http}`, `localhost:${at.http}`],
       viewerDir: path.resolve('dist/viewer'),
-      allowedOrigins: [],
+      allowedOrigins: [...allowedOrigins],
       deletePolicy: 'reject',
     },
     admin: { host: '127.0.0.1', port: at.admin },
@@ -80,8 +82,15 @@ export function registryConfig(options: {
     issuerKeyFile: issuingKeyFile(dataDir),
     trustListFile: trustListFile(dataDir),
     authority: identities.authority,
-    http: { host: '127.0.0.1', port: ports.registry.http },
+    http: {
+      host: '127.0.0.1',
+      port: ports.registry.http,
+      cookieName: 'cami-registry',
+      secureCookie: false,
+      allowedHosts: [`127.0.0.1:${ports.registry.http}`, `localhost:${ports.registry.http}`],
+    },
     peer: { listen: [loopback(ports.registry.peer)] },
     credentials: identities.credentialFiles,
+    accountsFile: operatorsFile(dataDir),
   }
 }

@@ -67,14 +67,19 @@ async function run(signal: AbortSignal): Promise<void> {
 
 function printTable({ description }: Region): void {
   console.log(`\n${'registry'.padEnd(9)}`, description.registry.url)
+  printAccounts(description.registry.accounts)
   for (const node of description.nodes) {
     console.log(`\n${node.key.padEnd(9)}`, node.url, ' ', node.organization.name)
     console.log('  ', `DICOM ${node.dimse.aeTitle}@${node.dimse.host}:${node.dimse.port}`)
-    for (const account of node.accounts) {
-      console.log('  ', account.role.padEnd(18), account.login.padEnd(22), account.password)
-    }
+    printAccounts(node.accounts)
   }
   console.log('\nDemo region: the second factor is off, everything listens on loopback.\n')
+}
+
+function printAccounts(accounts: Region['description']['registry']['accounts']): void {
+  for (const { role, login, password } of accounts) {
+    console.log('  ', role.padEnd(18), login.padEnd(22), password)
+  }
 }
 
 async function report(region: Region, folder: string): Promise<void> {

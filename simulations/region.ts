@@ -5,6 +5,7 @@ import { loginsOf, seedAccounts, type SeededAccount } from './accounts.ts'
 import { nodeConfig, registryConfig } from './configuration.ts'
 import { grantAccess } from './consultation.ts'
 import { createIdentities, type Identities } from './identities.ts'
+import { seedOperators } from './operators.ts'
 import { callingAeTitles, members, type Member, type RegionPorts } from './layout.ts'
 import { startInProcess, startProgram, type Program } from './programs.ts'
 import type { Account, RegionFile, RegionNode } from './region-file.ts'
@@ -25,6 +26,8 @@ export type RegionOptions = {
   members: number
   /** Send synthetic studies on the first start. */
   samples: boolean
+  /** Origins whose pages may use the nodes' DICOMweb. */
+  allowedOrigins?: readonly string[]
   progress?: (text: string) => void
 }
 
@@ -57,7 +60,9 @@ export async function createRegion(options: RegionOptions): Promise<Region> {
   for (const [index, { key }] of organizations.entries()) {
     accounts.set(key, await seedAccounts({ seed: seed + 1 + index, key, dataDir }))
   }
-  await writeConfigurations({ dataDir, organizations, ports, identities })
+  const operators = await seedOperators({ seed: seed + 100_000, dataDir })
+  const { allowedOrigins = [] } = options
+  await writeConfigurations({ dataDir, organizations, ports, identities, allowedOrigins })
 
   await using programs = createPrograms(options)
   progress('registry')
@@ -65,13 +70,13 @@ export async function createRegion(options: RegionOptions): Promise<Region> {
   progress('nodes')
   await Promise.all(organizations.map(({ key }) => programs.start(key)))
 
-  const description = describe({ organizations, ports, programs, accounts })
+  const description = describe({ organizations, ports, programs, accounts, operators })
   if (isNew) {
     progress('grant of form № 5: crb1 → okb')
     const reader = accounts.get('okb')?.find(({ roles }) => roles.includes('radiologist'))
     if (reader === undefined) throw new Error('okb has no radiologist')
     const [grantee, holder] = [nodeOf(description, 'okb'), nodeOf(description, 'crb1')]
-    await grantAccess({ holder, grantee, reader })
+    await grantAccess({ registry: description.registry, holder, grantee, reader })
   }
   if (isNew && options.samples) {
     for (const [index, node] of description.nodes.entries()) {
@@ -156,15 +161,16 @@ async function writeConfigurations(options: {
   organizations: Member[]
   ports: RegionPorts
   identities: Identities
+  allowedOrigins: readonly string[]
 }): Promise<void> {
-  const { dataDir, organizations, ports, identities } = options
+  const { dataDir, organizations, ports, ...rest } = options
   const write = (key: string, config: unknown) =>
     writeFile(path.join(dataDir, key, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
-  await write('registry', registryConfig({ dataDir, ports, identities }))
+  await write('registry', registryConfig({ dataDir, ports, ...rest }))
   for (const [index, member] of organizations.entries()) {
     const at = ports.nodes[index]
     if (at === undefined) throw new Error(`no ports for ${member.key}`)
-    await write(member.key, nodeConfig({ dataDir, member, at, ports, identities }))
+    await write(member.key, nodeConfig({ dataDir, member, at, ports, ...rest }))
   }
 }
 
@@ -173,15 +179,15 @@ function describe(options: {
   ports: RegionPorts
   programs: Pick<Programs, 'get'>
   accounts: Map<string, SeededAccount[]>
+  operators: Account[]
 }): RegionFile {
-  const { organizations, ports, programs, accounts } = options
+  const { organizations, ports, programs, accounts, operators } = options
   const program = (key: string) => {
     const { ready, pid } = programs.get(key) ?? {}
     return { url: ready?.http ?? '', peerId: ready?.peerId ?? '', pid: pid ?? 0 }
   }
   return {
-    // The centre has no screens yet, so nobody signs in there.
-    registry: { ...program('registry'), accounts: [] },
+    registry: { ...program('registry'), accounts: operators },
     nodes: organizations.map(({ key, oid, name, aeTitle }, index) => ({
       key,
       organization: { oid, name },

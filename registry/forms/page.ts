@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url'
-import PDFDocument from 'pdfkit'
 import { printDate } from '#protocol/fields/dates.ts'
 
 /**
@@ -39,6 +38,8 @@ export async function renderPage(
   about: { title: string; date: string },
   write: (page: Page) => void,
 ): Promise<Buffer> {
+  // Loaded with the first document: the registry starts without it.
+  const { default: PDFDocument } = await import('pdfkit')
   const doc = new PDFDocument({
     size: 'A4',
     margins,
