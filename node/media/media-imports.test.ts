@@ -128,6 +128,38 @@ test('a bomb of zeros is stopped by what a whole ZIP file may grow to', async ()
   assert.deepEqual(outcomes(files), { bomb: 'refused too_large' })
 })
 
+test('no damage to a ZIP file makes reading it fail otherwise than with a code', async () => {
+  await using world = await createMediaWorld()
+  const whole = await zipOf(world.dir, [
+    { name: 'a', bytes: slice('1.2.1.1.1') },
+    { name: 'b/c', bytes: Buffer.alloc(5000, 'text') },
+  ])
+  const damage = fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), {
+    minLength: 1,
+    maxLength: 6,
+  })
+  const file = path.join(world.dir, 'damaged.zip')
+  const { archive } = world
+  await fc.assert(
+    fc.asyncProperty(damage, fc.nat(40), async (damaged, cut) => {
+      const bytes = Buffer.from(whole.subarray(0, whole.length - cut * (cut % 2)))
+      for (const [at, byte] of damaged) if (at < bytes.length) bytes[at] = byte
+      await writeFile(file, bytes)
+      const signal = AbortSignal.timeout(5000)
+      const files: FileReport[] = []
+      const parts = { archive, name: 'x', signal, onListed: () => undefined }
+      try {
+        await using medium = await openZip(file)
+        await importMedium(medium, { ...parts, onFile: (report) => void files.push(report) })
+      } catch (error) {
+        assert.ok(error instanceof ProtocolError, String(error))
+      }
+      assert.ok(files.every(({ path: name }) => !name.includes('..')))
+    }),
+    { numRuns: 60, seed: 8 },
+  )
+})
+
 test('an import can be cancelled, and there are not too many at a time', async () => {
   await using world = await createMediaWorld()
   const gate = Promise.withResolvers<void>()

@@ -109,31 +109,44 @@ async function* inflate(
 ): AsyncGenerator<Uint8Array> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
   const stop = new AbortController()
-  const whole = entry
-    .getData(writable, { signal: AbortSignal.any([signal, stop.signal]) })
-    .catch((cause: unknown) => {
-      throw cause instanceof ProtocolError
-        ? cause
-        : new ProtocolError('instance_malformed', 'the ZIP entry is damaged', { cause })
-    })
-  whole.catch(() => undefined)
+  const all = AbortSignal.any([signal, stop.signal])
+  const whole = entry.getData(writable, { signal: all }).catch(translate)
+  // An entry that fails before its first byte never ends the stream.
+  const failed = Promise.race([aborted(all), whole.then(() => nothing())])
+  failed.catch(() => undefined)
+  const reader = readable.getReader()
   try {
     let bytes = 0
-    for await (const chunk of readable as unknown as AsyncIterable<Uint8Array>) {
-      bytes += chunk.byteLength
-      growth.left -= chunk.byteLength
+    for (;;) {
+      const next = await Promise.race([reader.read().catch(() => failed), failed])
+      if (next.done) break
+      bytes += next.value.byteLength
+      growth.left -= next.value.byteLength
       if (growth.left < 0 || bytes > entry.uncompressedSize) {
         throw new ProtocolError('too_large', 'the ZIP file grows beyond what images do')
       }
-      yield chunk
+      yield next.value
     }
-  } catch (cause) {
-    // The stream fails with what the library says; the promise says it in our words.
-    if (cause instanceof ProtocolError) throw cause
     await whole
-    throw new ProtocolError('instance_malformed', 'the ZIP entry is damaged', { cause })
   } finally {
     stop.abort()
+    await reader.cancel().catch(() => undefined)
   }
-  await whole
+}
+
+/** A promise of its own each time: what waits for it goes with it. */
+const nothing = (): Promise<never> => new Promise(() => undefined)
+
+function aborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const fail = () => reject(new ProtocolError('aborted', 'the import was given up'))
+  if (signal.aborted) fail()
+  else signal.addEventListener('abort', fail, { once: true })
+  return promise
+}
+
+function translate(cause: unknown): never {
+  throw cause instanceof ProtocolError
+    ? cause
+    : new ProtocolError('instance_malformed', 'the ZIP entry is damaged', { cause })
 }
