@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto'
 import { writeSync } from 'node:fs'
-import { dataSet, declare, noise, openTestArchive, send } from './archive.fixture.ts'
+import type { StudyUid } from '#protocol/ids.ts'
+import {
+  correctionProof,
+  dataSet,
+  declare,
+  noise,
+  openTestArchive,
+  send,
+} from './archive.fixture.ts'
 
 /**
- * A process that stores until it is killed: four senders, small and streamed instances, index entries. What was
- * acknowledged is told at once on standard output: `sop sha256`, or `entry n`.
+ * A process that stores until it is killed: four senders, small and streamed instances, index entries, overlays. What
+ * was acknowledged is told at once on standard output: `sop sha256`, `entry n`, or `overlay n`.
  */
 const [dir = '', first = '0'] = process.argv.slice(2)
 const archive = await openTestArchive(dir, { segmentBytes: 3_000_000 })
@@ -22,6 +30,11 @@ async function sendForever(): Promise<never> {
     if (i % 10 !== 0) continue
     await archive.append('index-entry', Buffer.from(`entry ${i}`))
     writeSync(1, `entry ${i}\n`)
+    const target = { level: 'study', study: `1.${i >> 6}` as StudyUid } as const
+    const attributes = [{ tag: '00100010', new: [`Имя^${i}`] }]
+    const request = { kind: 'correct', target, attributes } as const
+    const [overlay] = await archive.overlay(correctionProof('demographics'), request)
+    writeSync(1, `overlay ${overlay?.seq}\n`)
   }
 }
 

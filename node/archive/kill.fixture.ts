@@ -3,7 +3,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fetch, openTestArchive, searchProof, temporaryFolder } from './archive.fixture.ts'
+import type { StudyUid } from '#protocol/ids.ts'
+import {
+  correctionProof,
+  fetch,
+  openTestArchive,
+  searchProof,
+  temporaryFolder,
+} from './archive.fixture.ts'
 import type { Archive } from './archive.ts'
 import { textOf } from './attribute-levels.ts'
 import { createRandom } from './simulated-disk.fixture.ts'
@@ -20,17 +27,20 @@ export async function killRepeatedly(
   await using folder = await temporaryFolder()
   const acknowledged = new Map<string, string>()
   const entries = new Set<string>()
+  const overlays = new Set<number>()
   for (let kill = 0; kill < kills; kill++) {
     const text = await runAndKill(folder.path, kill * 100_000, 20 + random() * 300)
     for (const line of text.split('\n').slice(0, -1)) {
       const [sop = '', sha256 = ''] = line.split(' ')
       if (sop === 'entry') entries.add(line)
+      else if (sop === 'overlay') overlays.add(Number(sha256))
       else acknowledged.set(sop, sha256)
     }
     const opening = performance.now()
     await using archive = await openTestArchive(folder.path, { segmentBytes: 3_000_000 })
     assert.ok(performance.now() - opening < 5000, 'the archive opens within five seconds')
     await check(archive, acknowledged, entries)
+    await checkOverlays(archive, overlays)
   }
   return { acknowledged: acknowledged.size }
 }
@@ -47,6 +57,23 @@ async function runAndKill(dir: string, first: number, afterMs: number): Promise<
   process_.kill('SIGKILL')
   await closed
   return text
+}
+
+async function checkOverlays(archive: Archive, acknowledged: ReadonlySet<number>): Promise<void> {
+  const found = new Set<number>()
+  const filter = { limit: 100_000, offset: 0 }
+  const overlays = await archive.overlays(correctionProof('history'), filter)
+  const shown = new Map<string, string>()
+  for (const overlay of overlays) {
+    found.add(overlay.seq)
+    if (overlay.kind !== 'correct' || overlay.target.level !== 'study') continue
+    const { study } = overlay.target
+    if (!shown.has(study)) shown.set(study, overlay.content.attributes[0]?.new[0] ?? '')
+  }
+  for (const seq of acknowledged) assert.ok(found.has(seq), `overlay ${seq} is not there`)
+  for (const [study, name] of shown) {
+    assert.equal((await archive.record(study as StudyUid))?.patient.name, name)
+  }
 }
 
 async function check(

@@ -3,7 +3,7 @@ import type { DicomJson, DicomJsonElement, DicomJsonValue } from '../dicom/dicom
 import { type Context, entityTag, isUnchanged, sendJson } from './answer.ts'
 import { requireJson } from './negotiation.ts'
 import { instancePath, uidsOf } from './paths.ts'
-import { acceptOf, entriesOf, type Readers, withStudy } from './retrieve.ts'
+import { acceptOf, entriesOf, type Readers, stateOf, withStudy } from './retrieve.ts'
 import { textAt } from './rows.ts'
 
 const sopInstance = '00080018'
@@ -14,7 +14,9 @@ export const retrieveMetadata = (ctx: Context, doors: Readers): Promise<void> =>
   withStudy(ctx, doors, async (opened) => {
     requireJson(acceptOf(ctx))
     const entries = await entriesOf(opened)
-    const tag = entityTag('metadata', ...entries.map(({ sop, sha256 }) => `${sop} ${sha256}`))
+    // Corrections change what is shown, not the bytes.
+    const names = entries.map(({ sop, sha256, overlay = 0 }) => `${sop} ${sha256} ${overlay}`)
+    const tag = entityTag('metadata', ...names)
     if (isUnchanged(ctx, tag)) return undefined
     await opened.accessed('metadata', entries.length, 0)
     const { series, sop } = uidsOf(ctx.params)

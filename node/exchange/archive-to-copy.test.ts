@@ -4,9 +4,10 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { randomBytes } from 'node:crypto'
-import type { SopUid } from '#protocol/ids.ts'
+import type { SeriesUid, SopUid } from '#protocol/ids.ts'
+import type { Archive } from '../archive/archive.ts'
 import { openArchive } from '../archive/level-archive.ts'
-import { dataSet, sendSlice, studyProof } from '../archive/archive.fixture.ts'
+import { correctionProof, dataSet, sendSlice, studyProof } from '../archive/archive.fixture.ts'
 import { silentLog } from '../log.ts'
 import { digestOf } from './digests.ts'
 import {
@@ -19,9 +20,8 @@ import {
   until,
 } from './exchange.fixture.ts'
 
-test('from a real archive to a copy: bytes, lists and metadata are the same at both ends', async () => {
-  const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-holder-'))
-  await using archive = await openArchive({
+const openHolding = (dir: string): Promise<Archive> =>
+  openArchive({
     dir,
     holder: holderOid,
     log: silentLog,
@@ -29,6 +29,10 @@ test('from a real archive to a copy: bytes, lists and metadata are the same at b
     random: (bytes) => randomBytes(bytes),
     freeSpace: { freeFractionMin: 0, freeBytesMin: 0 },
   })
+
+test('from a real archive to a copy: bytes, lists and metadata are the same at both ends', async () => {
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-holder-'))
+  await using archive = await openHolding(dir)
   const slices = [1, 2, 3, 4, 5].map((number) => ({
     study: studyUid,
     series: `${studyUid}.${number === 5 ? 2 : 1}`,
@@ -61,5 +65,38 @@ test('from a real archive to a copy: bytes, lists and metadata are the same at b
   await until('all is here', () => grantee.remote.progress(studyUid)?.state === 'complete')
   assert.deepEqual(await readdir(path.join(grantee.dir, 'transfers')), [])
   await opened[Symbol.asyncDispose]()
+  await rm(dir, { recursive: true, force: true })
+})
+
+test('what the holder rejected is in no manifest and is not served, also to who read before', async () => {
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-holder-'))
+  await using archive = await openHolding(dir)
+  const sops = [1, 2].map((number) => `${studyUid}.1.${number}` as SopUid)
+  const series = `${studyUid}.1`
+  for (const sop of sops) {
+    await sendSlice(archive, { study: studyUid, series, sop, pixels: patterned(300_000, 1) })
+  }
+  await using holder = await startHolder({
+    archive: {
+      open: () => archive.open(studyProof(studyUid)),
+      record: (study) => archive.record(study),
+    },
+  })
+  await using before = await startGrantee(holder)
+  await using early = await before.open()
+  const [rejected] = sops
+  assert.ok(rejected !== undefined && (await early.instances()).length === 2)
+  const proof = { ...correctionProof('rejection'), organization: holderOid }
+  const target = { level: 'instance', study: studyUid, series: series as SeriesUid, sop: rejected }
+  await archive.overlay(proof, { kind: 'reject', target: target as never, code: '113037' })
+  await using after = await startGrantee(holder)
+  await using late = await after.open()
+  assert.deepEqual(
+    (await late.instances()).map(({ sop }) => sop),
+    sops.slice(1),
+  )
+  assert.equal((await late.metadata({})).length, 1)
+  await using reader = await archive.open(studyProof(studyUid))
+  assert.throws(() => reader.read(rejected), { code: 'not_found' })
   await rm(dir, { recursive: true, force: true })
 })
