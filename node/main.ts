@@ -2,11 +2,13 @@ import { once } from 'node:events'
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { ProtocolError } from '#protocol/errors.ts'
+import { backUp } from './archive/backup.ts'
 import { configSchema, NodeConfig, readConfig } from './config.ts'
 import { createLog } from './log.ts'
 import { createNode } from './node.ts'
 
 const usage = `usage: npm run node -- --config FILE    run the node of one organization
+       npm run node -- --config FILE --backup DIR    copy its data, also while it runs
        npm run node -- --schema         print the JSON Schema of FILE`
 
 /** Runs until it is told to stop. One line on standard output says that everything is ready. */
@@ -18,15 +20,26 @@ async function run(configFile: string, signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await Promise.race([once(signal, 'abort'), node.failed])
 }
 
+/** The copy is a data folder: a node whose `dataDir` it is starts with it. */
+async function copyData(configFile: string, folder: string): Promise<void> {
+  const config = await readConfig(configFile, NodeConfig)
+  console.log(JSON.stringify(await backUp(config.dataDir, folder, createLog('backup'))))
+}
+
 const stop = new AbortController()
 process.once('SIGINT', () => stop.abort())
 process.once('SIGTERM', () => stop.abort())
 try {
   const { values } = parseArgs({
-    options: { config: { type: 'string' }, schema: { type: 'boolean', default: false } },
+    options: {
+      config: { type: 'string' },
+      backup: { type: 'string' },
+      schema: { type: 'boolean', default: false },
+    },
   })
   if (values.schema) console.log(JSON.stringify(configSchema(), null, 2))
   else if (values.config === undefined) throw new ProtocolError('configuration_invalid', usage)
+  else if (values.backup !== undefined) await copyData(values.config, values.backup)
   else await run(values.config, stop.signal)
 } catch (error) {
   const isUsage =
