@@ -47,6 +47,11 @@ export const servicesOf = ({ services }: Device): ReadonlySet<DeviceService> =>
 export const startOf = ({ startDate }: Device): number =>
   new Date(`${startDate}T00:00:00`).getTime()
 
-/** An AE title alone proves nothing, the address must match too. */
-export const isCaller = (device: Device, caller: { ae: string; address: string }): boolean =>
-  device.aeTitle === caller.ae && createNetworks(device.addresses).includes(caller.address)
+/** An AE title alone proves nothing: the address must match too, and the certificate where the entry names one. */
+export const isCaller = (
+  device: Device,
+  caller: { ae: string; address: string; certificate?: string },
+): boolean =>
+  device.aeTitle === caller.ae &&
+  createNetworks(device.addresses).includes(caller.address) &&
+  (device.certificate === undefined || device.certificate === caller.certificate)

@@ -8,7 +8,7 @@ import { isCaller, servicesOf, startOf } from '../apparatus.ts'
 import type { Device } from '../config.ts'
 
 /** A device as its association proved it. */
-export type DeviceCaller = { device: string; ae: string; address: string }
+export type DeviceCaller = { device: string; ae: string; address: string; certificate?: string }
 
 /** One retrieval: of how many instances of a study, how long they are, and where they go. */
 export type Transfer = { study: StudyUid; instances: number; bytes: number; detail: string }

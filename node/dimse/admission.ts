@@ -12,7 +12,7 @@ export type Admission =
 
 export type AdmissionDeps = {
   aeTitle: string
-  recognize: (caller: { ae: string; address: string }) => Caller
+  recognize: (caller: { ae: string; address: string; certificate?: string }) => Caller
   alerts: Alerts
   limits: Pick<DimseLimits, 'peerMaximumPduBytesMin'>
 }
@@ -23,11 +23,11 @@ const aeTitlePattern = /^[\x20-\x5b\x5d-\x7e]{1,16}$/
 /** Whether an association may be, and as whose; everything about the caller is decided here. */
 export function admit(
   request: AssociateRequest,
-  connection: { address: string; association: string },
+  connection: { address: string; association: string; certificate?: string },
   { aeTitle, recognize, alerts, limits }: AdmissionDeps,
 ): Admission {
   const { calledAe, callingAe, maximumPduBytes } = request
-  const { address } = connection
+  const { address, certificate } = connection
   // PS3.8 §9.3.2: only the lowest bit says version 1.
   if (request.protocolVersion % 2 === 0) return refused('protocolVersion')
   if (request.applicationContext !== dicomApplicationContext) return refused('applicationContext')
@@ -36,7 +36,8 @@ export function admit(
     return refused('noReason')
   }
   const isTitle = aeTitlePattern.test(callingAe)
-  const caller = isTitle ? recognize({ ae: callingAe, address }) : refusedCaller
+  const shown = certificate === undefined ? {} : { certificate }
+  const caller = isTitle ? recognize({ ae: callingAe, address, ...shown }) : refusedCaller
   const alert = { callingAe: isTitle ? callingAe : '?', address, code: 'forbidden' } as const
   if (caller.kind === 'refused') {
     alerts.raise({ ...alert, outcome: 'denied', detail: 'calling AE title is not registered' })

@@ -1,5 +1,6 @@
 import { abortReason, pduType } from './pdu.ts'
 import { PduError } from './pdu-guard.ts'
+import { readUserIdentity, type UserIdentity } from './identity.ts'
 import type { Roles } from './syntaxes.ts'
 
 /** One proposed presentation context (PS3.8 §9.3.2.2). */
@@ -16,6 +17,8 @@ export type AssociateRequest = {
   contexts: ProposedContext[]
   /** What the peer proposes to be, by SOP class (PS3.7 §D.3.3.4). */
   roles: ReadonlyMap<string, Roles>
+  /** The person behind the peer, as it claims. */
+  identity?: UserIdentity
 }
 
 /** The DICOM application context, the only one there is (PS3.7 §A.2.1). */
@@ -29,6 +32,7 @@ const item = {
   userInformation: 0x50,
   maximumLength: 0x51,
   roleSelection: 0x54,
+  userIdentity: 0x58,
 } as const
 
 const headerBytes = 6
@@ -61,6 +65,7 @@ export function readAssociateRequest(pdu: Buffer, bounds: Bounds): AssociateRequ
   if (user === undefined || application === undefined) throw malformed('a required item is missing')
   const userItems = itemsOf(user)
   const maximum = single(userItems, item.maximumLength)
+  const identity = single(userItems, item.userIdentity)
   if (maximum !== undefined && maximum.length !== 4) throw malformed('maximum length of wrong size')
   return {
     protocolVersion: body.readUInt16BE(0),
@@ -70,6 +75,7 @@ export function readAssociateRequest(pdu: Buffer, bounds: Bounds): AssociateRequ
     maximumPduBytes: maximum?.readUInt32BE(0) ?? 0,
     contexts,
     roles: rolesOf(userItems, contexts),
+    ...(identity !== undefined && { identity: readUserIdentity(identity) }),
   }
 }
 
@@ -92,7 +98,7 @@ function rolesOf(items: readonly Item[], contexts: readonly ProposedContext[]): 
  * The request again, made only of what was checked: contexts in ascending order, without the items of extended
  * negotiation that are not offered (roles, asynchronous operations, user identity).
  */
-export function canonicalRequest(request: Omit<AssociateRequest, 'roles'>): Buffer {
+export function canonicalRequest(request: Omit<AssociateRequest, 'roles' | 'identity'>): Buffer {
   const fixed = Buffer.alloc(fixedBytes)
   fixed.writeUInt16BE(1, 0)
   fixed.write(request.calledAe.padEnd(16), 4, 16, 'latin1')

@@ -2,11 +2,16 @@ import type { Socket } from 'node:net'
 import type { Archive } from '../archive/archive.ts'
 import { servicesOf } from '../apparatus.ts'
 import type { Log } from '../log.ts'
-import { admit, type AdmissionDeps } from './admission.ts'
-import { canonicalRequest, readAssociateRequest } from './associate-request.ts'
+import { admit, type Admission, type AdmissionDeps } from './admission.ts'
+import {
+  canonicalRequest,
+  readAssociateRequest,
+  type AssociateRequest,
+} from './associate-request.ts'
 import type { Slot } from './connections.ts'
-import { createAcceptor, type Acceptor } from './dcmjs-dimse.ts'
+import { createAcceptor, type Accepted, type Acceptor } from './dcmjs-dimse.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
+import { isConfirmed, withIdentityResponse, type Identify } from './identity.ts'
 import { createLink, type DimseLimits, type Link } from './link.ts'
 import { createMessages, type Messages } from './messages.ts'
 import {
@@ -23,7 +28,7 @@ import { createExchanges } from './exchange.ts'
 import type { Service } from './service.ts'
 import { createServices, type Services } from './services.ts'
 import { createSpeech, pduBytesFor } from './speech.ts'
-import { choose } from './syntaxes.ts'
+import { choose, type Offer } from './syntaxes.ts'
 
 export type AssociationDeps = AdmissionDeps & {
   /** Names the association in the records of its objects. */
@@ -31,6 +36,10 @@ export type AssociationDeps = AdmissionDeps & {
   address: string
   slot: Slot
   archive: Pick<Archive, 'ingest'>
+  /** Fingerprint of the certificate that the peer showed over TLS. */
+  certificate?: string
+  /** Judges what a peer says of the person behind it. */
+  identify?: Identify
   services: readonly Service[]
   log: Log
   clock: () => number
@@ -41,8 +50,6 @@ export type AssociationDeps = AdmissionDeps & {
 export type Served = {
   /** Ends a peer that kept us waiting for too long. */
   checkDeadlines(): void
-  /** Closes at once, for lack of room. */
-  evict(): void
   /** Ends the association because the node stops. */
   shutDown(): void
   /** Resolves when the socket is gone and the archive is done with everything that came. */
@@ -50,7 +57,7 @@ export type Served = {
 }
 
 /** From the A-ASSOCIATE-AC on. */
-type Open = { messages: Messages; services: Services }
+type Open = { acceptor: Acceptor; messages: Messages; services: Services }
 
 /** The provider's side of one connection, from its first byte to its last. */
 export function serveAssociation(socket: Socket, deps: AssociationDeps): Served {
@@ -66,17 +73,17 @@ export function serveAssociation(socket: Socket, deps: AssociationDeps): Served 
     onFailure: (error) => log.warn({ err: error, address }, 'association aborted'),
     limits,
   })
-  const acceptor = createAcceptor({
-    send: (bytes) => link.send(bytes),
-    maximumPduBytes: limits.maximumPduBytes,
-  })
+  const opened = (opening: Open) => (open = opening)
 
   function handle(event: PduEvent): Promise<void> | undefined {
     if (event.kind === 'fragment') return open?.messages.take(event)
     switch (event.type) {
       case pduType.associateRequest:
-        open = associate(event.bytes, deps, { link, acceptor, deadlines })
-        return undefined
+        return begin(
+          readAssociateRequest(event.bytes, limits),
+          { ...deps, link, deadlines },
+          opened,
+        )
       case pduType.releaseRequest:
         return release()
       default:
@@ -97,7 +104,7 @@ export function serveAssociation(socket: Socket, deps: AssociationDeps): Served 
 
   const end = async () => {
     slot.leave()
-    acceptor.close()
+    open?.acceptor.close()
     open?.services.close()
     await open?.messages.abort()
     await open?.services.settled()
@@ -111,7 +118,6 @@ export function serveAssociation(socket: Socket, deps: AssociationDeps): Served 
       if (overdue === 'association') link.destroy()
       else link.close(abortPdu(abortReason.unspecified))
     },
-    evict: () => link.destroy(),
     shutDown() {
       link.send(abortPdu(abortReason.unspecified))
       link.destroy()
@@ -122,38 +128,84 @@ export function serveAssociation(socket: Socket, deps: AssociationDeps): Served 
   }
 }
 
-/** Answers the A-ASSOCIATE-RQ; `undefined` when the answer was no. */
-function associate(
-  pdu: Buffer,
-  deps: AssociationDeps,
-  parts: { link: Link; acceptor: Acceptor; deadlines: Deadlines },
-): Open | undefined {
-  const { address, id, limits, slot } = deps
-  const { link, acceptor, deadlines } = parts
-  const request = readAssociateRequest(pdu, limits)
-  const admission = admit(request, { address, association: id }, deps)
-  if (!admission.ok || !slot.associate()) {
-    link.close(rejectPdu(admission.ok ? rejections.localLimit : admission.rejection))
+type Admitted = Admission & { ok: true }
+type Opening = AssociationDeps & { link: Link; deadlines: Deadlines }
+
+/** From the A-ASSOCIATE-RQ to its answer: the register decides, then whoever judges claims of people. */
+function begin(
+  request: AssociateRequest,
+  deps: Opening,
+  opened: (open: Open) => void,
+): Promise<void> | undefined {
+  const { link, identify, address } = deps
+  const { identity, callingAe } = request
+  const admission = admitted(request, deps)
+  if (admission === undefined) return undefined
+  // Without somebody to judge it a claim counts for nothing, and harms nothing.
+  if (identity === undefined || identify === undefined) {
+    opened(associate(request, admission, deps))
     return undefined
   }
   const { device } = admission
   const permitted = device === undefined ? new Set() : servicesOf(device)
+  return identify({ ...identity, address, callingAe }).then((isGood) => {
+    if (link.isClosing) return
+    if (isGood) opened(associate(request, admission, { ...deps, confirms: isConfirmed(identity) }))
+    else link.close(rejectPdu(rejections.identity))
+  })
+}
+
+/** Whether the association may be, as far as the register says; `undefined` when the answer was no. */
+function admitted(request: AssociateRequest, deps: Opening): Admitted | undefined {
+  const { address, certificate, id, link, slot } = deps
+  const connection = { address, association: id, ...(certificate && { certificate }) }
+  const admission = admit(request, connection, deps)
+  if (admission.ok && slot.associate()) return admission
+  link.close(rejectPdu(admission.ok ? rejections.localLimit : admission.rejection))
+  return undefined
+}
+
+/** Answers the A-ASSOCIATE-RQ: from here on the association is. `confirms` tells the peer that its claim is accepted. */
+function associate(
+  request: AssociateRequest,
+  admission: Admitted,
+  deps: Opening & { confirms?: boolean },
+): Open {
+  const { deadlines, limits, link, confirms = false } = deps
+  const acceptor = createAcceptor({
+    send: (bytes) => link.send(confirms ? withIdentityResponse(bytes) : bytes),
+    maximumPduBytes: limits.maximumPduBytes,
+  })
   const services = deps.services.filter(({ permission }) => permitted.has(permission))
   deadlines.associated()
-  const accepted = acceptor.accept(canonicalRequest(request), (abstractSyntax, transferSyntaxes) =>
-    choose(abstractSyntax, transferSyntaxes, {
-      isService: (uid) => services.some(({ abstractSyntaxes }) => abstractSyntaxes.has(uid)),
-      rolesOf: (uid) => request.roles.get(uid),
-      mayRetrieve: permitted.has('retrieve'),
-    }),
-  )
+  const offer = {
+    isService: (uid: string) => services.some(({ abstractSyntaxes }) => abstractSyntaxes.has(uid)),
+    rolesOf: (uid: string) => request.roles.get(uid),
+    mayRetrieve: permitted.has('retrieve'),
+  }
+  const accepted = accept(acceptor, request, offer)
   const pduBytes = pduBytesFor(request.maximumPduBytes, limits)
   const speech = createSpeech({ link, pduBytes, limits })
   const exchanges = createExchanges({ contexts: accepted, link, speech, limits })
-  const served = createServices({ ...deps, ...parts, ...admission, accepted, exchanges, services })
+  const served = createServices({ ...deps, ...admission, accepted, exchanges, services })
   const { commandBytes } = limits
   const isAccepted = (context: number) => accepted.has(context)
-  return { services: served, messages: createMessages({ ...served, isAccepted, commandBytes }) }
+  return {
+    acceptor,
+    services: served,
+    messages: createMessages({ ...served, isAccepted, commandBytes }),
+  }
+}
+
+function accept(acceptor: Acceptor, request: AssociateRequest, offer: Offer): Accepted {
+  try {
+    return acceptor.accept(canonicalRequest(request), (abstractSyntax, transferSyntaxes) =>
+      choose(abstractSyntax, transferSyntaxes, offer),
+    )
+  } catch (error) {
+    acceptor.close()
+    throw error
+  }
 }
 
 /** What may come when (PS3.8 §9.2.3): a request first and once, then data, release and abort. */

@@ -21,6 +21,8 @@ export type Connections = {
   sockets(): number
 }
 
+  /** Whoever is still there has to go. */
+  close(): void
 /**
  * Counts sockets. Those without an association (not yet, or not any more) have few places of their own and the oldest
  * loses its place: whoever only holds sockets open displaces itself, while an honest caller associates at once.
@@ -67,3 +69,6 @@ export function createConnections(limits: ConnectionLimits): Connections {
     sockets: () => entries.size,
   }
 }
+    close() {
+      for (const entry of entries) entry.evict()
+    },

@@ -17,7 +17,7 @@ export function plainAddress(address: string): string {
  * its start date, DQ-01); else nobody.
  */
 export function recognize(
-  caller: { ae: string; address: string },
+  caller: { ae: string; address: string; certificate?: string },
   register: { devices: readonly Device[]; quarantine: Networks; now: number },
 ): Caller {
   const device = register.devices.find(

@@ -10,6 +10,15 @@ export type UserIdentity = {
   passcode: string
 }
 
+/** Tickets and assertions are nobody's to confirm here. */
+export const isConfirmed = ({ kind, wantsResponse }: UserIdentity): boolean =>
+  wantsResponse && (kind === 'username' || kind === 'passcode')
+
+/** Whether an association may be under this claim; whoever judges it also writes the audit. */
+export type Identify = (
+  claim: UserIdentity & { address: string; callingAe: string },
+) => Promise<boolean>
+
 const kinds = { 1: 'username', 2: 'passcode', 3: 'kerberos', 4: 'saml', 5: 'jwt' } as const
 
 /** Reads a user identity item; one that does not end with its last field is refused. */

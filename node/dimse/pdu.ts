@@ -27,6 +27,8 @@ export const rejections = {
   applicationContext: [1, 1, 2],
   callingAe: [1, 1, 3],
   calledAe: [1, 1, 7],
+  /** Nothing in the standard says "I do not believe who you are" (PS3.7 §D.3.3.7.3). */
+  identity: [1, 1, 1],
   protocolVersion: [1, 2, 2],
   /** Nothing in the standard says "your maximum length is absurd". */
   noReason: [1, 2, 1],

@@ -27,6 +27,8 @@ export type Request = {
   /** Who asks. */
   origin: DimseOrigin
   device: Device
+  /** Fingerprint of the certificate that it showed over TLS. */
+  certificate?: string
   /** The whole data set of the request, in the context's transfer syntax; at most `identifierBytes`. */
   identifier?: Buffer
 }

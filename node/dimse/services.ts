@@ -35,6 +35,8 @@ export type ServicesDeps = {
   link: Pick<Link, 'drained' | 'isClosing'>
   deadlines: Pick<Deadlines, 'during'>
   exchanges: Exchanges
+  /** Fingerprint of the certificate that the caller showed over TLS. */
+  certificate?: string
   /** Those that this caller may use. */
   services: readonly Service[]
   archive: Pick<Archive, 'ingest'>
@@ -151,12 +153,19 @@ type Asked = {
 
 /** Runs a service; whatever it does the peer gets one final response, as long as it is there. */
 async function performService(
-  { exchanges, origin, device, deadlines, link, log }: ServicesDeps,
+  { exchanges, origin, device, certificate, deadlines, link, log }: ServicesDeps,
   service: Service,
   { contextId, context, command, identifier }: Asked,
 ): Promise<undefined> {
   const exchange = exchanges.begin(contextId, command)
-  const request = { command, contextId, context, origin, ...(identifier && { identifier }) }
+  const request = {
+    command,
+    contextId,
+    context,
+    origin,
+    ...(identifier && { identifier }),
+    ...(certificate && { certificate }),
+  }
   const end = async (outcome: Outcome) => {
     if (!exchange.isAnswered && !link.isClosing) await exchange.respond(outcome)
   }

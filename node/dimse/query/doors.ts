@@ -3,7 +3,7 @@ import type { Query, QueryResult, StudyReader } from '../../archive/archive.ts'
 import type { Request } from '../service.ts'
 
 /** A device as the doors know it. */
-export type DeviceCaller = { device: string; ae: string; address: string }
+export type DeviceCaller = { device: string; ae: string; address: string; certificate?: string }
 
 export type Transfer = { study: StudyUid; instances: number; bytes: number; detail: string }
 
@@ -19,7 +19,8 @@ export type QueryDoors = {
   ): Promise<void>
 }
 
-export const callerOf = ({ device, origin }: Request): DeviceCaller => ({
+export const callerOf = ({ device, origin, certificate }: Request): DeviceCaller => ({
+  ...(certificate && { certificate }),
   device: device.id,
   ae: origin.callingAe,
   address: origin.address,
