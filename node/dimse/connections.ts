@@ -19,10 +19,10 @@ export type Connections = {
   enter(address: string, evict: () => void): Slot
   associations(): number
   sockets(): number
-}
-
   /** Whoever is still there has to go. */
   close(): void
+}
+
 /**
  * Counts sockets. Those without an association (not yet, or not any more) have few places of their own and the oldest
  * loses its place: whoever only holds sockets open displaces itself, while an honest caller associates at once.
@@ -67,8 +67,8 @@ export function createConnections(limits: ConnectionLimits): Connections {
     },
     associations: () => those(true).length,
     sockets: () => entries.size,
-  }
-}
     close() {
       for (const entry of entries) entry.evict()
     },
+  }
+}
