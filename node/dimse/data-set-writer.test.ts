@@ -9,7 +9,7 @@ import { explicitLittle, implicitLittle } from './units.fixture.ts'
 
 const letters = 'АБЯабяЁё№ Ivanov'
 const name = fc
-  .array(fc.constantFrom(...letters), { minLength: 1, maxLength: 20 })
+  .array(fc.constantFrom(...letters.split('')), { minLength: 1, maxLength: 20 })
   .map((chars) => chars.join('').replaceAll(/^ +| +$/g, ''))
   .filter((text) => text !== '')
 
