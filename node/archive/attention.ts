@@ -48,7 +48,7 @@ export async function listAttention(
   { after = '', limit }: { after?: string; limit: number },
 ): Promise<Attention> {
   const uids: string[] = []
-  for await (const key of catalog.keys(keys.rangeOf('w'))) {
+  for await (const key of catalog.keys(keys.rangeOf('aq'))) {
     uids.push(keys.lastPart(key))
     if (uids.length >= storageLimits.quarantineListMax) break
   }

@@ -31,7 +31,7 @@ export const quarantinedKey = (sop: string, sha256: string): string => joined('k
 /** An instance whose bytes no longer match their digest. */
 export const corruptKey = (sop: string): string => joined('b', sop)
 /** A study in which somebody must correct something. */
-export const attentionKey = (study: string): string => joined('w', study)
+export const attentionKey = (study: string): string => joined('aq', study)
 export const overlayKey = (seq: number): string => joined('ov', number(seq))
 /** Numbers of the overlays on one thing. */
 export const targetKey = (...parts: readonly string[]): string => joined('ot', ...parts)
