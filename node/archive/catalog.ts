@@ -27,7 +27,7 @@ import type { LogPosition } from './log-start.ts'
 import type { Overlay } from './overlay.ts'
 import { shownAttributes } from './overlay-view.ts'
 
-const format = 4
+const format = 5
 
 /** Everything that is searched or pointed at, in LevelDB; whatever it holds can be made again from the value log. */
 export type Catalog = AsyncDisposable &
