@@ -3,7 +3,7 @@ import type { DicomJson, DicomJsonElement, DicomJsonValue } from '../dicom/dicom
 import { type Context, entityTag, isUnchanged, sendJson } from './answer.ts'
 import { requireJson } from './negotiation.ts'
 import { instancePath, uidsOf } from './paths.ts'
-import { acceptOf, entriesOf, type Readers, stateOf, withStudy } from './retrieve.ts'
+import { acceptOf, entriesOf, type Readers, withStudy } from './retrieve.ts'
 import { textAt } from './rows.ts'
 
 const sopInstance = '00080018'

@@ -12,6 +12,7 @@ import { type Answer, type Context, entityTag, isUnchanged, sendContent } from '
 import { type Content, contentOf, joined, madeContent, multipartOf, type Part } from './content.ts'
 import { type Form, instanceForm, type Stored, zip } from './negotiation.ts'
 import { instancePath, uidsOf } from './paths.ts'
+import { heldInstance } from './held-instance.ts'
 import { type ZipFile, zipNames, zipOf } from './zip.ts'
 
 export type Readers = Pick<Doors, 'openStudy' | 'accessed'>
@@ -104,12 +105,14 @@ export async function filesAnswer(
   const { ctx, accessed } = opened
   const { entries, pool } = wish
   const form = instanceForm(wish.accept, entries.map(storedOf))
-  const names = entries.map(({ sha256 }, index) => `${sha256} ${form.targets[index]}`)
+  const names = entries.map((entry, index) => `${stateOf(entry)} ${form.targets[index]}`)
   if (isUnchanged(ctx, entityTag(String(form.isMultipart), ...names))) return undefined
   const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0)
   await accessed('instances', entries.length, bytes)
   if (form.type === zip) return zipAnswer(opened, { entries, targets: form.targets, pool })
-  const isStored = form.targets.every((target, index) => target === entries[index]?.transferSyntax)
+  const isStored = entries.every(
+    (entry, index) => entry.overlay === undefined && form.targets[index] === entry.transferSyntax,
+  )
   const parts: Part[] = []
   for (const [index, entry] of entries.entries()) {
     const target = form.targets[index] ?? entry.transferSyntax
@@ -140,6 +143,10 @@ function zipAnswer(
   return { type: zip, content: madeContent(() => zipOf(files)), isRangeable: false }
 }
 
+/** Changes whenever what is shown of an instance does. */
+export const stateOf = ({ sha256, overlay }: Pick<InstanceEntry, 'sha256' | 'overlay'>): string =>
+  overlay === undefined ? sha256 : `${sha256} ${overlay}`
+
 /** What negotiation needs to know of an instance. */
 export const storedOf = (entry: InstanceEntry): Stored => ({
   syntax: entry.transferSyntax,
@@ -161,20 +168,27 @@ async function filePart(opened: Opened, { entry, target, pool, isOnly }: FileWis
   const { reader, signal } = opened
   const { sop, sopClass, transferSyntax, bytes } = entry
   const header = createPart10Header({ sopClass, sopUid: sop, transferSyntax: target })
-  const make = () =>
-    transcode({ ...entry, data: randomAccess(reader, entry, signal) }, target, pool)
+  const make = async (): Promise<Content> => {
+    const stored = { ...entry, data: randomAccess(reader, entry, signal) }
+    const shown = entry.overlay === undefined ? undefined : await reader.corrected?.(sop)
+    if (shown === undefined) return transcode(stored, target, pool)
+    return target === shown.transferSyntax
+      ? shown
+      : transcode(await heldInstance(entry, shown), target, pool)
+  }
+  const isStored = transferSyntax === target && entry.overlay === undefined
   return {
     type: `application/dicom; transfer-syntax=${target}`,
     location: instancePath(entry),
     content: joined([
       contentOf(header),
-      transferSyntax === target
+      isStored
         ? { bytes, read: (range) => reader.read(sop, range, signal) }
         : isOnly
           ? await make()
           : // One after the other, as each is wanted.
             madeContent(async function* () {
-              yield* (await make()).read()
+              yield* (await make()).read({ offset: 0, length: 0 })
             }),
     ]),
   }

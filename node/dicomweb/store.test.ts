@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { dataSet } from '../archive/archive.fixture.ts'
+import type { StudyUid } from '#protocol/ids.ts'
+import { correctionProof, dataSet } from '../archive/archive.fixture.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
 import { corpusFile, corpusPath, image, noCorpus } from '../dicom/data-set.fixture.ts'
 import { createPart10Header, readPart10File } from '../dicom/part10.ts'
 import { multipartBody, openDicomweb, partsOf, pathOf } from './dicomweb.fixture.ts'
@@ -292,4 +294,34 @@ test('what is deleted is hidden, audited, and not asked for again', async () => 
     ['1.1'],
   )
   assert.equal((await web.get('/studies/1.2')).status, 403)
+})
+
+test('a correction is served in metadata and files, under another entity tag', async () => {
+  await using web = await openDicomweb()
+  await web.keepDataSet(image(), { sopClass, sopUid: '1.2.3.4', transferSyntax })
+  const place = '/studies/1.2.3/series/1.2.3.1/instances/1.2.3.4'
+  const accept = 'application/dicom; transfer-syntax=*'
+  const before = await web.get(place, { accept })
+  const received = readPart10File(new Uint8Array(await before.arrayBuffer()))
+  const study = '1.2.3' as StudyUid
+  await web.archive.overlay(correctionProof('demographics'), {
+    kind: 'correct',
+    target: { level: 'study', study },
+    attributes: [{ tag: '00100010', new: ['Петров^Иван'] }],
+  })
+  const etag = before.headers.get('etag') ?? ''
+  const after = await web.get(place, { accept, 'if-none-match': etag })
+  assert.equal(after.status, 200)
+  const shown = readPart10File(new Uint8Array(await after.arrayBuffer()))
+  assert.ok(Buffer.from(shown.dataSet).includes('Петров^Иван'))
+  assert.ok(Buffer.from(received.dataSet).includes('Иванов^Пётр'))
+  const [header] = (await (await web.get(`${place}/metadata`)).json()) as DicomJson[]
+  assert.deepEqual(header?.['00100010']?.Value, [{ Alphabetic: 'Петров^Иван' }])
+  const dense = await web.get(place, {
+    accept: 'application/dicom; transfer-syntax=1.2.840.10008.1.2.4.201',
+  })
+  assert.equal(dense.status, 200)
+  const compressed = readPart10File(new Uint8Array(await dense.arrayBuffer()))
+  assert.equal(compressed.transferSyntax, '1.2.840.10008.1.2.4.201')
+  assert.ok(Buffer.from(compressed.dataSet).includes('Петров^Иван'))
 })
