@@ -16,6 +16,7 @@ import type { GrantRequest } from '#protocol/grant.ts'
 import { oidOf, ulid } from '#protocol/ids.ts'
 import type { OrganizationOid, Sha256, UserId } from '#protocol/ids.ts'
 import { createDesk } from './desk.ts'
+import type { Desk } from './desk.ts'
 import type { NewNotice, Notices } from './notices.ts'
 import { system } from './office.ts'
 import type { By, Office } from './office.ts'
@@ -58,8 +59,8 @@ const inForce = ['approved', 'effective', 'paused']
 const grantDays = 365
 
 export function createAccessRequests(deps: Deps): AccessRequests {
-  const { office, organizations, notices } = deps
-  const { clock, random, numbers } = office
+  const { office, organizations } = deps
+  const { clock, random } = office
   const desk = createDesk<
     AccessRequest,
     AccessRequestAction,
@@ -91,25 +92,7 @@ export function createAccessRequests(deps: Deps): AccessRequests {
     get: desk.get,
     all: desk.all,
     create: (content, holder, by) => create(content, holder, by),
-    async act(id, step, by) {
-      const { form, effects } = await desk.act(
-        id,
-        async () => {
-          if (step.type !== 'register') return { action: step }
-          const year = dayOf(clock()).slice(0, 4)
-          const { number, write } = await numbers.next('access_request', year)
-          return { action: { ...step, number }, writes: [write] }
-        },
-        by,
-      )
-      for (const { type } of effects) {
-        if (type === 'revoke_grant' && form.grant !== undefined) await deps.revokeGrant(form.grant)
-        if (type === 'issue_refusal_notice') {
-          await notices.issue(await refusalOf(form, organizations), by)
-        }
-      }
-      return form
-    },
+    act: createStep(deps, desk),
     async reapply(id, by) {
       const refused = await desk.get(id)
       if (refused.status !== 'refused') throw new ProtocolError('conflict', 'it is not refused')
@@ -117,22 +100,7 @@ export function createAccessRequests(deps: Deps): AccessRequests {
     },
     reference,
     waitingFor: (oid) => waitingFor(desk.all, { oid, reference }),
-    async admit(claims) {
-      const form = await formOf(desk.all, claims, deps.isForm5Required)
-      if (form === undefined) return () => Promise.resolve()
-      await checkGrant(form, claims, reference)
-      return async () => {
-        // The same request again: its form says so already.
-        if ((await desk.get(form.id)).status !== 'approved') return
-        const users = claims.users.map(({ uid }) => uid)
-        const { form: after } = await desk.act(
-          form.id,
-          { type: 'activate', grant: claims.jti, users },
-          system,
-        )
-        await announceGrant(after, claims, deps)
-      }
-    },
+    admit: createAdmission(deps, { desk, reference }),
     async grantEnded(grant) {
       const form = (await desk.all()).find((one) => one.grant === grant)
       if (form === undefined || !inForce.includes(form.status)) return
@@ -152,6 +120,54 @@ export function createAccessRequests(deps: Deps): AccessRequests {
         if (action !== undefined) await quietly(form.id, action)
       }
     },
+  }
+}
+
+type RequestDesk = Desk<AccessRequest, AccessRequestAction, AccessRequestEffect>
+
+function createStep(deps: Deps, desk: RequestDesk): AccessRequests['act'] {
+  const { office, organizations, notices } = deps
+  const { clock, numbers } = office
+  return async (id, step, by) => {
+    const { form, effects } = await desk.act(
+      id,
+      async () => {
+        if (step.type !== 'register') return { action: step }
+        const year = dayOf(clock()).slice(0, 4)
+        const { number, write } = await numbers.next('access_request', year)
+        return { action: { ...step, number }, writes: [write] }
+      },
+      by,
+    )
+    for (const { type } of effects) {
+      if (type === 'revoke_grant' && form.grant !== undefined) await deps.revokeGrant(form.grant)
+      if (type === 'issue_refusal_notice') {
+        await notices.issue(await refusalOf(form, organizations), by)
+      }
+    }
+    return form
+  }
+}
+
+function createAdmission(
+  deps: Deps,
+  { desk, reference }: { desk: RequestDesk; reference: AccessRequests['reference'] },
+): AccessRequests['admit'] {
+  return async (claims) => {
+    const form = await formOf(desk.all, claims, deps.isForm5Required)
+    if (form === undefined) return () => Promise.resolve()
+    await checkGrant(form, claims, reference)
+    return async () => {
+      // The same request again: its form says so already.
+      if ((await desk.get(form.id)).status !== 'approved') return
+      const users = claims.users.map(({ uid }) => uid)
+      const { form: after } = await desk.act(
+        form.id,
+        { type: 'activate', grant: claims.jti, users },
+        system,
+      )
+      await announceGrant(after, claims, deps)
+    }
   }
 }
 

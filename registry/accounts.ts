@@ -106,7 +106,7 @@ export class UsedTwice extends ProtocolError {
 }
 
 export async function openAccounts(deps: Deps): Promise<Accounts> {
-  const { clock, random } = deps
+  const { clock } = deps
   const passwords = createPasswords()
   const people = await openPeople(deps)
   const invitations = openInvitations(deps)
@@ -116,35 +116,18 @@ export async function openAccounts(deps: Deps): Promise<Accounts> {
     all: people.all,
     create: (given) =>
       people.inTurn(async () => {
-        const account: Account = {
-          ...NewAccount.parse(given),
-          id: ulid(clock(), random(10)),
-          login: freeLogin(given.name, (login) => people.find(login) !== undefined),
-          enabled: true,
-          createdAt: clock(),
-          passwordSetAt: 0,
-          totpUsed: 0,
-        }
-        people.checkNew(account)
-        await people.save(account)
-        return account
+        const login = freeLogin(given.name, (taken) => people.find(taken) !== undefined)
+        return await people.add(freshAccount(deps, given, login))
       }),
     seed: ({ login, password, totpSecret, ...given }) =>
       people.inTurn(async () => {
         if (people.find(login) !== undefined) return
-        const account: Account = {
-          ...NewAccount.parse(given),
-          id: ulid(clock(), random(10)),
-          login,
-          enabled: true,
-          createdAt: clock(),
+        await people.add({
+          ...freshAccount(deps, given, login),
           passwordHash: await passwords.hash(password),
           passwordSetAt: clock(),
-          totpUsed: 0,
           ...(totpSecret !== undefined && { totpSecret }),
-        }
-        people.checkNew(account)
-        await people.save(account)
+        })
       }),
     addRole: (id, role) =>
       people.change(id, ({ roles }) => ({ roles: [...new Set([...roles, role])] })),
@@ -190,6 +173,18 @@ export async function openAccounts(deps: Deps): Promise<Accounts> {
   }
 }
 
+function freshAccount({ clock, random }: Deps, given: NewAccount, login: string): Account {
+  return {
+    ...NewAccount.parse(given),
+    id: ulid(clock(), random(10)),
+    login,
+    enabled: true,
+    createdAt: clock(),
+    passwordSetAt: 0,
+    totpUsed: 0,
+  }
+}
+
 async function openPeople(deps: Deps) {
   const { store } = deps
   const rows = createRows(deps, 'account', Account)
@@ -215,7 +210,7 @@ async function openPeople(deps: Deps) {
     save,
     get: (id: string) => byId.get(id),
     all: () => [...byId.values()],
-    checkNew(account: Account) {
+    async add(account: Account): Promise<Account> {
       checkRoles(account)
       const others = [...byId.values()].filter(({ enabled }) => enabled)
       if (byId.size >= formLimits.accountsMax)
@@ -228,6 +223,8 @@ async function openPeople(deps: Deps) {
       if (isTaken) {
         throw new ProtocolError('conflict', `${printName(account.name)} has an account already`)
       }
+      await save(account)
+      return account
     },
     change: (id: string, to: (account: Account) => Partial<Account>) =>
       inTurn(async () => {

@@ -76,24 +76,12 @@ export async function openDesks(deps: Deps): Promise<Desks> {
   const numbers = createNumbers(store)
   const office: Office = { ...deps, seal, audit, numbers, attachments, inTurn: createTurns() }
 
-  const changed = {
-    devices: (oid: OrganizationOid) =>
-      tell(
-        () => devices.records(oid),
-        (records) => {
-          deps.directory().tell(oid, 'devices', { devices: records })
-        },
-      ),
-    restrictions: (oid: OrganizationOid) =>
-      tell(
-        () => restrictions.records(oid),
-        (records) => {
-          deps.directory().tell(oid, 'restrictions', { restrictions: records })
-        },
-      ),
-  }
   const notices = createNotices({ office, accounts, render: renderNotice })
-  const devices = createDevices(office, changed.devices)
+  const devices = createDevices(office, (oid) =>
+    tell(devices.records(oid), (found) =>
+      deps.directory().tell(oid, 'devices', { devices: found }),
+    ),
+  )
   const organizations = createOrganizations(office, {
     hasDevice: async (oid) =>
       (await devices.of(oid)).some(({ status }) => status !== 'decommissioned'),
@@ -112,7 +100,10 @@ export async function openDesks(deps: Deps): Promise<Desks> {
       await operator().suspend(oid, off)
       await accessRequests.sweep()
     },
-    changed: changed.restrictions,
+    changed: (oid) =>
+      tell(restrictions.records(oid), (found) =>
+        deps.directory().tell(oid, 'restrictions', { restrictions: found }),
+      ),
   })
   const common = { office, accounts, organizations, notices }
   const enrollments = createEnrollments(common)
@@ -155,8 +146,8 @@ export const nameIn =
     (await organizations.view(oid))?.card.fullName ?? oid
 
 /** A node that does not hear it now asks when it comes back. */
-function tell<T>(read: () => Promise<T>, push: (records: T) => void): void {
-  read().then(push, () => undefined)
+function tell<T>(read: Promise<T>, push: (records: T) => void): void {
+  read.then(push, () => undefined)
 }
 
 /** One that has run out since is ended enough. */

@@ -10,6 +10,7 @@ import { ulid } from '#protocol/ids.ts'
 import type { OrganizationOid } from '#protocol/ids.ts'
 import { formLimits } from '#protocol/limits.ts'
 import { createDesk } from './desk.ts'
+import type { Desk } from './desk.ts'
 import { system } from './office.ts'
 import type { By, Office } from './office.ts'
 import { createRows } from './rows.ts'
@@ -45,8 +46,7 @@ export function createDevices(
   /** Their organization's node should hear of it. */
   changed: (organization: OrganizationOid) => void,
 ): Devices {
-  const { clock, random, inTurn, audit } = office
-  const rows = createRows(office, 'device', RegisteredDevice)
+  const { inTurn } = office
   const desk = createDesk<RegisteredDevice, DeviceAction, null, DeviceEffect>({
     office,
     kind: 'device',
@@ -54,79 +54,22 @@ export function createDevices(
     advance: advanceDevice,
     facts: async () => null,
   })
+  const announce = createAnnounce(office, desk, changed)
+  const describe = createDescribe(office, desk)
   const of = async (organization: OrganizationOid) =>
     (await desk.all()).filter((device) => device.organization === organization)
   return {
     get: desk.get,
     all: desk.all,
     of,
-    announce: (notice) =>
-      inTurn(async () => {
-        const known = await desk.all()
-        const { devices, startDate } = readDeviceNotice(notice)
-        const { id, organization } = notice
-        const fresh = devices.filter(
-          (one) => !known.some((other) => other.notice === id && isSame(other.device, one)),
-        )
-        const inService = known.filter((one) => one.organization === organization)
-        if (inService.length + fresh.length > formLimits.devicesPerOrganization) {
-          throw new ProtocolError('too_large', 'too many devices')
-        }
-        for (const device of fresh) {
-          const before = known.find(
-            (other) => other.status !== 'decommissioned' && isSame(other.device, device),
-          )
-          const announced = {
-            organization,
-            notice: id,
-            startDate,
-            status: 'announced',
-            device,
-          } as const
-          const next: RegisteredDevice =
-            before === undefined
-              ? { ...announced, id: ulid(clock(), random(10)), history: [] }
-              : {
-                  ...announced,
-                  id: before.id,
-                  history: [...before.history, moveOf(before, clock())],
-                }
-          await desk.add(next, system)
-          if (before !== undefined) changed(before.organization)
-        }
-        changed(organization)
-      }),
+    announce: (notice) => inTurn(() => announce(notice)),
     async act(id, action, by) {
       const { form } = await desk.act(id, action, by)
       changed(form.organization)
       return form
     },
     async describe(id, data, by) {
-      const device = await inTurn(async () => {
-        const before = await desk.get(id)
-        if (before.status === 'decommissioned')
-          throw new ProtocolError('conflict', 'out of service')
-        const next = { ...before, device: { ...before.device, ...data } }
-        const others = (await of(before.organization)).filter(
-          (other) => other.id !== id && other.status !== 'decommissioned',
-        )
-        if (others.some((other) => other.device.aeTitle === next.device.aeTitle)) {
-          throw new ProtocolError('conflict', 'another device has this AE title')
-        }
-        const { actor, source } = by
-        await audit.append(
-          {
-            actor: actor.account,
-            role: actor.role,
-            source,
-            action: 'device.describe',
-            subject: id,
-            outcome: 'success',
-          },
-          [rows.write(id, next)],
-        )
-        return next
-      })
+      const device = await inTurn(() => describe(id, data, by))
       changed(device.organization)
       return device
     },
@@ -140,6 +83,79 @@ export function createDevices(
     },
   }
 }
+
+type DeviceDesk = Desk<RegisteredDevice, DeviceAction, DeviceEffect>
+
+/** An apparatus that is in service elsewhere moves; the others are new. */
+const createAnnounce =
+  (office: Office, desk: DeviceDesk, changed: (organization: OrganizationOid) => void) =>
+  async (notice: DeviceNotice): Promise<void> => {
+    const { clock, random } = office
+    const known = await desk.all()
+    const { devices, startDate } = readDeviceNotice(notice)
+    const { id, organization } = notice
+    const fresh = devices.filter(
+      (one) => !known.some((other) => other.notice === id && isSame(other.device, one)),
+    )
+    const inService = known.filter((one) => one.organization === organization)
+    if (inService.length + fresh.length > formLimits.devicesPerOrganization) {
+      throw new ProtocolError('too_large', 'too many devices')
+    }
+    for (const device of fresh) {
+      const before = known.find(
+        (other) => other.status !== 'decommissioned' && isSame(other.device, device),
+      )
+      const announced = {
+        organization,
+        notice: id,
+        startDate,
+        status: 'announced',
+        device,
+      } as const
+      const next: RegisteredDevice =
+        before === undefined
+          ? { ...announced, id: ulid(clock(), random(10)), history: [] }
+          : {
+              ...announced,
+              id: before.id,
+              history: [...before.history, moveOf(before, clock())],
+            }
+      await desk.add(next, system)
+      if (before !== undefined) changed(before.organization)
+    }
+    changed(organization)
+  }
+
+const createDescribe =
+  (office: Office, desk: DeviceDesk) =>
+  async (id: string, data: TechnicalData, by: By): Promise<RegisteredDevice> => {
+    const rows = createRows(office, 'device', RegisteredDevice)
+    const before = await desk.get(id)
+    if (before.status === 'decommissioned') throw new ProtocolError('conflict', 'out of service')
+    const next = { ...before, device: { ...before.device, ...data } }
+    const others = (await desk.all()).filter(
+      (other) =>
+        other.organization === before.organization &&
+        other.id !== id &&
+        other.status !== 'decommissioned',
+    )
+    if (others.some((other) => other.device.aeTitle === next.device.aeTitle)) {
+      throw new ProtocolError('conflict', 'another device has this AE title')
+    }
+    const { actor, source } = by
+    await office.audit.append(
+      {
+        actor: actor.account,
+        role: actor.role,
+        source,
+        action: 'device.describe',
+        subject: id,
+        outcome: 'success',
+      },
+      [rows.write(id, next)],
+    )
+    return next
+  }
 
 /** The same apparatus elsewhere: it goes on with its history. */
 const moveOf = ({ status, organization, device }: RegisteredDevice, at: number): HistoryEntry => ({

@@ -17,6 +17,7 @@ import {
 import type { Checklist, ConditionCode, OrganizationState } from '#protocol/organization.ts'
 import type { By, Office } from './office.ts'
 import { createRows } from './rows.ts'
+import type { Rows } from './rows.ts'
 
 /** Who answers for what (order, point 3.1). */
 export const ResponsiblePerson = z.strictObject({
@@ -123,25 +124,8 @@ export function createOrganizations(office: Office, sources: OrganizationSources
         const card: Card = { oid, fullName, persons: [], attested: {}, isDisconnected: false }
         await office.store.write([rows.write(oid, card)])
       }),
-    applied: (content, form) =>
-      inTurn(async () => {
-        const card = await rows.get(content.organization.frmoOid)
-        if (card?.enrolledBy !== undefined) return
-        const next = { ...newCard(content), ...card, appliedBy: form }
-        await office.store.write([rows.write(next.oid, next)])
-      }),
-    enroll: (content, form) =>
-      inTurn(async () => {
-        const card = await rows.get(content.organization.frmoOid)
-        if (card?.enrolledBy === form) return
-        const appointed = content.persons.map((person): ResponsiblePerson => {
-          const { responsibility: kind, ...rest } = person
-          return { id: ulid(clock(), random(10)), kind, ...rest, from: content.documentDate }
-        })
-        const persons = [...(card?.persons ?? []), ...appointed]
-        const next = { ...card, ...newCard(content), attested: card?.attested ?? {}, persons }
-        await office.store.write([rows.write(next.oid, { ...next, enrolledBy: form })])
-      }),
+    applied: (content, form) => inTurn(() => writeApplied(office, rows, { content, form })),
+    enroll: (content, form) => inTurn(() => writeEnrolled(office, rows, { content, form })),
     attest: (oid, { code, condition }, by) =>
       change(oid, `attest ${code}`, by, (card) => {
         if (condition.state === 'not_required' && code !== 'J-4') {
@@ -165,6 +149,36 @@ export function createOrganizations(office: Office, sources: OrganizationSources
         isDisconnected,
       })),
   }
+}
+
+type Enrolling = { content: EnrollmentContent; form: string }
+
+async function writeApplied(
+  { store }: Office,
+  rows: Rows<Card>,
+  { content, form }: Enrolling,
+): Promise<void> {
+  const card = await rows.get(content.organization.frmoOid)
+  if (card?.enrolledBy !== undefined) return
+  const next = { ...newCard(content), ...card, appliedBy: form }
+  await store.write([rows.write(next.oid, next)])
+}
+
+/** The same form again changes nothing. */
+async function writeEnrolled(
+  { store, clock, random }: Office,
+  rows: Rows<Card>,
+  { content, form }: Enrolling,
+): Promise<void> {
+  const card = await rows.get(content.organization.frmoOid)
+  if (card?.enrolledBy === form) return
+  const appointed = content.persons.map((person): ResponsiblePerson => {
+    const { responsibility: kind, ...rest } = person
+    return { id: ulid(clock(), random(10)), kind, ...rest, from: content.documentDate }
+  })
+  const persons = [...(card?.persons ?? []), ...appointed]
+  const next = { ...card, ...newCard(content), attested: card?.attested ?? {}, persons }
+  await store.write([rows.write(next.oid, { ...next, enrolledBy: form })])
 }
 
 function newCard({ organization }: EnrollmentContent): Card {

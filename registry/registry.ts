@@ -84,27 +84,9 @@ export async function createRegistry(
     desks,
     connectionOf,
   })
-  const { directory, followers, withdrawals } = parts
+  const { directory, withdrawals } = parts
   const isAllowed = createGate({ credentials, withdrawals, restrictions: desks.restrictions })
-  host = stack.use(
-    await createHost({
-      key: identity.key,
-      listen: config.peer.listen,
-      isAllowed,
-      handlers: createPeerHandlers({
-        ...parts,
-        ...desks,
-        farewell: (peer) => void host?.hangUp(peer),
-      }),
-      onConnect: () => directory.changed(),
-      onDisconnect: (peer) => {
-        const organization = credentials.byPeer(peer)
-        if (organization !== undefined) followers.left(organization.oid)
-        directory.changed()
-      },
-      clock,
-    }),
-  )
+  host = stack.use(await openHost({ config, identity, parts, desks, isAllowed, clock }))
   const running = host
   const { userLeft } = desks.accessRequests
   const operator = createOperator(parts, { host: () => running, isAllowed, userLeft, log })
@@ -164,6 +146,34 @@ async function openParts(given: {
   })
   const followers = createFollowers({ indexLog, grants, credentials, withdrawals, clock, log })
   return { trust, credentials, withdrawals, directory, epochs, grants, indexLog, followers }
+}
+
+/** Where nodes come in. */
+async function openHost(given: {
+  config: RegistryConfig
+  identity: Awaited<ReturnType<typeof readIdentity>>
+  parts: Awaited<ReturnType<typeof openParts>>
+  desks: Desks
+  isAllowed: (peer: PeerIdString) => boolean
+  clock: () => number
+}): Promise<Host> {
+  const { config, identity, parts, desks, isAllowed, clock } = given
+  const { directory, followers, credentials } = parts
+  const farewell = (peer: PeerIdString) => void host.hangUp(peer)
+  const host = await createHost({
+    key: identity.key,
+    listen: config.peer.listen,
+    isAllowed,
+    handlers: createPeerHandlers({ ...parts, ...desks, farewell }),
+    onConnect: () => directory.changed(),
+    onDisconnect: (peer) => {
+      const organization = credentials.byPeer(peer)
+      if (organization !== undefined) followers.left(organization.oid)
+      directory.changed()
+    },
+    clock,
+  })
+  return host
 }
 
 /** Members that are not suspended; and one that is, until its node has heard why. */

@@ -10,10 +10,10 @@ import type {
   RestrictionRecord,
 } from '#protocol/restriction.ts'
 import { createDesk } from './desk.ts'
+import type { Desk } from './desk.ts'
 import type { Notices } from './notices.ts'
 import type { By, Office } from './office.ts'
 import type { Organizations } from './organizations.ts'
-import type { Write } from './store/store.ts'
 
 /** Раздел 10: what is limited, why, and until what is put right. Intake at the node is never touched. */
 export type Restrictions = {
@@ -44,7 +44,7 @@ const untoldKey = (oid: string): string => `untold/${oid}`
 
 export async function openRestrictions(deps: Deps): Promise<Restrictions> {
   const { office } = deps
-  const { clock, random, numbers, store, inTurn } = office
+  const { store, inTurn } = office
   const desk = createDesk<Restriction, RestrictionAction, null, RestrictionEffect>({
     office,
     kind: 'restriction',
@@ -69,26 +69,7 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
   return {
     get: desk.get,
     all: desk.all,
-    propose: (input, by) =>
-      inTurn(async () => {
-        if ((await deps.organizations().view(input.organization)) === undefined) {
-          throw new ProtocolError('not_found', 'no such organization')
-        }
-        const year = dayOf(clock()).slice(0, 4)
-        const { number, write } = await numbers.next('restriction', year)
-        const restriction: Restriction = {
-          ...input,
-          id: ulid(clock(), random(10)),
-          number,
-          status: 'proposed',
-          evidence: [],
-          proof: [],
-          proposedBy: by.actor,
-          history: [],
-        }
-        const writes: Write[] = [write]
-        return await desk.add(restriction, by, writes)
-      }),
+    propose: (input, by) => inTurn(() => propose(deps, desk, { input, by })),
     async act(id, action, by) {
       const { form, effects } = await desk.act(id, action, by)
       for (const { type } of effects) {
@@ -123,6 +104,31 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
       }
     },
   }
+}
+
+type RestrictionDesk = Desk<Restriction, RestrictionAction, RestrictionEffect>
+
+async function propose(
+  { office, organizations }: Deps,
+  desk: RestrictionDesk,
+  { input, by }: { input: RestrictionInput; by: By },
+): Promise<Restriction> {
+  const { clock, random, numbers } = office
+  if ((await organizations().view(input.organization)) === undefined) {
+    throw new ProtocolError('not_found', 'no such organization')
+  }
+  const { number, write } = await numbers.next('restriction', dayOf(clock()).slice(0, 4))
+  const restriction: Restriction = {
+    ...input,
+    id: ulid(clock(), random(10)),
+    number,
+    status: 'proposed',
+    evidence: [],
+    proof: [],
+    proposedBy: by.actor,
+    history: [],
+  }
+  return await desk.add(restriction, by, [write])
 }
 
 /** The letter for which the order has no form. */

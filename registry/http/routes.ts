@@ -44,7 +44,7 @@ export function defineRoute<Params = unknown, Query = unknown, Body = unknown, A
   },
 ): Route {
   // The handler is only ever called with what the schemas made.
-  return definition as unknown as Route
+  return definition
 }
 
 export function defineOpenRoute<

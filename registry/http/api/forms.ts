@@ -91,28 +91,35 @@ export function formRoutes<F extends Kept, A extends { type: string }, V>(
         return { ...more, form: await show(await api.get(form.id)) }
       },
     }),
-    defineRoute({
-      method: 'get',
-      path: `${path}/:id/pdf`,
-      summary: `${title}, as the order prints it`,
-      access: formRoles,
-      params: ById,
-      isDocument: true,
-      async handle({ params, user, ctx }) {
-        const form = await find(params.id, user)
-        sendFile(ctx, {
-          content: await api.pdf(form),
-          type: 'application/pdf',
-          name: `${name}.pdf`,
-        })
-      },
-    }),
+    documentRoute(api, find),
     ...attachmentRoutes(api, find),
     ...(api.reapply === undefined ? [] : [reapplyRoute(api, find, api.reapply)]),
   ]
 }
 
 type Find<F> = (id: string, user: SessionUser) => Promise<F>
+
+function documentRoute<F extends Kept, A extends { type: string }, V>(
+  api: FormApi<F, A, V>,
+  find: Find<F>,
+): Route {
+  return defineRoute({
+    method: 'get',
+    path: `/api/${api.name}/:id/pdf`,
+    summary: `${api.title}, as the order prints it`,
+    access: formRoles,
+    params: ById,
+    isDocument: true,
+    async handle({ params, user, ctx }) {
+      const form = await find(params.id, user)
+      sendFile(ctx, {
+        content: await api.pdf(form),
+        type: 'application/pdf',
+        name: `${api.name}.pdf`,
+      })
+    },
+  })
+}
 
 function reapplyRoute<F extends Kept, A extends { type: string }, V>(
   api: FormApi<F, A, V>,

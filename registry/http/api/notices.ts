@@ -6,9 +6,12 @@ import type { SessionUser } from '../../sessions.ts'
 import { by, defineRoute, formRoles, isOperator, sendFile, type Route } from '../routes.ts'
 import { ById } from './forms.ts'
 
-const Action = z.discriminatedUnion('type', [
-  ...NoticeAction.options.filter((option) => !['issue', 'seal'].includes(option.shape.type.value)),
-] as never) as unknown as z.ZodType<Exclude<NoticeAction, { type: 'issue' | 'seal' }>>
+const Action = z.discriminatedUnion(
+  'type',
+  NoticeAction.options.filter(
+    (option) => !['issue', 'seal'].includes(option.shape.type.value),
+  ) as never,
+) as unknown as z.ZodType<Exclude<NoticeAction, { type: 'issue' | 'seal' }>>
 
 /** Forms № 2 and № 3 and other letters. */
 export function noticeRoutes({ notices }: { notices: Notices }): Route[] {

@@ -22,7 +22,7 @@ const ByOid = z.strictObject({ oid: OrganizationOid })
 
 function show({ card, state, checklist }: OrganizationView): z.infer<typeof View> {
   const persons = card.persons.map((person) =>
-    person.snils === undefined ? person : { ...person, snils: maskSnils(person.snils) as never },
+    person.snils === undefined ? person : { ...person, snils: maskSnils(person.snils) },
   )
   return { card: { ...card, persons }, state, checklist, missing: missing(checklist) }
 }
@@ -84,20 +84,27 @@ export function organizationRoutes({ organizations }: { organizations: Organizat
       },
     }),
     ...personRoutes(organizations, find),
-    defineRoute({
-      method: 'post',
-      path: '/api/organizations/:oid/connection',
-      summary: 'End an organization’s connection, or take it up again',
-      access: ['cami_admin'],
-      params: ByOid,
-      body: z.strictObject({ isDisconnected: z.boolean() }),
-      answer: View,
-      async handle({ params, body, user }) {
-        await organizations.setDisconnected(params.oid, body.isDisconnected, by(user))
-        return show(await find(params.oid, user))
-      },
-    }),
+    connectionRoute(organizations, find),
   ]
+}
+
+function connectionRoute(
+  organizations: Organizations,
+  find: (oid: OrganizationOid, user: SessionUser) => Promise<OrganizationView>,
+): Route {
+  return defineRoute({
+    method: 'post',
+    path: '/api/organizations/:oid/connection',
+    summary: 'End an organization’s connection, or take it up again',
+    access: ['cami_admin'],
+    params: ByOid,
+    body: z.strictObject({ isDisconnected: z.boolean() }),
+    answer: View,
+    async handle({ params, body, user }) {
+      await organizations.setDisconnected(params.oid, body.isDisconnected, by(user))
+      return show(await find(params.oid, user))
+    },
+  })
 }
 
 function personRoutes(

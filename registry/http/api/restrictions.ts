@@ -12,11 +12,12 @@ import { by, defineRoute, formRoles, isOperator, operatorRoles, type Route } fro
 import { ById, FileName, receive, sendAttachment } from './forms.ts'
 
 type Step = Exclude<RestrictionAction, { type: 'add_evidence' | 'add_proof' }>
-const Action = z.discriminatedUnion('type', [
-  ...RestrictionAction.options.filter(
+const Action = z.discriminatedUnion(
+  'type',
+  RestrictionAction.options.filter(
     (option) => !['add_evidence', 'add_proof'].includes(option.shape.type.value),
-  ),
-] as never) as unknown as z.ZodType<Step>
+  ) as never,
+) as unknown as z.ZodType<Step>
 
 /** What a restriction would touch, before it is imposed (US-9). */
 const Preview = z.strictObject({
