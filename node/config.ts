@@ -51,6 +51,8 @@ export const Device = z.strictObject({
   modality: z.string().max(16),
   /** Objects that come before it are quarantined. */
   startDate: z.iso.date(),
+  /** A study is complete when nothing came for so long (DQ-18); 60 where nothing is said, 300 for CT. */
+  quietSeconds: z.int().min(1).max(86_400).exactOptional(),
   /** Where it listens: for C-MOVE to it and for reports of storage commitment. */
   host: z.string().min(1).max(253).exactOptional(),
   port: z.int().min(1).max(65_535).exactOptional(),

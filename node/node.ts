@@ -26,6 +26,7 @@ import { createSessions } from './access/sessions.ts'
 import { createAccessRequests } from './access/access-requests.ts'
 import { openRestrictions } from './access/restrictions.ts'
 import { openArchive } from './archive/level-archive.ts'
+import { quietOf, type QuietFacts } from './archive/study-completion.ts'
 import { storageOptions } from './archive/storage-config.ts'
 import { readPrivateKey, type NodeConfig } from './config.ts'
 import { createDicomweb } from './dicomweb/router.ts'
@@ -44,7 +45,7 @@ import { openMediaImports } from './media/media-imports.ts'
 import { createFollower } from './replica/follower.ts'
 import { openPublisher } from './replica/publisher.ts'
 import { openReplica, type Replica } from './replica/replica.ts'
-import { openDeviceRegister } from './store/device-register.ts'
+import { openDeviceRegister, type DeviceRegister } from './store/device-register.ts'
 import { takeDevices } from './store/noticed-devices.ts'
 import { openProcedureSteps } from './store/procedure-steps.ts'
 import { openTextEncodings } from './store/text-encodings.ts'
@@ -134,6 +135,7 @@ async function openKept({ config, deps, stack }: Context) {
       clock,
       random,
       reception: createReception({ devices, encodings }),
+      quietMs: createQuiet(devices),
       ...storageOptions(config.storage),
     }),
   )
@@ -148,6 +150,14 @@ async function openKept({ config, deps, stack }: Context) {
   const registers = { devices, encodings, referrals, procedureSteps }
   return { records, audit, archive, accounts, sessions, restrictions, ...registers }
 }
+
+/** How long after its last instance a study is complete: as its device's entry says, else by its modality. */
+const createQuiet =
+  (devices: Pick<DeviceRegister, 'list'>) =>
+  (about: QuietFacts): number => {
+    const seconds = devices.list().find(({ id }) => id === about.device)?.quietSeconds
+    return seconds === undefined ? quietOf(about) : seconds * 1000
+  }
 
 type Region = Awaited<ReturnType<typeof joinRegion>>
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { VerifiedCorrection, VerifiedSearch } from '#protocol/authorize.ts'
 import type { OrganizationOid } from '#protocol/ids.ts'
-import { indexLimits, storageLimits } from '#protocol/limits.ts'
+import { storageLimits } from '#protocol/limits.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import { readHeader } from '../dicom/header.ts'
 import type { Log } from '../log.ts'
@@ -38,7 +38,7 @@ import { refile } from './salvage.ts'
 import { searchCatalog } from './search.ts'
 import { createSequence } from './sequence.ts'
 import type { Sequence } from './sequence.ts'
-import { createStudyCompletion } from './study-completion.ts'
+import { createStudyCompletion, quietOf } from './study-completion.ts'
 import type { QuietFacts } from './study-completion.ts'
 import { createStudyFacts, createStudyRecord } from './study-record.ts'
 import { createStudyReader } from './study-reader.ts'
@@ -174,9 +174,6 @@ async function createArchive(
     on: events.on,
   }
 }
-
-const quietOf = ({ modalities }: QuietFacts): number =>
-  modalities.includes('CT') ? indexLimits.studyQuietCtMs : indexLimits.studyQuietMs
 
 /** What the rules of reception found. */
 function createQuality(

@@ -1,4 +1,5 @@
 import type { StudyUid } from '#protocol/ids.ts'
+import { indexLimits } from '#protocol/limits.ts'
 import type { Log } from '../log.ts'
 import { stateOf } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
@@ -32,6 +33,9 @@ type CompletionParts = {
 /** What the time of quiet depends on: who makes the study, and what of. */
 export type QuietFacts = { device: string; modalities: readonly string[] }
 
+/** A minute, and five for CT, whose reconstructions come late. */
+export const quietOf = ({ modalities }: QuietFacts): number =>
+  modalities.includes('CT') ? indexLimits.studyQuietCtMs : indexLimits.studyQuietMs
 
 /** Watches also the studies that were open when the archive was closed. */
 export async function createStudyCompletion(parts: CompletionParts): Promise<StudyCompletion> {
