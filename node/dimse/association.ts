@@ -146,8 +146,6 @@ function begin(
     opened(associate(request, admission, deps))
     return undefined
   }
-  const { device } = admission
-  const permitted = device === undefined ? new Set() : servicesOf(device)
   return identify({ ...identity, address, callingAe }).then((isGood) => {
     if (link.isClosing) return
     if (isGood) opened(associate(request, admission, { ...deps, confirms: isConfirmed(identity) }))
@@ -176,6 +174,8 @@ function associate(
     send: (bytes) => link.send(confirms ? withIdentityResponse(bytes) : bytes),
     maximumPduBytes: limits.maximumPduBytes,
   })
+  const { device } = admission
+  const permitted = device === undefined ? new Set() : servicesOf(device)
   const services = deps.services.filter(({ permission }) => permitted.has(permission))
   deadlines.associated()
   const offer = {
