@@ -15,6 +15,7 @@ import {
   temporaryFolder,
 } from './archive.fixture.ts'
 import { describe, fill, manySlice } from './fill.fixture.ts'
+import { injectFaults, lostByPowerCut } from './power.fixture.ts'
 import { createRandom, createSimulatedDisk, withRoom } from './simulated-disk.fixture.ts'
 
 test('a lost catalog is made again from the log, equal in everything', async () => {
@@ -117,37 +118,6 @@ test('a bit flipped in a segment is never returned, and the same instance sent a
   assert.deepEqual(await fetch(archive, '1.1', manySlice(1).sop), bytes)
 })
 
-/** Stores with a power cut somewhere; returns what was acknowledged and not found again. */
-async function lostByPowerCut(seed: number, ignoreSyncs: boolean): Promise<string[]> {
-  const random = createRandom(seed)
-  const disk = createSimulatedDisk()
-  disk.ignoreSyncs = ignoreSyncs
-  await using folder = await temporaryFolder()
-  const archive = await openTestArchive(folder.path, { disk, segmentBytes: 20_000 })
-  const acknowledged: { study: string; sop: string; sha256: string }[] = []
-  const stopAfter = 1 + Math.floor(random() * 12)
-  const { promise: enough, resolve } = Promise.withResolvers<void>()
-  const sending = Array.from({ length: 16 }, async (_, i) => {
-    const pixels = noise(i % 5 === 0 ? 4_300_000 : 200 + i * 37, i)
-    const { study, sop, sha256 } = await sendSlice(archive, manySlice(i, { pixels }))
-    if (acknowledged.length < stopAfter) acknowledged.push({ study, sop, sha256 })
-    if (acknowledged.length === stopAfter) resolve()
-  })
-  await enough
-  // The cut comes here: whatever happens to the first disk afterwards, the second does not see it.
-  const left = disk.powerCut(() => [0, 1, random()][Math.floor(random() * 3)] ?? 0)
-  await Promise.all(sending)
-  await archive[Symbol.asyncDispose]()
-  await rm(join(folder.path, 'catalog'), { recursive: true })
-  await using again = await openTestArchive(folder.path, { disk: left, segmentBytes: 20_000 })
-  const lost: string[] = []
-  for (const { study, sop, sha256 } of acknowledged) {
-    const read = await fetch(again, study, sop).catch(() => Buffer.alloc(0))
-    if (hash('sha256', read) !== sha256) lost.push(sop)
-  }
-  return lost
-}
-
 test('after a power cut everything acknowledged is there', async () => {
   for (let seed = 1; seed <= 20; seed++) {
     assert.deepEqual(await lostByPowerCut(seed, false), [], `seed ${seed}`)
@@ -158,6 +128,12 @@ test('the power cut would show an acknowledgement without a sync', async () => {
   let lost = 0
   for (let seed = 1; seed <= 3; seed++) lost += (await lostByPowerCut(seed, true)).length
   assert.ok(lost > 0)
+})
+
+test('calls of the disk that fail, fall short or are interrupted acknowledge nothing that is not there', async () => {
+  const figures = await injectFaults(12, 6)
+  assert.deepEqual([figures.lost, figures.lies], [0, 0])
+  assert.ok(figures.acknowledged > 50 && figures.failed > 0, JSON.stringify(figures))
 })
 
 test('on a full disk nothing is acknowledged, reading goes on, and intake comes back by itself', async () => {
