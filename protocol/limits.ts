@@ -160,7 +160,11 @@ export const dimseLimits = {
   peerMaximumPduBytesMin: 4096,
   associationTimeoutMs: 10 * second,
   idleTimeoutMs: 60 * second,
-  rateWindowMs: 30 * second,
+  /** The same for an association on which nothing whole has come yet. */
+  unprovenTimeoutMs: 20 * second,
+  /** So much of something is as good as something whole. */
+  provenBytes: 64 * KiB,
+  rateWindowMs: 20 * second,
   rateBytesPerSecondMin: 1 * KiB,
   associationsMax: 64,
   associationsPerAddress: 16,

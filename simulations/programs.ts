@@ -24,7 +24,13 @@ export type Program = AsyncDisposable & {
   kill(signal?: NodeJS.Signals): Promise<void>
 }
 
-export type Launch = { main: string; config: string; logFile: string }
+export type Launch = {
+  main: string
+  config: string
+  logFile: string
+  /** How long the start may take; an archive of a million instances takes a while. */
+  readyMs?: number
+}
 
 const readyTimeoutMs = 30_000
 const stopTimeoutMs = 10_000
@@ -96,14 +102,14 @@ async function runNode(config: NodeConfig, deps: NodeDeps, failed: (reason: stri
 async function readyLine(
   child: ChildProcess,
   ended: Promise<unknown>,
-  { main, logFile }: Launch,
+  { main, logFile, readyMs = readyTimeoutMs }: Launch,
 ): Promise<Ready> {
   if (child.stdout === null) throw new Error('the program has no standard output')
   const lines = createInterface({ input: child.stdout })
   const first = once(lines, 'line').then(([line]) => Ready.parse(JSON.parse(String(line))))
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${main} is not ready in time`)), readyTimeoutMs)
+    timer = setTimeout(() => reject(new Error(`${main} is not ready in time`)), readyMs)
   })
   const gone = ended.then((how) => {
     throw new Error(`${main} ended (${String(how)}) before it was ready: see ${logFile}`)

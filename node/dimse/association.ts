@@ -68,8 +68,10 @@ export function serveAssociation(socket: Socket, deps: AssociationDeps): Served 
   const link = createLink(socket, {
     allowed: (type) => allowedLength(type, open !== undefined, limits),
     handle,
-    onReceived: (bytes) =>
-      deadlines.received(bytes, link.isInside || open?.messages.isInside === true),
+    onReceived(bytes) {
+      deadlines.received(bytes, link.isInside || open?.messages.isInside === true)
+      if (deadlines.isProven) slot.prove()
+    },
     onFailure: (error) => log.warn({ err: error, address }, 'association aborted'),
     limits,
   })

@@ -34,7 +34,9 @@ test('associations are counted in all and for each address', () => {
   const connections = createConnections(limits)
   const associate = (address: string) => {
     const slot = connections.enter(address, () => undefined)
-    return { slot, has: slot.associate() }
+    const has = slot.associate()
+    if (has) slot.prove()
+    return { slot, has }
   }
   const first = associate('a')
   assert.deepEqual(
@@ -45,4 +47,20 @@ test('associations are counted in all and for each address', () => {
   first.slot.dissociate()
   assert.equal(associate('c').has, true)
   first.slot.leave()
+})
+
+test('where associations are full, the oldest that has sent nothing whole makes room', () => {
+  const evicted: string[] = []
+  const connections = createConnections(limits)
+  const enter = (name: string) => {
+    const slot = connections.enter('a', () => evicted.push(name))
+    return { slot, has: slot.associate() }
+  }
+  enter('good').slot.prove()
+  enter('idle')
+  const { has, slot } = enter('new')
+  assert.equal(has, true)
+  assert.deepEqual(evicted, ['idle'])
+  slot.prove()
+  assert.equal(enter('newer').has, false, 'who has sent something keeps its place')
 })

@@ -9,6 +9,8 @@ type ConnectionLimits = Pick<
 export type Slot = {
   /** Takes one of the places for associations; false when there is none. */
   associate(): boolean
+  /** It has sent something whole: from now on it keeps its place. */
+  prove(): void
   /** The association is over, only the socket still stands. */
   dissociate(): void
   leave(): void
@@ -25,10 +27,16 @@ export type Connections = {
 
 /**
  * Counts sockets. Those without an association (not yet, or not any more) have few places of their own and the oldest
- * loses its place: whoever only holds sockets open displaces itself, while an honest caller associates at once.
+ * loses its place: whoever only holds sockets open displaces itself, while an honest caller associates at once. Where
+ * associations are full, the oldest that has sent nothing whole makes room.
  */
 export function createConnections(limits: ConnectionLimits): Connections {
-  type Entry = { address: string; isAssociated: boolean; evict: () => void }
+  type Entry = {
+    address: string
+    isAssociated: boolean
+    isProven: boolean
+    evict: () => void
+  }
   /** In order of arrival. */
   const entries = new Set<Entry>()
 
@@ -45,19 +53,36 @@ export function createConnections(limits: ConnectionLimits): Connections {
     }
   }
 
+  const hasPlace = (associated: Entry[], max: number): boolean => {
+    if (associated.length < max) return true
+    const idle = associated.find(({ isProven }) => !isProven)
+    if (idle === undefined) return false
+    leave(idle)
+    idle.evict()
+    return true
+  }
+
   return {
     enter(address, evict) {
-      const entry: Entry = { address, isAssociated: false, evict }
+      const entry: Entry = {
+        address,
+        isAssociated: false,
+        isProven: false,
+        evict,
+      }
       entries.add(entry)
       makeRoom(those(false, address), limits.pendingPerAddress)
       makeRoom(those(false), limits.pendingMax)
       return {
         associate() {
           const hasRoom =
-            those(true).length < limits.associationsMax &&
-            those(true, address).length < limits.associationsPerAddress
+            hasPlace(those(true, address), limits.associationsPerAddress) &&
+            hasPlace(those(true), limits.associationsMax)
           if (hasRoom) entry.isAssociated = true
           return hasRoom
+        },
+        prove() {
+          entry.isProven = true
         },
         dissociate() {
           entry.isAssociated = false

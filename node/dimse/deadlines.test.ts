@@ -21,18 +21,41 @@ test('an association must come in time, however much is sent instead', () => {
 test('silence between messages is borne for a while', () => {
   const { deadlines, pass } = start()
   deadlines.associated()
+  deadlines.received(300, false)
   deadlines.received(100, false)
+  assert.equal(deadlines.isProven, true)
   pass(dimseLimits.idleTimeoutMs)
   assert.equal(deadlines.overdue(), undefined)
   pass(1)
   assert.equal(deadlines.overdue(), 'idle')
 })
 
+test('an association on which nothing whole has come is borne for less', () => {
+  const { deadlines, pass } = start()
+  deadlines.associated()
+  deadlines.received(300, false)
+  assert.equal(deadlines.isProven, false)
+  pass(dimseLimits.unprovenTimeoutMs)
+  assert.equal(deadlines.overdue(), undefined)
+  pass(1)
+  assert.equal(deadlines.overdue(), 'idle')
+})
+
+test('much of something is as good as something whole', () => {
+  const { deadlines } = start()
+  deadlines.associated()
+  deadlines.received(300, false)
+  deadlines.received(dimseLimits.provenBytes - 1, true)
+  assert.equal(deadlines.isProven, false)
+  deadlines.received(1, true)
+  assert.equal(deadlines.isProven, true)
+})
+
 test('a message that drips is ended after one window', () => {
   const { deadlines, pass } = start()
   deadlines.associated()
   deadlines.received(100, true)
-  for (let second = 0; second < 29; second++) {
+  for (let second = 1; second < dimseLimits.rateWindowMs / 1000; second++) {
     pass(1000)
     deadlines.received(1000, true)
     assert.equal(deadlines.overdue(), undefined)

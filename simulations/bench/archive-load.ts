@@ -9,6 +9,8 @@ import { silentLog } from '../../node/log.ts'
 /** How many are on their way at a time: they share one write and one sync. */
 const parallel = 48
 
+const quietMs = 2000
+
 const origin: Origin = {
   kind: 'dimse',
   callingAe: 'STORESCU',
@@ -33,7 +35,7 @@ export async function fillArchive(
     clock: Date.now,
     random: randomBytes,
     freeSpace: { freeFractionMin: 0.01, freeBytesMin: 2 ** 28 },
-    quietMs: () => 2000,
+    quietMs: () => quietMs,
   })
   let count = 0
   const iterator = items[Symbol.iterator]()
@@ -44,6 +46,8 @@ export async function fillArchive(
     }
   }
   await Promise.all(Array.from({ length: parallel }, worker))
+  // What is complete here need not be found complete when the node starts.
+  await new Promise((resolve) => setTimeout(resolve, 3 * quietMs))
   return count
 }
 

@@ -45,7 +45,12 @@ export async function prepareNode(
 
 export async function startNode({ config, file, account, member }: Prepared): Promise<OwnNode> {
   const logFile = path.join(config.dataDir, 'diagnostics.log')
-  const program: Program = await startProgram({ main: 'node/main.ts', config: file, logFile })
+  const program: Program = await startProgram({
+    main: 'node/main.ts',
+    config: file,
+    logFile,
+    readyMs: 120_000,
+  })
   const { token } = await signIn(program.ready.http, account)
   return {
     pid: program.pid,

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { noise, temporaryFolder } from '../archive/archive.fixture.ts'
+import { storeRequest } from './command-set.ts'
+import { commandPdu, dataHeader } from './pdu.ts'
+import { connectRaw, type Raw } from './scp.fixture.ts'
+import { createStoreScu } from './scu.ts'
+import { ctClass, requestPdu } from './units.fixture.ts'
+import { dataSet, declare } from '../archive/archive.fixture.ts'
+
+export type CrowdFigures = {
+  alone: number
+  crowded: number
+  slowestCloseMs: number
+  /** Bad sockets that were let in again and again. */
+  opened: number
+}
+
+const child = path.join(import.meta.dirname, 'provider-child.fixture.ts')
+
+/**
+ * T14: sockets that say nothing, and sockets that drip a byte a second into a request, into an association or into a
+ * message, from the honest sender's own address. Those that are closed come back. The provider is a process of its own
+ * with a real archive; speeds are in instances/s.
+ */
+export async function crowd(options: {
+  idle: number
+  dripping: number
+  seconds: number
+}): Promise<CrowdFigures> {
+  await using folder = await temporaryFolder()
+  const provider = spawn(process.execPath, [child, folder.path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  try {
+    const [line] = (await once(provider.stdout, 'data')) as [Buffer]
+    const port = Number(line.toString())
+    const honest = createHonest(port)
+    await honest.rate(2)
+    const before = await honest.rate(options.seconds / 2)
+    const bad = createBad(port)
+    const total = options.idle + options.dripping
+    const dripping = (index: number) => index >= options.idle
+    await Promise.all(Array.from({ length: total }, (_, n) => bad.open(n, dripping(n))))
+    const crowded = await honest.rate(options.seconds)
+    await bad.stop()
+    const after = await honest.rate(options.seconds / 2)
+    return { alone: (before + after) / 2, crowded, ...bad.figures() }
+  } finally {
+    provider.kill('SIGKILL')
+  }
+}
+
+function createHonest(port: number) {
+  const pixels = noise(200_000, 1)
+  let count = 0
+  return {
+    /** Instances per second that are acknowledged within this time, each on a new association now and then. */
+    async rate(seconds: number): Promise<number> {
+      const begin = performance.now()
+      const end = begin + seconds * 1000
+      let stored = 0
+      while (performance.now() < end) {
+        await using scu = createStoreScu({
+          host: '127.0.0.1',
+          port,
+          callingAe: 'STORESCU',
+          calledAe: 'CAMI',
+        })
+        for (let n = 0; n < perAssociation && performance.now() < end; n++) {
+          const sop = `1.2.9.${++count}`
+          const bytes = dataSet({ study: '1.2.9', series: '1.2.9.1', sop, pixels })
+          for await (const { status } of scu.store([{ ...declare(sop), dataSet: bytes }])) {
+            assert.equal(status, 0)
+            stored++
+          }
+        }
+      }
+      return stored / ((performance.now() - begin) / 1000)
+    },
+  }
+}
+
+const perAssociation = 20
+/** After this time a bad socket that was closed is there again. */
+const returnMs = 10_000
+
+/** Where a dripping socket stands when it begins to drip. */
+const beginnings: (() => Buffer)[] = [
+  () => requestPdu().subarray(0, 10),
+  () => requestPdu(),
+  () => Buffer.concat([requestPdu(), dataHeader(3, 1, 60_000)]),
+  () =>
+    Buffer.concat([
+      requestPdu(),
+      commandPdu(1, storeRequest(1, ctClass, '1.2.3')),
+      dataHeader(1, 0, 60_000),
+    ]),
+]
+
+function createBad(port: number) {
+  const open = new Map<Raw, number>()
+  let slowestCloseMs = 0
+  let opened = 0
+  let isOver = false
+
+  const one = async (index: number, drips: boolean): Promise<void> => {
+    const raw = await connectRaw(port).catch(() => undefined)
+    if (raw === undefined) return again(index, drips)
+    opened++
+    open.set(raw, performance.now())
+    const begin = beginnings[index % beginnings.length]
+    if (begin !== undefined && drips) raw.socket.write(begin())
+    const timer = drips ? setInterval(() => raw.socket.write(Buffer.from([0])), 1000) : undefined
+    void raw.closed.then(() => {
+      clearInterval(timer)
+      slowestCloseMs = Math.max(slowestCloseMs, performance.now() - (open.get(raw) ?? 0))
+      open.delete(raw)
+      again(index, drips)
+    })
+  }
+  const again = (index: number, drips: boolean): void => {
+    if (!isOver) setTimeout(() => void one(index, drips), returnMs).unref()
+  }
+
+  return {
+    open: one,
+    /** Waits until the provider has closed every one of them. */
+    async stop(): Promise<void> {
+      isOver = true
+      const end = performance.now() + 60_000
+      while (open.size > 0 && performance.now() < end) await pause(100)
+      assert.equal(open.size, 0, 'bad sockets stay open')
+    },
+    figures: () => ({ slowestCloseMs: Math.round(slowestCloseMs), opened }),
+  }
+}

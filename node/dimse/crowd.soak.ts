@@ -1,0 +1,10 @@
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { crowd } from './crowd.fixture.ts'
+
+test('five hundred idle and five hundred dripping sockets take little from an honest sender', async (t) => {
+  const figures = await crowd({ idle: 500, dripping: 500, seconds: 60 })
+  t.diagnostic(JSON.stringify(figures))
+  assert.ok(figures.crowded >= 0.8 * figures.alone)
+  assert.ok(figures.slowestCloseMs <= 30_000)
+})
