@@ -200,7 +200,7 @@ test('top-level folders are the agreed ones, and none is a drawer for everything
 
 test('no file is imported by nobody', () => {
   const roots =
-    /(^|\/)(main|demo|simulate|generate|vite\.config)\.tsx?$|\.worker\.ts$|^simulations\/(lab|bench)\//
+    /(^|\/)(main|demo|simulate|generate|vite\.config)\.tsx?$|\.worker\.ts$|^simulations\/(lab|bench|interop)\//
   const imported = new Set<string>()
   for (const file of files) {
     for (const specifier of importsOf(file)) {
