@@ -67,6 +67,8 @@ const options = new Map<string, Option>(
         )
       }
     },
+    timezoneoffsetfromutc: readTimezone,
+    '00080201': readTimezone,
     includefield(search, values) {
       const names = values.flatMap((value) => value.split(',')).filter((name) => name.trim() !== '')
       for (const name of names) {
@@ -76,6 +78,15 @@ const options = new Map<string, Option>(
     },
   } satisfies Record<string, Option>),
 )
+
+/** The zone of the dates and times in this request, not an attribute to be found (PS3.18 §8.3.4). */
+function readTimezone(search: Search, values: string[]): void {
+  // A plus sign that was not encoded arrives as a space.
+  if (!values.every((value) => /^[+ -]\d{4}$/.test(value))) wrong('a time zone is wrong')
+  search.warnings.push(
+    'The time zone was ignored: dates and times are compared as they are stored.',
+  )
+}
 
 function count(values: string[], name: string): number {
   const [value = ''] = values
@@ -101,10 +112,9 @@ function addMatch(search: Search, name: string, values: string[]): void {
 }
 
 function pathOf(name: string): string {
-  return name
-    .split('.')
-    .map((part) => tagOf(part) ?? wrong('a search key is no attribute'))
-    .join('.')
+  // Tags may also follow each other without a dot.
+  const parts = /^([0-9a-f]{8}){2,}$/i.test(name) ? (name.match(/.{8}/g) ?? []) : name.split('.')
+  return parts.map((part) => tagOf(part) ?? wrong('a search key is no attribute')).join('.')
 }
 
 function checkValue(vr: string, value: string): void {

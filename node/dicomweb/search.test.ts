@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sendSlice, type Slice } from '../archive/archive.fixture.ts'
+import { image } from '../dicom/data-set.fixture.ts'
 import { openDicomweb } from './dicomweb.fixture.ts'
 
 type Row = Record<string, { vr: string; Value?: unknown[] }>
@@ -172,4 +173,26 @@ test('nonsense is refused', async () => {
     await response.arrayBuffer()
     assert.equal(response.status, 406)
   }
+})
+
+test('a time zone is no key, and names may come percent-encoded or with plus signs', async () => {
+  await using web = await openDicomweb()
+  const sopClass = '1.2.840.10008.5.1.4.1.1.2'
+  const declared = { sopClass, sopUid: '1.2.3.4', transferSyntax: '1.2.840.10008.1.2.1' }
+  await web.keepDataSet(image(), declared)
+  for (const [query, warned] of [
+    ['00100010=%D0%98%D0%B2%D0%B0%D0%BD%D0%BE%D0%B2%2A', false],
+    ['PatientName=Иванов^Пётр', false],
+    ['PatientID=42&TimezoneOffsetFromUTC=%2B0700', true],
+    ['PatientID=42&00080201=-0300', true],
+    ['00400275.00400009=1&PatientID=42', true],
+    ['0040027500400009=1&PatientID=42', true],
+  ] as const) {
+    const response = await web.get(`/studies?${query}`)
+    assert.equal(((await response.json()) as unknown[]).length, 1, query)
+    assert.equal(response.headers.has('warning'), warned, query)
+  }
+  const wrong = await web.get('/studies?TimezoneOffsetFromUTC=Tomsk')
+  assert.equal(wrong.status, 400)
+  await wrong.arrayBuffer()
 })
