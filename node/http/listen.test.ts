@@ -70,7 +70,18 @@ test('headers that are too large are refused', async () => {
 test('the administrative interface tells counts in the format of Prometheus', async () => {
   const counter = createRequestCounter()
   const collect = createCollector({
-    archive: { counts: async () => ({ studies: 2, instances: 30, bytes: 4000, quarantined: 1 }) },
+    archive: {
+      counts: async () => ({ studies: 2, instances: 30, bytes: 4000, quarantined: 1 }),
+      integrity: async () => ({
+        startedAt: 0,
+        bytesDone: 5,
+        bytesTotal: 9,
+        repaired: 1,
+        damaged: 0,
+        rows: 0,
+        segments: [],
+      }),
+    },
     audit: { count: () => 7, damage: undefined },
     sessions: { count: () => 3 },
     federation: {
@@ -87,6 +98,7 @@ test('the administrative interface tells counts in the format of Prometheus', as
   assert.match(answer.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/)
   const text = await answer.text()
   assert.match(text, /^cami_archive_instances 30$/m)
+  assert.match(text, /^cami_scrub_bytes_done 5$/m)
   assert.match(text, /^# TYPE process_cpu_seconds_total counter$/m)
   assert.match(text, /^process_resident_memory_bytes \d+$/m)
   assert.equal(text.includes('Иванова'), false)

@@ -6,7 +6,7 @@ import { gauge, type Metric, type RequestCounter } from './metrics.ts'
 
 /** What a node tells its monitoring: counts and sizes, nobody's data. */
 export function createCollector(deps: {
-  archive: Pick<Archive, 'counts'>
+  archive: Pick<Archive, 'counts' | 'integrity'>
   audit: Pick<AuditLog, 'count' | 'damage'>
   sessions: Pick<Sessions, 'count'>
   federation: { status(): RegionStatus }
@@ -16,6 +16,7 @@ export function createCollector(deps: {
 }): () => Promise<Metric[]> {
   return async () => {
     const { studies, instances, bytes, quarantined } = await deps.archive.counts()
+    const scrub = await deps.archive.integrity()
     const { registry, holders } = deps.federation.status()
     const reachable = holders.filter((holder) => holder.reachable).length
     return [
@@ -23,6 +24,11 @@ export function createCollector(deps: {
       gauge('cami_archive_instances', 'Instances in the archive', instances),
       gauge('cami_archive_bytes', 'Bytes of instances in the archive', bytes),
       gauge('cami_archive_quarantined', 'Objects in quarantine', quarantined),
+      gauge('cami_scrub_bytes_done', 'Bytes that this scrub has read', scrub.bytesDone),
+      gauge('cami_scrub_bytes_total', 'Bytes that a scrub reads', scrub.bytesTotal),
+      gauge('cami_scrub_repaired', 'Records that this scrub gave a new copy', scrub.repaired),
+      gauge('cami_scrub_damaged', 'Records damaged beyond repair, this scrub', scrub.damaged),
+      gauge('cami_scrub_rows', 'Rows of the catalog that this scrub put right', scrub.rows),
       gauge('cami_dimse_associations', 'Open DICOM associations', deps.associations()),
       gauge('cami_sessions', 'People signed in', deps.sessions.count()),
       gauge('cami_audit_records', 'Number of the newest audit record', deps.audit.count()),
