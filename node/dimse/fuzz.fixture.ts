@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { storeRequest } from './command-set.ts'
-import { abortPdu, commandPdu, dataHeader, releaseRequestPdu } from './pdu.ts'
+import { abortPdu, commandPdu, dataHeader, pduType, releaseRequestPdu } from './pdu.ts'
+import { createPduGuard, PduError } from './pdu-guard.ts'
 import { createMemoryIngest, startScp } from './scp.fixture.ts'
 import { openGoodSender, type Sender } from './sender.fixture.ts'
 import {
@@ -44,6 +45,39 @@ export async function fuzz(streams: number, random: () => number): Promise<FuzzF
   } finally {
     process.off('uncaughtException', onEscape).off('unhandledRejection', onEscape)
   }
+}
+
+export type GuardFigures = { streams: number; refused: number; rssMiB: number }
+
+/** The same streams, cut in three, through the guard alone: no sockets, so millions fit into minutes. */
+export function fuzzGuard(streams: number, random: () => number): GuardFigures {
+  let refused = 0
+  let rss = 0
+  for (let done = 0; done < streams; done++) {
+    const bytes = damage(stream(random), random)
+    const cuts = [below(bytes.length, random), below(bytes.length, random)].sort((a, b) => a - b)
+    const [first = 0, second = 0] = cuts
+    let isOpen = false
+    const guard = createPduGuard((type) => (type === pduType.data && !isOpen ? undefined : 262_150))
+    try {
+      for (const piece of [
+        bytes.subarray(0, first),
+        bytes.subarray(first, second),
+        bytes.subarray(second),
+      ]) {
+        for (const event of guard.feed(piece)) {
+          if (event.kind === 'pdu') isOpen ||= event.type === pduType.associateRequest
+          else assert.ok(event.data.length <= bytes.length)
+        }
+      }
+    } catch (error) {
+      // Anything but a refusal is a fault of ours.
+      if (!(error instanceof PduError)) throw error
+      refused++
+    }
+    if (done % 10_000 === 0) rss = Math.max(rss, process.memoryUsage.rss())
+  }
+  return { streams, refused, rssMiB: Math.round(rss / 2 ** 20) }
 }
 
 const parallel = 40
