@@ -5,6 +5,7 @@ import type { DeviceAction, DeviceEffect, DeviceRecord } from '#protocol/device.
 import { deviceTypes } from '#protocol/device-type.ts'
 import { NoticedDevice, readDeviceNotice } from '#protocol/device-notice.ts'
 import type { DeviceNotice } from '#protocol/device-notice.ts'
+import { dayOf } from '#protocol/fields/dates.ts'
 import type { HistoryEntry } from '#protocol/life-cycle.ts'
 import { ulid } from '#protocol/ids.ts'
 import type { OrganizationOid } from '#protocol/ids.ts'
@@ -37,6 +38,8 @@ export type Devices = {
   announce(notice: DeviceNotice): Promise<void>
   act(id: string, action: DeviceAction, by: By): Promise<RegisteredDevice>
   describe(id: string, data: TechnicalData, by: By): Promise<RegisteredDevice>
+  /** Studies have come from these: the first one after the start date begins the broadcast. */
+  seen(organization: OrganizationOid, ids: readonly string[]): Promise<void>
   /** As the organization's node gets them. */
   records(organization: OrganizationOid): Promise<DeviceRecord[]>
 }
@@ -72,6 +75,16 @@ export function createDevices(
       const device = await inTurn(() => describe(id, data, by))
       changed(device.organization)
       return device
+    },
+    async seen(organization, ids) {
+      for (const id of ids) {
+        const device = await desk.find(id)
+        const isDue =
+          device?.organization === organization &&
+          device.status === 'scheduled' &&
+          device.startDate <= dayOf(office.clock())
+        if (isDue) await desk.act(id, { type: 'first_study' }, system)
+      }
     },
     async records(organization) {
       return (await of(organization)).flatMap(({ id, device, startDate, status }) => {

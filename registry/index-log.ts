@@ -42,8 +42,8 @@ const entryKey = (oid: OrganizationOid, seq: number): string =>
 export function createIndexLog(deps: {
   store: Store
   keyOf: (oid: OrganizationOid, kid: Kid) => PublicJwk | undefined
-  /** Entries were added to an organization's log. */
-  onAppend: (oid: OrganizationOid) => void
+  /** Entries were added to an organization's log, of studies that these devices made. */
+  onAppend: (oid: OrganizationOid, devices: readonly string[]) => void
 }): IndexLog {
   const { store } = deps
   const turns = new Map<OrganizationOid, Turns>()
@@ -81,7 +81,7 @@ export function createIndexLog(deps: {
     }
     if (head === before) return head
     await store.write([...writes, { put: `head/${oid}`, value: JSON.stringify(head) }])
-    deps.onAppend(oid)
+    deps.onAppend(oid, [...new Set([...subjects.values()].map(({ device }) => device))])
     return head
   }
   return {

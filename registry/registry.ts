@@ -142,7 +142,12 @@ async function openParts(given: {
   const indexLog = createIndexLog({
     store,
     keyOf: (oid, kid) => credentials.keyOf(oid, kid),
-    onAppend: (oid) => followers.appended(oid),
+    onAppend: (oid, devices) => {
+      followers.appended(oid)
+      desks.devices.seen(oid, devices).catch((err: unknown) => {
+        log.error({ err }, 'the first study of a device was not noted')
+      })
+    },
   })
   const followers = createFollowers({ indexLog, grants, credentials, withdrawals, clock, log })
   return { trust, credentials, withdrawals, directory, epochs, grants, indexLog, followers }

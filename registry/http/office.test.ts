@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { deviceNoticeContent, enrollmentContent } from '#protocol/forms.fixture.ts'
-import { createRegion, join, until } from '../region.fixture.ts'
+import { studyRecord } from '#protocol/federation.fixture.ts'
+import { createIndexWriter, createRegion, join, until } from '../region.fixture.ts'
 import type { Region } from '../region.fixture.ts'
 import { clientOf, incoming, pdf, signIn } from './client.fixture.ts'
 import type { Client } from './client.fixture.ts'
@@ -209,11 +210,22 @@ test('form № 4: registered apparatus reach their node, and one without an addr
   assert.equal((await operator.refused(`/api/devices/${other?.id}/technical`, taken)).status, 409)
   await operator.post(`/api/devices/${other?.id}/technical`, { ...taken, aeTitle: 'TISUL_DX' })
   await operator.post(`/api/devices/${other?.id}/actions`, { type: 'decommission' })
-  const records = (await node.request('devices.get', {})).devices
-  assert.deepEqual(
-    records.map(({ status }) => status),
-    ['announced', 'decommissioned'],
-  )
+  const first = all.find(({ device }) => device.aeTitle === 'TISUL_CT')
+  const life = `/api/devices/${first?.id}/actions`
+  await operator.post(life, { type: 'test' })
+  await operator.post(life, { type: 'pass', checks: { echo: true, testObject: true, tags: true } })
+  const next = createIndexWriter(region, region.holder)
+  const push = async () => {
+    const record = { ...studyRecord, device: first?.id ?? '' }
+    await node.request('index.push', { entries: [await next({ record })] })
+  }
+  const statuses = async () =>
+    (await node.request('devices.get', {})).devices.map(({ status }) => status)
+  await push()
+  region.clock.advance(7 * 24 * 3600_000)
+  assert.deepEqual(await statuses(), ['scheduled', 'decommissioned'])
+  await push()
+  await until(async () => (await statuses())[0] === 'broadcasting', 'the broadcast has begun')
 })
 
 /** Nothing on the disk has what personal data consist of. */
