@@ -10,6 +10,7 @@ import { createAccounts } from './access/accounts.ts'
 import { createAssertions, type AssertionRequest } from './access/assertions.ts'
 import { openAuditLog } from './access/audit-log.ts'
 import { createDeviceDoors } from './access/device-doors.ts'
+import { createDeviceUsers } from './access/device-users.ts'
 import { createCorrectionDoors } from './access/correction-doors.ts'
 import { createDoors } from './access/doors-impl.ts'
 import type { Doors } from './access/doors.ts'
@@ -30,9 +31,11 @@ import { quietOf, type QuietFacts } from './archive/study-completion.ts'
 import { storageOptions } from './archive/storage-config.ts'
 import { readPrivateKey, type NodeConfig } from './config.ts'
 import { createDicomweb } from './dicomweb/router.ts'
-import { createPixelPool } from './dicom/pixel-workers/pool.ts'
+import { createPixelPool, type PixelPool } from './dicom/pixel-workers/pool.ts'
 import { createQueryRetrieve } from './dimse/query-retrieve.ts'
+import { openDeviceServices } from './dimse/device-services.ts'
 import { createScp } from './dimse/scp.ts'
+import { readTlsIdentity } from './dimse/tls.ts'
 import { createHolder } from './exchange/holder.ts'
 import { createRemoteStudies } from './exchange/remote-studies.ts'
 import { createAdmin } from './http/admin.ts'
@@ -243,25 +246,10 @@ async function openEntrances(
   { config, deps, stack }: Context,
   parts: Kept & Region & { doors: Doors },
 ): Promise<string> {
-  const { archive, audit, devices, doors } = parts
+  const { archive, audit, doors } = parts
   const self = config.organization
-  const deviceDoors = createDeviceDoors({ archive, audit, devices, self, clock: deps.clock })
-  const { aeTitle } = config.dimse
   const pool = stack.use(createPixelPool())
-  const retrieval = { ...deps, doors: deviceDoors, aeTitle, devices: devices.list, pool }
-  const scp = stack.use(
-    await createScp({
-      ...config.dimse,
-      ...deps,
-      organization: config.organization.oid,
-      get devices() {
-        return devices.list()
-      },
-      archive,
-      services: createQueryRetrieve(retrieval),
-      audit: audit.append,
-    }),
-  )
+  const { scp, sending } = await openDimse({ config, deps, stack }, { ...parts, pool })
   const counter = createRequestCounter()
   const dicomweb = createDicomweb({ doors, pool, deletePolicy: config.http.deletePolicy })
   const media = stack.use(
@@ -286,6 +274,7 @@ async function openEntrances(
     }),
     dicomweb,
     media,
+    sending,
     counter,
     quality: createQualityDoors({ ...parts, self, clock: deps.clock }),
     corrections: createCorrectionDoors({ archive, audit, doors, self, clock: deps.clock }),
@@ -296,6 +285,47 @@ async function openEntrances(
     stack.use(await listen(createAdmin({ collect, log: deps.log }), config.admin))
   }
   return http.url
+}
+
+/** Where apparatus come in, and what they are served with. */
+async function openDimse(
+  { config, deps, stack }: Pick<Context, 'config' | 'deps' | 'stack'>,
+  parts: Kept & { pool: PixelPool },
+) {
+  const { archive, audit, devices, pool } = parts
+  const self = config.organization
+  const deviceDoors = createDeviceDoors({ archive, audit, devices, self, clock: deps.clock })
+  const { aeTitle } = config.dimse
+  const retrieval = { ...deps, doors: deviceDoors, aeTitle, devices: devices.list, pool }
+  const { tls } = config.dimse
+  const identity = tls && (await readTlsIdentity(tls))
+  const { services, sending } = stack.use(
+    await openDeviceServices({
+      ...parts,
+      ...deps,
+      aeTitle,
+      identity,
+      routes: config.routes ?? [],
+      self: self.oid,
+      audit: audit.append,
+    }),
+  )
+  const scp = stack.use(
+    await createScp({
+      ...config.dimse,
+      ...deps,
+      ...(tls && identity && { secure: { port: tls.port, identity } }),
+      identify: createDeviceUsers({ ...parts, self }),
+      organization: config.organization.oid,
+      get devices() {
+        return devices.list()
+      },
+      archive,
+      services: [...createQueryRetrieve(retrieval), ...services],
+      audit: audit.append,
+    }),
+  )
+  return { scp, sending }
 }
 
 async function readToken(file: string): Promise<string> {

@@ -23,6 +23,7 @@ import { quarantineRoutes } from './api/quarantine.ts'
 import { qualityRoutes } from './api/quality.ts'
 import { referralRoutes, type ReferralDeps } from './api/referrals.ts'
 import { regionRoutes, type RegionStatus } from './api/region.ts'
+import { sendingRoutes, type Sending } from './api/sending.ts'
 import { sessionRoutes } from './api/session.ts'
 import { transferRoutes, type Transfers } from './api/transfer.ts'
 import { createAuthentication, requireUser, type State } from './authentication.ts'
@@ -51,6 +52,7 @@ export type AppDeps = {
   devices: Pick<DeviceRegister, 'list' | 'put'>
   referrals: ReferralDeps['referrals']
   procedureSteps: ReferralDeps['procedureSteps']
+  sending: Sending
   media: Media
   quality: QualityDoors
   /** Routes of PS3.18, relative to `/dicom-web`. */
@@ -105,6 +107,7 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
     ...correctionRoutes(deps),
     ...deviceRoutes(deps),
     ...referralRoutes(deps),
+    ...sendingRoutes(deps),
     ...accountRoutes(deps),
     ...mediaRoutes(deps),
     ...qualityRoutes(deps),

@@ -5,6 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { Router } from '@koa/router'
+import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
 import { OrganizationOid, type StudyUid } from '#protocol/ids.ts'
 import { createAccounts, type Accounts } from '../access/accounts.ts'
@@ -16,6 +17,7 @@ import { silentLog } from '../log.ts'
 import { createAccessRequests } from '../access/access-requests.ts'
 import { openRestrictions } from '../access/restrictions.ts'
 import { openDeviceRegister } from '../store/device-register.ts'
+import { openJobQueue } from '../store/job-queue.ts'
 import { openProcedureSteps } from '../store/procedure-steps.ts'
 import { openRecords } from '../store/records.ts'
 import { openReferrals } from '../store/referrals.ts'
@@ -93,10 +95,7 @@ export async function openTestNode(
     demo: true,
     http: { ...httpConfig(viewerDir), ...settings },
   }
-  const devices = await openDeviceRegister({ records, seeds: [] })
-  const referrals = await openReferrals(deps)
-  const procedureSteps = await openProcedureSteps(records)
-  const worklist = { devices, referrals, procedureSteps }
+  const worklist = await openWorklist(deps)
   const others = {
     federation,
     dicomweb,
@@ -135,6 +134,25 @@ export async function openTestNode(
     as: (role) => ({ authorization: `Bearer ${tokens.get(role)}` }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** What apparatus need: the register, referrals, and what is sent on. */
+async function openWorklist(deps: Parameters<typeof openReferrals>[0]) {
+  const { records } = deps
+  const devices = await openDeviceRegister({ records, seeds: [] })
+  const referrals = await openReferrals(deps)
+  const procedureSteps = await openProcedureSteps(records)
+  const sending = await openJobQueue({
+    ...deps,
+    kind: 'send',
+    work: z.strictObject({
+      to: z.string(),
+      study: z.string(),
+      sent: z.array(z.string()),
+      refused: z.int(),
+    }),
+  })
+  return { devices, referrals, procedureSteps, sending }
 }
 
 const httpConfig = (viewerDir: string) => ({
