@@ -13,6 +13,8 @@ export const RegistryConfig = z.strictObject({
   keyFile: z.string().min(1),
   /** Private key (JWK, mode 0600) of an issuer of the trust list: signs grants, epochs and beats. */
   issuerKeyFile: z.string().min(1),
+  /** Private key (JWK, mode 0600) of the transparency log that the trust list names; without it there is no log. */
+  logKeyFile: z.string().min(1).exactOptional(),
   /** The trust list, signed by the authority whose fingerprint is pinned here. */
   trustListFile: z.string().min(1),
   authority: Kid,
@@ -23,6 +25,10 @@ export const RegistryConfig = z.strictObject({
     secureCookie: z.boolean().default(true),
     /** Values of the Host header that are answered; empty: the listening address only. */
     allowedHosts: z.array(z.string()).default([]),
+    /** Where `npm run build` leaves the operator's screens. */
+    screensDir: z.string().default('dist/operator'),
+    /** In how many working days a form should be decided; the screens mark what is older. */
+    reviewDays: z.int().min(1).max(60).default(5),
   }),
   peer: z.strictObject({ listen: z.array(z.string()).min(1) }),
   /** Issued credentials to publish, one compact token in each file. */

@@ -14,7 +14,7 @@ import type { z } from 'zod'
 import { appendixBlock, contactBlock, headBlock, signatureText, title } from './blocks.ts'
 import { longDate, renderPage, shortDate, textWidth } from './page.ts'
 import type { Page, TableRow } from './page.ts'
-import { form1, form4, form5, otherGroups } from './wording.ts'
+import { form1, form4, form5, otherGroups } from '#protocol/form-wording.ts'
 
 /** Forms № 1, № 4 and № 5 as the order prints them, filled in. A draft that is not complete has no document. */
 

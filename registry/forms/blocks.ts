@@ -1,7 +1,7 @@
 import { printDate } from '#protocol/fields/dates.ts'
 import type { Signature, Stamp } from '#protocol/fields/signature.ts'
 import type { Page } from './page.ts'
-import { appendix, contactLabels, stampLabel } from './wording.ts'
+import { appendix, contactLabels, stampLabel } from '#protocol/form-wording.ts'
 
 /** Parts that several forms have. */
 

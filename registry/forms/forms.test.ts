@@ -27,7 +27,7 @@ import {
   form4,
   form5,
   stampLabel,
-} from './wording.ts'
+} from '#protocol/form-wording.ts'
 
 const holderName = 'ГАУЗ «Тисульская районная больница»'
 const granteeName = 'ГАУЗ «Кузбасская областная клиническая больница»'

@@ -6,7 +6,7 @@ import type { Notice, NoticeContent, NoticeKind } from '#protocol/notice.ts'
 import { appendixBlock, contactBlock, title } from './blocks.ts'
 import { longDate, renderPage, shortDate } from './page.ts'
 import type { Page } from './page.ts'
-import { form2, form3, intakeGoesOn, levels, operatorName, scopes } from './wording.ts'
+import { form2, form3, intakeGoesOn, levels, operatorName, scopes } from '#protocol/form-wording.ts'
 
 /** Forms № 2 and № 3, and the operator's letters for which the order has no form. */
 

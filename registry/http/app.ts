@@ -6,42 +6,50 @@ import type { Desks } from '../desks.ts'
 import { nameIn } from '../desks.ts'
 import type { Log } from '../log.ts'
 import type { Operator } from '../operator.ts'
-import type { Trust } from '../trust.ts'
+import type { Transparency } from '../transparency/transparency.ts'
 import { accessRequestRoutes } from './api/access-requests.ts'
 import { administrationRoutes } from './api/administration.ts'
 import { deviceNoticeRoutes, deviceRoutes } from './api/device-notices.ts'
 import { enrollmentRoutes } from './api/enrollments.ts'
+import { federationRoutes } from './api/federation.ts'
+import type { FederationDeps } from './api/federation.ts'
 import { noticeRoutes } from './api/notices.ts'
 import { organizationRoutes } from './api/organizations.ts'
 import { restrictionRoutes } from './api/restrictions.ts'
 import { sessionRoutes } from './api/session.ts'
+import { transparencyRoutes } from './api/transparency.ts'
 import { createAuthentication, createHostCheck } from './authentication.ts'
 import type { State } from './authentication.ts'
 import { createErrors } from './errors.ts'
+import { logFiles } from './log-files.ts'
 import { openApi } from './openapi.ts'
 import { createApiRouter, defineOpenRoute } from './routes.ts'
 import type { Route } from './routes.ts'
+import { createScreens } from './screens.ts'
 
 /** What the registry says of itself to anybody. */
 export type RegistryStatus = () => { peerId: string; members: number; online: number }
 
-export type AppDeps = Desks & {
-  config: RegistryConfig['http']
-  operator: Operator
-  trust: Pick<Trust, 'list'>
-  status: RegistryStatus
-  clock: () => number
-  log: Log
-}
+export type AppDeps = Desks &
+  FederationDeps & {
+    config: RegistryConfig['http']
+    operator: Operator
+    status: RegistryStatus
+    transparency: Pick<Transparency, 'kept' | 'status'>
+    clock: () => number
+    log: Log
+  }
 
-/** The registry's HTTP interface: the operator's office as a JSON API. */
+/** The registry's HTTP interface: the operator's office as a JSON API, and the screens that use it. */
 export function createApp(deps: AppDeps): RequestListener {
-  const { config, status, sessions, audit, log } = deps
+  const { config, status, sessions, audit, clock, log } = deps
   const app = new Koa<State>()
   app.on('error', (error: unknown) => log.debug({ code: codeOf(error) }, 'answer ended early'))
   app.use(securityHeaders(config.secureCookie))
   app.use(createErrors(log))
   app.use(createHostCheck(config.allowedHosts))
+  app.use(createScreens(config.screensDir, clock))
+  app.use(logFiles(deps.transparency))
   app.use(open(status))
   app.use(createAuthentication(sessions, config))
   app.use(createApiRouter(routesOf(deps), audit).routes() as Middleware<State>)
@@ -64,6 +72,8 @@ export function routesOf(deps: AppDeps): Route[] {
     ...organizationRoutes(deps),
     ...restrictionRoutes(deps),
     ...administrationRoutes(deps),
+    ...transparencyRoutes(deps),
+    ...federationRoutes(deps),
   ]
   const description: Route = defineOpenRoute({
     method: 'get',

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
 import { FullName } from '#protocol/fields/full-name.ts'
-import { OrganizationOid } from '#protocol/ids.ts'
+import { OrganizationOid, Ulid } from '#protocol/ids.ts'
 import { AccountRole, UsedTwice } from '../../accounts.ts'
 import type { Accounts } from '../../accounts.ts'
 import type { Audit } from '../../audit.ts'
@@ -13,6 +13,8 @@ import type { CookieConfig, HttpContext } from '../authentication.ts'
 import { defineOpenRoute, defineRoute, type Route } from '../routes.ts'
 
 const Person = z.strictObject({
+  /** As histories name her. */
+  account: Ulid,
   login: z.string(),
   name: FullName,
   roles: z.array(AccountRole),
@@ -21,6 +23,8 @@ const Person = z.strictObject({
   expiresAt: z.int(),
   /** The policy of the trust list. */
   secondFactor: z.enum(['required', 'optional']),
+  /** In how many working days a form should be decided. */
+  reviewDays: z.int(),
 })
 
 const SignIn = z.strictObject({
@@ -40,16 +44,26 @@ export function sessionRoutes(deps: {
   accounts: Accounts
   audit: Audit
   notices: Notices
-  cookie: CookieConfig
+  cookie: CookieConfig & { reviewDays: number }
   clock: () => number
   needsSecondFactor: () => boolean
 }): Route[] {
   const { sessions, notices, cookie, needsSecondFactor } = deps
   const personOf = ({ account, amr, expiresAt }: SessionUser): z.infer<typeof Person> => {
-    const { login, name, roles, organization } = account
+    const { id, login, name, roles, organization } = account
     const secondFactor = needsSecondFactor() ? 'required' : 'optional'
     const whose = organization === undefined ? {} : { organization }
-    return { login, name, roles, ...whose, amr, expiresAt, secondFactor }
+    return {
+      account: id,
+      login,
+      name,
+      roles,
+      ...whose,
+      amr,
+      expiresAt,
+      secondFactor,
+      reviewDays: cookie.reviewDays,
+    }
   }
   return [
     defineOpenRoute({

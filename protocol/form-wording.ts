@@ -1,4 +1,4 @@
-import { confirmation } from '#protocol/fields/signature.ts'
+import { confirmation } from './fields/signature.ts'
 
 /** The words of the order's appendices, as they are printed. «PACS Proxy» is spelt in one way; № 2 has its preposition. */
 
