@@ -6,8 +6,10 @@ import { errorCodes } from './errors.ts'
 import { FullName } from './fields/full-name.ts'
 import { OrganizationOid, Sha256, SopUid, StudyUid, Ulid, UserId } from './ids.ts'
 import { IndexItem } from './index-log.ts'
+import { transparencyLimits } from './limits.ts'
 import { ManifestPage } from './manifest.ts'
 import { RestrictionRecord } from './restriction.ts'
+import { Submission } from './transparency/entries.ts'
 
 export const PROTOCOL_VERSION = 1
 export const CONTROL_PROTOCOL = '/cami/control/1'
@@ -62,6 +64,10 @@ export type AccessRequestRecord = z.infer<typeof AccessRequestRecord>
 
 const devices = z.strictObject({ devices: z.array(DeviceRecord).max(1000) })
 const restrictions = z.strictObject({ restrictions: z.array(RestrictionRecord).max(100) })
+
+/** A signed note of the transparency log. */
+const note = z.string().max(transparencyLimits.noteBytes)
+const checkpoints = z.strictObject({ newest: note, witnessed: note.exactOptional() })
 
 /** Requests and their answers. Who may call what stands in protocol/README.md. */
 export const methods = {
@@ -119,6 +125,31 @@ export const methods = {
     params: z.strictObject({ after: z.record(OrganizationOid, z.int().min(0)) }),
     result: none,
   },
+  // the transparency log
+  /** The newest checkpoint, and the newest that enough witnesses have signed. */
+  'log.checkpoint': { params: none, result: checkpoints },
+  /** Entries from number `from` on, canonical JSON, as many as fit. */
+  'log.entries': {
+    params: z.strictObject({ from: z.int().min(0) }),
+    result: z.strictObject({ entries: z.array(z.string()).max(256) }),
+  },
+  /** RFC 6962 §2.1.2, hexadecimal. */
+  'log.proof': {
+    params: z.strictObject({ first: z.int().min(0), second: z.int().min(0) }),
+    result: z.strictObject({ proof: z.array(Sha256).max(128) }),
+  },
+  /** A checkpoint with the caller's cosignature. */
+  'log.cosign': { params: z.strictObject({ checkpoint: note }), result: none },
+  /** What the caller has to say of itself. */
+  'log.submit': {
+    params: z.strictObject({ entries: z.array(Submission).min(1).max(256) }),
+    result: none,
+  },
+  /** Between nodes: the checkpoint that each was shown last; two that disagree are evidence. */
+  'log.compare': {
+    params: z.strictObject({ checkpoint: note }),
+    result: z.strictObject({ checkpoint: note.exactOptional() }),
+  },
   // node → holder; each request carries its own single-use assertion
   'manifest.get': {
     params: z.strictObject({ assertion: z.string(), study: StudyUid }),
@@ -148,6 +179,8 @@ export const events = {
   grants: z.strictObject({ grants: z.array(GrantState).max(1000) }),
   devices,
   restrictions,
+  /** The log has grown, or has been witnessed. */
+  log: checkpoints,
   index: z.strictObject({ items: z.array(IndexItem).min(1).max(64) }),
 } as const
 export type EventName = keyof typeof events

@@ -63,6 +63,10 @@ export const errorCodes = [
   'log_fork',
   'log_foreign',
   'log_malformed',
+  /** Two things that a transparency log signed cannot both be true. */
+  'log_inconsistent',
+  /** Too few witnesses, or too long ago. */
+  'log_unwitnessed',
   'manifest_mismatch',
   'chunk_mismatch',
   'digest_mismatch',

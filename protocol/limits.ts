@@ -493,4 +493,23 @@ export const transparencyLimits = {
   entryBytes: 64 * KiB - 1,
   noteBytes: 64 * KiB,
   noteSignaturesMax: 64,
+  witnessesMax: 60,
+  /** What one answer carries, and what one message may submit. */
+  batchBytes: 192 * KiB,
+  batchEntriesMax: 256,
+  submitMax: 256,
+  /** Entries that a mirror takes in one go before it lets others have a turn. */
+  advanceEntriesMax: 100_000,
+  /** A cosignature of this age is fresh; an older one will do until the grant sets are stale. */
+  freshMs: 1 * hour,
+  /** Changes that come together are told once. */
+  announceDelayMs: 100,
+  /** How far an entry's time may be ahead of its reader's. */
+  aheadMs: 5 * minute,
+  auditHeadIntervalMs: 1 * hour,
+  manifestsPendingMax: 10_000,
+  /** Peers that are asked for their view of the log after each change. */
+  gossipPeers: 3,
+  /** A view that somebody else was shown and we are not: how long the registry may take to show it. */
+  withheldMs: 2 * minute,
 } as const

@@ -5,8 +5,15 @@ import { AUTHORITY, FEDERATION, Kid, PublicJwk, Seconds, Sha256 } from './ids.ts
 import { verifyToken } from './jws.ts'
 import type { TokenKind, Verified } from './jws.ts'
 import { checkPublicKey, thumbprint } from './keys.ts'
-import { tokenLimits } from './limits.ts'
+import { tokenLimits, transparencyLimits } from './limits.ts'
 import { checkLifetime, checkValidity, isWithin } from './times.ts'
+
+/** The transparency log and its witnesses, as verifier keys of C2SP signed notes (`name+id+key`). */
+export const LogTrust = z.strictObject({
+  key: z.string().max(300),
+  witnesses: z.array(z.string().max(300)).max(transparencyLimits.witnessesMax),
+})
+export type LogTrust = z.infer<typeof LogTrust>
 
 export const Policy = z.strictObject({
   secondFactor: z.enum(['required', 'optional']),
@@ -34,6 +41,8 @@ export const TrustList = z.strictObject({
   /** The registry's own libp2p identity. */
   registry: z.strictObject({ jwk: PublicJwk }),
   policy: Policy,
+  /** Absent while there is no log; without it the policy cannot require one. */
+  log: LogTrust.exactOptional(),
 })
 export type TrustList = z.infer<typeof TrustList>
 
@@ -59,6 +68,9 @@ export async function verifyTrustList(
   const isNamedRight = claims.issuers.every(({ kid }, at) => kid === kids[at])
   if (!isNamedRight || new Set(kids).size !== kids.length) {
     throw new ProtocolError('token_malformed', 'issuing keys are not named by their thumbprints')
+  }
+  if (claims.policy.transparency === 'required' && claims.log === undefined) {
+    throw new ProtocolError('token_malformed', 'a log is required and none is named')
   }
   if (kids.includes(authority)) {
     throw new ProtocolError('token_malformed', 'the authority signs trust lists and nothing else')

@@ -4,6 +4,7 @@ import { oidOf, PublicJwk } from '#protocol/ids.ts'
 import type { Kid, OrganizationOid, PeerIdString } from '#protocol/ids.ts'
 import { thumbprint } from '#protocol/keys.ts'
 import type { Store } from './store/store.ts'
+import type { Journal } from './transparency/journal.ts'
 import type { Trust } from './trust.ts'
 
 /** An organization of the federation, by its newest credential. */
@@ -34,10 +35,10 @@ export type Credentials = {
 
 const rowsPerPage = 500
 
-type Deps = { store: Store; trust: Trust; clock: () => number }
+type Deps = { store: Store; journal: Journal; trust: Trust; clock: () => number }
 
 export async function openCredentials(deps: Deps): Promise<Credentials> {
-  const { store, clock } = deps
+  const { store, journal, clock } = deps
   const current = new Map<OrganizationOid, Organization>()
   const keys = await readKeys(store)
   for (const { value } of await store.list('credential/', { limit: 1000 })) {
@@ -66,10 +67,13 @@ export async function openCredentials(deps: Deps): Promise<Credentials> {
       if (before !== undefined && before.issuedAt > issuedAt) {
         throw new ProtocolError('conflict', 'a later credential is published already')
       }
-      await store.write([
-        { put: `credential/${oid}`, value: credential },
-        { put: `key/${oid}/${kid}`, value: JSON.stringify(jwk) },
-      ])
+      await journal.write(
+        [{ kind: 'credential', token: credential }],
+        [
+          { put: `credential/${oid}`, value: credential },
+          { put: `key/${oid}/${kid}`, value: JSON.stringify(jwk) },
+        ],
+      )
       current.set(oid, organization)
       keys.set(`${oid}/${kid}`, jwk)
       return organization

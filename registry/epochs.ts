@@ -1,6 +1,7 @@
 import type { EventParams } from '#protocol/control.ts'
 import { epochKind } from '#protocol/epoch.ts'
 import type { Beat, Epoch } from '#protocol/epoch.ts'
+import { ProtocolError } from '#protocol/errors.ts'
 import { REGISTRY, urnOf } from '#protocol/ids.ts'
 import type { OrganizationOid, Sha256 } from '#protocol/ids.ts'
 import { decodeToken, tokenDigest } from '#protocol/jws.ts'
@@ -8,6 +9,7 @@ import type { Signer } from '#protocol/jws.ts'
 import { isListed, readGrants, removalOf } from './grant-rows.ts'
 import type { GrantRow } from './grant-rows.ts'
 import type { Store, Write } from './store/store.ts'
+import type { Journal, LogHead, NewEntry } from './transparency/journal.ts'
 import type { Trust } from './trust.ts'
 import { createTurns, secondsOf } from './turns.ts'
 import type { Withdrawals } from './withdrawals.ts'
@@ -26,7 +28,12 @@ export type Epochs = {
   renew(holder: OrganizationOid): Promise<void>
 }
 /** Runs in the holder's turn: reads what stands and says what to write and whose grant tokens the holder must get. */
-export type Change = () => Promise<{ writes: Write[]; changed: GrantRow[] }>
+export type Change = () => Promise<{
+  writes: Write[]
+  changed: GrantRow[]
+  /** For the transparency log. */
+  entries?: NewEntry[]
+}>
 export const noChange: Change = () => Promise.resolve({ writes: [], changed: [] })
 
 type Issued = { token: string; claims: Epoch; digest: Sha256 }
@@ -35,6 +42,7 @@ const keptEpochs = 16
 
 type Deps = {
   store: Store
+  journal: Journal
   signer: Signer
   trust: Trust
   withdrawals: Withdrawals
@@ -53,14 +61,17 @@ export function createEpochs(deps: Deps): Epochs {
     return issued
   }
   const issue = async (holder: OrganizationOid, change: Change): Promise<Issued> => {
-    const { writes, changed } = await change()
+    const { writes, changed, entries = [] } = await change()
     const rows = await grantsAfter(store, holder, changed)
-    const claims = claimsOf(deps, { holder, rows, before: await newest(holder) })
-    const issued = await sign(signer, claims)
-    await store.write([
-      ...writes,
-      ...(await rotation(store, holder, issued, { rows, now: clock() })),
-    ])
+    const before = await newest(holder)
+    const made: Issued[] = []
+    await deps.journal.write([...entries, ...expiries(rows, clock())], async (log) => {
+      const issued = await sign(signer, claimsOf(deps, { holder, rows, before, log }))
+      made.push(issued)
+      return [...writes, ...(await rotation(store, holder, issued, { rows, now: clock() }))]
+    })
+    const [issued] = made
+    if (issued === undefined) throw new ProtocolError('internal', 'no epoch was made')
     known.set(holder, issued)
     const grants = changed.filter((row) => row.active).map((row) => row.token)
     deps.announce(holder, { epoch: issued.token, grants })
@@ -130,7 +141,12 @@ async function sign(signer: Signer, claims: Epoch): Promise<Issued> {
 
 function claimsOf(
   { trust, withdrawals, clock }: Deps,
-  what: { holder: OrganizationOid; rows: readonly GrantRow[]; before: Issued | undefined },
+  what: {
+    holder: OrganizationOid
+    rows: readonly GrantRow[]
+    before: Issued | undefined
+    log: LogHead | undefined
+  },
 ): Epoch {
   const iat = secondsOf(clock())
   return {
@@ -141,10 +157,16 @@ function claimsOf(
       .filter((row) => isListed(row, clock()))
       .map(({ jti, ver, digest, active }) => [jti, ver, digest, active ? 'active' : 'revoked']),
     ...outOf(withdrawals),
+    ...(what.log !== undefined && { log: what.log }),
     iat,
     exp: iat + trust.list().policy.staleAfterHours * 3600,
   }
 }
+
+const expiries = (rows: readonly GrantRow[], now: number): NewEntry[] =>
+  rows
+    .filter((row) => !isListed(row, now))
+    .map(({ jti }): NewEntry => ({ kind: 'grant-end', jti, by: 'expiry' }))
 
 /** The new epoch in, old ones and grants that have run out out. */
 async function rotation(

@@ -56,7 +56,8 @@ export function createGrants(deps: Deps): Grants {
           throw new ProtocolError('too_large', 'too many grants')
         }
         row = await countersign(deps, request, token)
-        return { writes: writesOf(row), changed: [row] }
+        const entries = [{ kind: 'grant', token: row.token } as const]
+        return { writes: writesOf(row), changed: [row], entries }
       })
       if (row === undefined) throw new ProtocolError('internal', 'no grant was made')
       await isAdmitted?.()
@@ -71,7 +72,12 @@ export function createGrants(deps: Deps): Grants {
       }
       if (!grant.active) return
       const ended = { ...grant, active: false }
-      const change = { writes: writesOf(ended), changed: [ended] }
+      const side = by === grant.holder ? 'holder' : 'grantee'
+      const change = {
+        writes: writesOf(ended),
+        changed: [ended],
+        entries: [{ kind: 'grant-end', jti, by: by === undefined ? 'operator' : side } as const],
+      }
       await epochs.bump(grant.holder, () => Promise.resolve(change))
       deps.announce(ended.grantee, { grant: ended.token, active: false })
       await deps.onEnded?.(jti)

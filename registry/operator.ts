@@ -6,6 +6,7 @@ import { noChange } from './epochs.ts'
 import type { Epochs } from './epochs.ts'
 import type { Grants } from './grants.ts'
 import type { Log } from './log.ts'
+import type { Journal } from './transparency/journal.ts'
 import type { Trust } from './trust.ts'
 import type { Withdrawals, Withdrawn } from './withdrawals.ts'
 
@@ -20,6 +21,7 @@ export type Operator = {
 }
 
 export type OperatorParts = {
+  journal: Journal
   trust: Trust
   credentials: Credentials
   withdrawals: Withdrawals
@@ -38,7 +40,7 @@ export function createOperator(
     log: Log
   },
 ): Operator {
-  const { trust, credentials, withdrawals, directory, epochs, grants } = parts
+  const { journal, trust, credentials, withdrawals, directory, epochs, grants } = parts
   const { host, isAllowed, userLeft, log } = given
   const withdraw = async (what: Withdrawn, off: boolean): Promise<void> => {
     if (!(await withdrawals.set(what, off))) return
@@ -53,6 +55,7 @@ export function createOperator(
     },
     async publishTrustList(trustList) {
       await trust.replace(trustList)
+      await journal.write([{ kind: 'trust-list', token: trustList }], [])
       directory.tellAll('trust', { trustList })
     },
     async suspend(oid, off = true) {

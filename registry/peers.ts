@@ -13,6 +13,8 @@ import type { Followers } from './followers.ts'
 import type { Grants } from './grants.ts'
 import type { IndexLog } from './index-log.ts'
 import type { Restrictions } from './restrictions.ts'
+import { createLogHandlers } from './transparency/handlers.ts'
+import type { Transparency } from './transparency/transparency.ts'
 import type { Trust } from './trust.ts'
 import type { Withdrawals } from './withdrawals.ts'
 
@@ -26,6 +28,7 @@ const grantBytes = streamLimits.controlFrameBytes / 4
  * names its caller, so no node can write another's rows or read another's grants.
  */
 type Deps = {
+  transparency: Transparency
   trust: Trust
   credentials: Credentials
   withdrawals: Withdrawals
@@ -46,6 +49,7 @@ export function createPeerHandlers(deps: Deps): Handlers {
   const caller = (peer: PeerIdString): Organization => callerOf(deps, peer)
   return {
     ...formHandlers(deps, caller),
+    ...createLogHandlers(deps.transparency, caller),
     async hello({ addresses }, { peer }) {
       known(deps, peer)
       await directory.arrived(peer, addresses)

@@ -28,6 +28,8 @@ import type { Operator, OperatorParts } from './operator.ts'
 import { createPeerHandlers } from './peers.ts'
 import { openLevelStore } from './store/level-store.ts'
 import type { Store } from './store/store.ts'
+import { openTransparency } from './transparency/transparency.ts'
+import type { Transparency } from './transparency/transparency.ts'
 import { createTrust } from './trust.ts'
 import type { Trust } from './trust.ts'
 import { secondsOf } from './turns.ts'
@@ -59,7 +61,15 @@ export async function createRegistry(
   const { trust } = identity
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
   const store = stack.use(await openLevelStore(path.join(config.dataDir, 'registry')))
-  const credentials = await openCredentials({ store, trust, clock })
+  const { authority, logKeyFile } = config
+  const transparency = stack.use(
+    await openTransparency({ logKeyFile, authority, store, trust, clock, log }),
+  )
+  const { journal } = transparency
+  await journal.write([{ kind: 'trust-list', token: trust.token() }], []).catch((err: unknown) => {
+    log.warn({ code: codeOf(err) }, 'the trust list is not taken into the log')
+  })
+  const credentials = await openCredentials({ store, journal, trust, clock })
   for (const file of config.credentials) await publishFile(credentials, file, log)
 
   const desks = await openDesks({
@@ -80,11 +90,14 @@ export async function createRegistry(
     stack,
     identity,
     store,
+    transparency,
     credentials,
     desks,
     connectionOf,
   })
   const { directory, withdrawals } = parts
+  await transparency.catchUp(parts)
+  transparency.onChange((checkpoints) => directory.tellAll('log', checkpoints))
   const isAllowed = createGate({ credentials, withdrawals, restrictions: desks.restrictions })
   host = stack.use(await openHost({ config, identity, parts, desks, isAllowed, clock }))
   const running = host
@@ -93,7 +106,8 @@ export async function createRegistry(
   await resumeDesks(desks)
   const { peerId } = running
   const status = () => {
-    return { peerId, members: credentials.all().length, online: directory.online().length }
+    const members = credentials.all().length
+    return { peerId, members, online: directory.online().length }
   }
   const app = createApp({ ...parts, ...desks, config: config.http, operator, status, clock, log })
   const http = stack.use(await listenHttp(config.http, app))
@@ -115,16 +129,19 @@ async function openParts(given: {
   stack: AsyncDisposableStack
   identity: Awaited<ReturnType<typeof readIdentity>>
   store: Store
+  transparency: Transparency
   credentials: Credentials
   desks: Desks
   connectionOf: (peer: PeerIdString) => Connection | undefined
 }) {
-  const { config, deps, stack, identity, store, credentials, desks, connectionOf } = given
+  const { config, deps, stack, identity, store, transparency, credentials, desks } = given
+  const { connectionOf } = given
+  const { journal } = transparency
   const { clock, log } = deps
   const { signer, trust } = identity
-  const withdrawals = await openWithdrawals(store, config.suspended)
+  const withdrawals = await openWithdrawals({ store, journal }, config.suspended)
   const directory = stack.use(await openDirectory({ store, credentials, connectionOf }))
-  const signing = { store, signer, clock }
+  const signing = { store, journal, signer, clock }
   const epochs = createEpochs({
     ...signing,
     trust,
@@ -150,7 +167,18 @@ async function openParts(given: {
     },
   })
   const followers = createFollowers({ indexLog, grants, credentials, withdrawals, clock, log })
-  return { trust, credentials, withdrawals, directory, epochs, grants, indexLog, followers }
+  return {
+    trust,
+    journal,
+    transparency,
+    credentials,
+    withdrawals,
+    directory,
+    epochs,
+    grants,
+    indexLog,
+    followers,
+  }
 }
 
 /** Where nodes come in. */

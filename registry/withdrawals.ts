@@ -1,5 +1,6 @@
 import type { Kid, OrganizationOid, UserId } from '#protocol/ids.ts'
 import type { Store, Write } from './store/store.ts'
+import type { Journal, NewEntry } from './transparency/journal.ts'
 
 /** Who is out for the time being; every holder's epoch says so. */
 export type Withdrawals = {
@@ -20,7 +21,7 @@ const withdrawalsMax = 3000
 
 /** `suspended`: by the configuration, and for as long as they stand there. */
 export async function openWithdrawals(
-  store: Store,
+  { store, journal }: { store: Store; journal: Journal },
   suspended: readonly OrganizationOid[],
 ): Promise<Withdrawals> {
   const rows = await store.list('off/', { limit: withdrawalsMax })
@@ -40,12 +41,20 @@ export async function openWithdrawals(
       const key = keyOf(what)
       if (off.has(key) === isOff) return false
       const write: Write = isOff ? { put: key, value: 'off' } : { del: key }
-      await store.write([write])
+      await journal.write(entryOf(what, isOff || configured.includes(key)), [write])
       if (isOff) off.add(key)
       else off.delete(key)
       return true
     },
   }
+}
+
+/** Who has been dismissed is in the sets of grants alone: the log names no people. */
+function entryOf(what: Withdrawn, isOff: boolean): NewEntry[] {
+  if ('kid' in what) return isOff ? [{ kind: 'key-revocation', kid: what.kid }] : []
+  if (!('organization' in what)) return []
+  const { organization: org } = what
+  return [{ kind: 'suspension', org, state: isOff ? 'imposed' : 'lifted' }]
 }
 
 function keyOf(what: Withdrawn): string {

@@ -18,7 +18,11 @@ const levelsPerTile = 8
 
 export type Tile = { level: number; index: number; width: number }
 /** A tile, or the bundle of entries under a tile of level 0. */
-export type TileName = Omit<Tile, 'level'> & { level: number | 'entries' }
+export type TileName = {
+  level: number | 'entries'
+  index: number
+  width: number
+}
 
 /** `tile/1/x001/234[.p/7]`; entries of the log itself: `tile/entries/x001/234`. */
 export function tilePath({ level, index, width }: TileName): string {

@@ -1,0 +1,190 @@
+import { z } from 'zod'
+import { verifyCredential } from '../credential.ts'
+import { ProtocolError } from '../errors.ts'
+import { verifyGrant } from '../grant.ts'
+import { Kid, OrganizationOid, oidOf, PublicJwk, Seconds, Sha256, Ulid } from '../ids.ts'
+import { thumbprint } from '../keys.ts'
+import { nextTrustState, TrustList, verifyTrustList } from '../trust-list.ts'
+import type { LogEntry } from './entries.ts'
+
+/** The number of an entry, which says which of two things came first. */
+const entryNumber = z.int().min(0)
+
+/** What the entries so far amount to. Plain data, so that whoever follows the log can keep it. */
+export const LogState = z.strictObject({
+  /** Entries replayed. */
+  size: z.int().min(0),
+  at: Seconds,
+  trust: z.strictObject({ digest: Sha256, claims: TrustList }).exactOptional(),
+  /** Every key that an organization has or had. */
+  keys: z.record(Kid, z.strictObject({ org: OrganizationOid, jwk: PublicJwk })),
+  credentials: z.record(
+    OrganizationOid,
+    z.strictObject({ kid: Kid, iat: Seconds, digest: Sha256, entry: entryNumber }),
+  ),
+  revoked: z.record(Kid, entryNumber),
+  suspended: z.record(OrganizationOid, entryNumber),
+  grants: z.record(
+    Ulid,
+    z.strictObject({
+      ver: z.int().min(1),
+      holder: OrganizationOid,
+      grantee: OrganizationOid,
+      exp: Seconds,
+      digest: Sha256,
+      ended: entryNumber.exactOptional(),
+    }),
+  ),
+  heads: z.record(OrganizationOid, z.strictObject({ seq: z.int().min(1), digest: Sha256 })),
+})
+export type LogState = z.infer<typeof LogState>
+
+export const emptyState: LogState = {
+  size: 0,
+  at: 0,
+  keys: {},
+  credentials: {},
+  revoked: {},
+  suspended: {},
+  grants: {},
+  heads: {},
+}
+
+type Entry<K extends LogEntry['kind']> = Extract<LogEntry, { kind: K }>
+type Change = Partial<LogState>
+type Rules = {
+  [K in LogEntry['kind']]: (
+    state: LogState,
+    entry: Entry<K>,
+    authority: Kid,
+  ) => Change | Promise<Change>
+}
+
+/**
+ * Takes one entry more, or throws why it may not stand there: the registry orders what others signed and cannot give
+ * access by itself. Everything is judged as of the entry's own time, so that an old log verifies for ever.
+ */
+export async function replay(state: LogState, entry: LogEntry, authority: Kid): Promise<LogState> {
+  if (entry.at < state.at) refuse('an entry is older than the one before it')
+  const rule = rules[entry.kind] as (s: LogState, e: LogEntry, a: Kid) => Change | Promise<Change>
+  const change = await rule(state, entry, authority)
+  return { ...state, ...change, size: state.size + 1, at: entry.at }
+}
+
+/** The kinds that say who may do what: the part of the log that every node keeps whole. */
+export const isOfAccess = ({ kind }: LogEntry): boolean =>
+  kind !== 'audit-head' && kind !== 'manifest'
+
+const rules: Rules = {
+  async 'trust-list'(state, { token, at }, authority) {
+    const verified = await verifyTrustList(token, { authority, now: at * 1000 })
+    const { claims, digest } = verified
+    const before = state.trust
+    const mark = before && { ver: before.claims.ver, digest: before.digest }
+    const next = nextTrustState(mark, verified)
+    if (next !== 'accept') refuse('a trust list that does not follow the one before it')
+    const isNext = before !== undefined && claims.ver === before.claims.ver + 1
+    if (isNext && claims.prev !== undefined && claims.prev !== before.digest) {
+      refuse('a trust list that names another predecessor')
+    }
+    return { trust: { claims, digest } }
+  },
+  async credential(state, { token, at }) {
+    const { claims, digest } = await verifyCredential(token, {
+      trust: trustOf(state),
+      now: at * 1000,
+    })
+    const org = oidOf(claims.sub)
+    const { jwk } = claims.cnf
+    const kid = await thumbprint(jwk)
+    const before = state.credentials[org]
+    if (state.revoked[kid] !== undefined) refuse('a credential of a revoked key')
+    const owner = state.keys[kid]?.org
+    if (owner !== undefined && owner !== org) refuse('a key of another organization')
+    if (before !== undefined && claims.iat < before.iat) refuse('an older credential')
+    if (before?.digest === digest) refuse('a credential that is logged already')
+    return {
+      keys: { ...state.keys, [kid]: { org, jwk } },
+      credentials: {
+        ...state.credentials,
+        [org]: { kid, iat: claims.iat, digest, entry: state.size },
+      },
+    }
+  },
+  'key-revocation'(state, { kid }) {
+    if (state.revoked[kid] !== undefined) refuse('a key that is revoked already')
+    return { revoked: { ...state.revoked, [kid]: state.size } }
+  },
+  suspension(state, { org, state: what }) {
+    const isSuspended = state.suspended[org] !== undefined
+    if (what === 'imposed') {
+      if (isSuspended) refuse('an organization that is suspended already')
+      return { suspended: { ...state.suspended, [org]: state.size } }
+    }
+    if (!isSuspended) refuse('only what is suspended can be lifted')
+    const { [org]: _, ...suspended } = state.suspended
+    return { suspended }
+  },
+  async grant(state, { token, at }) {
+    const { grant, request } = await verifyGrant(token, {
+      trust: trustOf(state),
+      now: at * 1000,
+      holderKeyOf: (kid, holder) => keyOf(state, kid, holder),
+    })
+    const { jti, ver, holder, sub, exp } = grant.claims
+    const grantee = oidOf(sub)
+    const known = request.claims.sub_kid.every((kid) => keyOf(state, kid, grantee) !== undefined)
+    if (!known) refuse('a grant to a key that is not the grantee’s')
+    if (at >= exp) refuse('a grant that has run out')
+    const before = state.grants[jti]
+    if (before !== undefined && (before.ver >= ver || before.holder !== oidOf(holder))) {
+      refuse('a grant whose number and version exist')
+    }
+    const row = { ver, holder: oidOf(holder), grantee, exp, digest: grant.digest }
+    return { grants: { ...state.grants, [jti]: row } }
+  },
+  'grant-end'(state, { jti, by, at }) {
+    const grant = state.grants[jti]
+    if (grant === undefined || grant.ended !== undefined) refuse('no such grant is in force')
+    if (by === 'expiry' && at < grant.exp) refuse('a grant that has not run out')
+    return { grants: { ...state.grants, [jti]: { ...grant, ended: state.size } } }
+  },
+  'audit-head'(state, { org, seq, digest }) {
+    const before = state.heads[org]
+    if (before !== undefined && seq <= before.seq) refuse('an audit that went backwards')
+    return { heads: { ...state.heads, [org]: { seq, digest } } }
+  },
+  manifest: () => ({}),
+}
+
+function trustOf({ trust }: LogState): TrustList {
+  return trust?.claims ?? refuse('no trust list before it')
+}
+
+const keyOf = (state: LogState, kid: Kid, org: OrganizationOid): PublicJwk | undefined =>
+  state.revoked[kid] === undefined && state.keys[kid]?.org === org ? state.keys[kid].jwk : undefined
+
+/** Whose doing an entry is said to be, where somebody else could have made it up. */
+export function subjectsOf(state: LogState, entry: LogEntry): OrganizationOid[] {
+  switch (entry.kind) {
+    case 'credential':
+    case 'trust-list':
+    case 'manifest':
+    case 'grant':
+      return []
+    case 'key-revocation': {
+      const org = state.keys[entry.kid]?.org
+      return org === undefined ? [] : [org]
+    }
+    case 'grant-end': {
+      const grant = state.grants[entry.jti]
+      return grant === undefined ? [] : [grant.holder, grant.grantee]
+    }
+    default:
+      return [entry.org]
+  }
+}
+
+function refuse(why: string): never {
+  throw new ProtocolError('conflict', why)
+}
