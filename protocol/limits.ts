@@ -312,6 +312,8 @@ export const storageLimits = {
   catalogCacheMax: 1024,
   /** Names whose folded form and sound are remembered. */
   foldedNamesMax: 4096,
+  /** Rows of studies that are kept parsed: a few KiB each. */
+  studyRowsKeptMax: 16_384,
   /** Keys that a search reads at a time. */
   searchPageKeys: 1000,
   searchPageBytes: 256 * KiB,
@@ -442,6 +444,8 @@ export const dicomwebLimits = {
   framesPerRequest: 1024,
   /** Images whose frames' places are remembered. */
   framesCached: 64,
+  /** RFC 2046 allows 70; Orthanc writes 73. */
+  boundaryChars: 200,
   /** Of one part of a multipart body. */
   partHeaderBytes: 8 * KiB,
   partsMax: 10_000,

@@ -102,6 +102,19 @@ test('one file may come without parts', async () => {
   assert.deepEqual([status, stored], [200, ['1.1.1.1']])
 })
 
+test('a boundary may be as long as Orthanc writes it, but not without end', async () => {
+  await using web = await openDicomweb()
+  for (const [length, expected] of [
+    [73, 200],
+    [201, 400],
+  ] as const) {
+    const boundary = 'e'.repeat(length)
+    const body = new Uint8Array(multipartBody([file('1.1.1.1')], boundary))
+    const type = `multipart/related; type="application/dicom"; boundary=${boundary}`
+    assert.equal((await post(web, body, { type })).status, expected)
+  }
+})
+
 test('bodies that are no instances are refused as a whole', async () => {
   await using web = await openDicomweb()
   for (const [body, type, expected] of [

@@ -1,5 +1,5 @@
 import { ProtocolError } from '#protocol/errors.ts'
-import { httpLimits } from '#protocol/limits.ts'
+import { dicomwebLimits, httpLimits } from '#protocol/limits.ts'
 import type { Doors } from '../access/doors.ts'
 import type { Context } from './answer.ts'
 import { parseMediaType } from './media-types.ts'
@@ -77,7 +77,7 @@ function openBody(ctx: Context): Body {
     )
   }
   const boundary = parameters.get('boundary') ?? ''
-  if (boundary === '' || boundary.length > 70) {
+  if (boundary === '' || boundary.length > dicomwebLimits.boundaryChars) {
     throw new ProtocolError('bad_request', 'the boundary is missing')
   }
   return { form, parts: readParts(body, boundary) }

@@ -29,6 +29,9 @@ const ciphers = [
   'ECDHE-RSA-AES128-GCM-SHA256',
 ].join(':')
 
+/** What is negotiated, and nothing else. */
+export const tlsProfile = { ...versions, ciphers, honorCipherOrder: true } as const
+
 /** What the node shows, and whose certificates it takes (PEM). */
 export type TlsIdentity = { cert: string; key: string; ca?: string }
 
@@ -52,9 +55,7 @@ async function readPem(file: string): Promise<string> {
 }
 
 const contextOf = ({ cert, key, ca }: TlsIdentity): SecureContextOptions => ({
-  ...versions,
-  ciphers,
-  honorCipherOrder: true,
+  ...tlsProfile,
   cert,
   key,
   ...(ca !== undefined && { ca }),
