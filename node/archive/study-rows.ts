@@ -283,7 +283,18 @@ function viewAgain(before: StudyRow | undefined, base: StudyRow): StudyRow | und
 }
 
 /** Keys by which a study is found: as one in a list, by its patient, and by what must be corrected. */
-function pointersOf(row: StudyRow): string[] {
+function pointersOf(row: StudyRow): readonly string[] {
+  const known = pointers.get(row)
+  if (known !== undefined) return known
+  const made = makePointers(row)
+  pointers.set(row, made)
+  return made
+}
+
+/** A row comes twice: as what it is now, and before the next instance as what it was. */
+const pointers = new WeakMap<StudyRow, readonly string[]>()
+
+function makePointers(row: StudyRow): string[] {
   const patients = patientsOf(row).map((patient) => keys.patientStudyKey(patient, row.study))
   const attention = needsCorrection(row) ? [keys.attentionKey(row.study)] : []
   return isVisible(row) ? [...searchKeysOf(row), ...patients, ...attention] : patients
