@@ -11,16 +11,18 @@ import path from 'node:path'
 /** Which areas each area may import. An area is a top-level folder, or a folder inside node and registry. */
 const mayImport: Record<string, readonly string[]> = {
   protocol: ['protocol'],
+  pixels: ['pixels'],
   'protocol/transport': ['protocol', 'protocol/transport'],
   certs: ['certs', 'protocol'],
-  viewer: ['viewer', 'protocol'],
-  'node/dicom': ['node/dicom', 'node', 'protocol'],
+  viewer: ['viewer', 'pixels', 'protocol'],
+  'node/dicom': ['node/dicom', 'pixels', 'node', 'protocol'],
   'node/archive': ['node/archive', 'node/dicom', 'node', 'protocol'],
   'node/dimse': ['node/dimse', 'node/archive', 'node/dicom', 'node/store', 'node', 'protocol'],
   'node/dicomweb': [
     'node/dicomweb',
     'node/archive',
     'node/dicom',
+    'pixels',
     'node/access',
     'node',
     'protocol',
@@ -106,7 +108,17 @@ const homes: Record<string, readonly string[]> = {
   preact: ['viewer'],
 }
 
-const topFolders = ['.ci', 'protocol', 'node', 'registry', 'viewer', 'certs', 'simulations', 'docs']
+const topFolders = [
+  '.ci',
+  'pixels',
+  'protocol',
+  'node',
+  'registry',
+  'viewer',
+  'certs',
+  'simulations',
+  'docs',
+]
 
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
   encoding: 'utf8',
@@ -132,7 +144,8 @@ function importsOf(file: string): string[] {
 }
 
 function fileOf(specifier: string, from: string): string | undefined {
-  if (specifier.startsWith('#protocol/')) return `protocol/${specifier.slice('#protocol/'.length)}`
+  const own = /^#((?:pixels|protocol)\/.*)$/.exec(specifier)?.[1]
+  if (own !== undefined) return own
   return specifier.startsWith('.')
     ? path.posix.join(path.posix.dirname(from), specifier)
     : undefined

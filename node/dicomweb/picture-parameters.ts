@@ -1,7 +1,7 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { pixelLimits } from '#protocol/limits.ts'
-import type { Voi, WindowFunction } from '../dicom/render/lut.ts'
-import type { PixelFormat } from '../dicom/codecs/pixel-format.ts'
+import type { Voi, WindowFunction } from '#pixels/grey.ts'
+import type { PixelFormat } from '#pixels/pixel-format.ts'
 import { type View, type Viewport, viewOf } from '../dicom/render/picture.ts'
 
 /** How a picture is wished for (PS3.18 §8.3.5). */

@@ -5,6 +5,7 @@ import type { Plugin } from 'vite'
 
 const included = [
   'viewer',
+  'pixels',
   'protocol',
   'package.json',
   'package-lock.json',

@@ -1,5 +1,6 @@
 import { type Index, View } from 'dwv'
-import { type Grey, greyLevel, greyTable, pixelOf } from '../imaging/lut.ts'
+import { greyTable, pixelOf } from '../imaging/lut.ts'
+import { type Grey, greyLevel } from '#pixels/grey.ts'
 import { StreamImage } from './stream-image.ts'
 
 /**

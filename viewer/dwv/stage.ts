@@ -1,5 +1,5 @@
 import { App, AppOptions, Index, type LayerGroup, ViewConfig, type ViewLayer } from 'dwv'
-import type { Samples } from '../imaging/bits.ts'
+import type { Samples } from '#pixels/bits.ts'
 import type { Stack } from '../imaging/stacks.ts'
 import { type Camera, createCamera, type Place } from './camera.ts'
 import { installFastView } from './fast-view.ts'

@@ -8,8 +8,8 @@ import {
   Spacing,
   WindowLevel,
 } from 'dwv'
-import type { Samples } from '../imaging/bits.ts'
-import type { Voi } from '../imaging/lut.ts'
+import type { Samples } from '#pixels/bits.ts'
+import type { Voi } from '#pixels/grey.ts'
 import { shownFormat } from '../imaging/pixel-format.ts'
 import type { Stack } from '../imaging/stacks.ts'
 

@@ -1,7 +1,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
-import { applyPalette, interleave, narrow, ybr422ToRgb, ybrToRgb } from './colour.ts'
+import { applyPalette, interleave, narrow, ybr422ToRgb, ybrToRgb } from '#pixels/colour.ts'
 import { paletteOf } from './palette.ts'
 
 test('grey stays grey and the primaries come out as they are', () => {

@@ -1,10 +1,25 @@
-import { interleave, narrow, ybr422ToRgb, ybrToRgb, applyPalette, type Palette } from './colour.ts'
-import { maskStored, rangeOf, type Samples, samplesOf, swapBytes, unpackBits } from './bits.ts'
-import { type PixelFormat, shownFormat } from './pixel-format.ts'
-import { decodeRle } from './rle.ts'
-import { withColourMarker } from './jpeg/colour-marker.ts'
-import { decodeDct } from './jpeg/dct-image.ts'
-import { withRoomBeforeEnd } from './jpeg/lossless-tail.ts'
+import {
+  interleave,
+  narrow,
+  ybr422ToRgb,
+  ybrToRgb,
+  applyPalette,
+  type Palette,
+} from '#pixels/colour.ts'
+import {
+  maskStored,
+  rangeOf,
+  type Samples,
+  samplesOf,
+  swapBytes,
+  unpackBits,
+} from '#pixels/bits.ts'
+import { shownFormat } from './pixel-format.ts'
+import type { PixelFormat } from '#pixels/pixel-format.ts'
+import { decodeRle } from '#pixels/rle.ts'
+import { withColourMarker } from '#pixels/jpeg/colour-marker.ts'
+import { decodeDct } from '#pixels/jpeg/dct-image.ts'
+import { withRoomBeforeEnd } from '#pixels/jpeg/lossless-tail.ts'
 
 /** One frame to decode, as it came over the wire. */
 export type DecodeJob = {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { inflateRawSync } from 'node:zlib'
 import path from 'node:path'
-import type { PixelFormat } from './pixel-format.ts'
+import type { PixelFormat } from '#pixels/pixel-format.ts'
 
 /** A small reader of image files for tests of the decoders: the top level, the pixel format and the frames. */
 export type ImageFile = {

@@ -1,19 +1,8 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
-import {
-  brightness,
-  type Grey,
-  greyLevel,
-  greyTable,
-  lookUp,
-  modalityValue,
-  pixelOf,
-  rescaleOf,
-  tablesOf,
-  tableValues,
-  windowsOf,
-} from './lut.ts'
+import { greyTable, pixelOf, rescaleOf, tablesOf, tableValues, windowsOf } from './lut.ts'
+import { brightness, type Grey, greyLevel, lookUp, modalityValue } from '#pixels/grey.ts'
 
 const plain = { rescale: { slope: 1, intercept: 0 } }
 const linear = (center: number, width: number) =>

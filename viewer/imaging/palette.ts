@@ -1,5 +1,5 @@
 import { type Attributes, numbersOf } from '../api/dicom-json.ts'
-import type { Palette } from './colour.ts'
+import type { Palette } from '#pixels/colour.ts'
 import { tableValues } from './lut.ts'
 
 /** The Palette Color Look-up Tables of an image (PS3.3 C.7.9), brought to 8 bits. */

@@ -1,14 +1,4 @@
-/** What a decoder needs to know of the frame it gets: the Image Pixel Module (PS3.3 C.7.6.3). */
-export type PixelFormat = {
-  rows: number
-  columns: number
-  samples: number
-  bitsAllocated: number
-  bitsStored: number
-  signed: boolean
-  planar: boolean
-  photometric: string
-}
+import type { PixelFormat } from '#pixels/pixel-format.ts'
 
 /** How a decoded frame lies in memory: grey samples as stored, or colour as 8-bit RGB by pixel. */
 export type ShownFormat = { samples: 1 | 3; bitsAllocated: 8 | 16 | 32; signed: boolean }

@@ -1,6 +1,6 @@
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals'
 import type { FrameState } from './next-slice.ts'
-import type { Voi, Window } from './lut.ts'
+import type { Voi, Window } from '#pixels/grey.ts'
 import type { StackSession } from './stack-session.ts'
 import { middleOf } from './thumbnails.ts'
 import { draggedWindow, firstChoice, voiOf, type WindowChoice, windowOf } from './windowing.ts'

@@ -1,5 +1,5 @@
 import { type Attributes, itemOf, numberOf, numbersOf, textOf } from '../api/dicom-json.ts'
-import type { Palette } from './colour.ts'
+import type { Palette } from '#pixels/colour.ts'
 import {
   distinctOffsets,
   type Gaps,
@@ -10,19 +10,11 @@ import {
   type Vector,
   vectorFrom,
 } from './geometry.ts'
-import {
-  type LookUp,
-  type Modality,
-  type NamedWindow,
-  rescaleOf,
-  tablesOf,
-  type WindowFunction,
-  windowFunctionOf,
-  windowsOf,
-} from './lut.ts'
+import { type NamedWindow, rescaleOf, tablesOf, windowFunctionOf, windowsOf } from './lut.ts'
+import type { LookUp, Modality, WindowFunction } from '#pixels/grey.ts'
 import { kindOf, type ObjectKind } from './object-kind.ts'
 import { paletteOf } from './palette.ts'
-import type { PixelFormat } from './pixel-format.ts'
+import type { PixelFormat } from '#pixels/pixel-format.ts'
 
 /**
  * From the metadata of a series to what a reader scrolls. A series may mix sizes, directions and runs; a stack has one

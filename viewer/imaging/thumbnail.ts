@@ -1,5 +1,5 @@
-import type { Samples } from './bits.ts'
-import { greyLevel, type Voi } from './lut.ts'
+import type { Samples } from '#pixels/bits.ts'
+import { greyLevel, type Voi } from '#pixels/grey.ts'
 import { shownFormat } from './pixel-format.ts'
 import type { Stack } from './stacks.ts'
 

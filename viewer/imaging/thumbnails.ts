@@ -1,5 +1,5 @@
 import { type ReadonlySignal, signal } from '@preact/signals'
-import type { Samples } from './bits.ts'
+import type { Samples } from '#pixels/bits.ts'
 import { frameLength } from './pixel-format.ts'
 import type { StackSession, StackSessionDeps } from './stack-session.ts'
 import type { Stack } from './stacks.ts'

@@ -1,5 +1,5 @@
-import type { Voi, Window } from './lut.ts'
-import { modalityValue } from './lut.ts'
+import type { Voi, Window } from '#pixels/grey.ts'
+import { modalityValue } from '#pixels/grey.ts'
 import type { Stack } from './stacks.ts'
 
 /** What the reader chose: the file's own window, a table of the file, the whole range, or a window of her own. */

@@ -1,5 +1,5 @@
 import { effect, type Signal } from '@preact/signals'
-import { modalityValue } from '../imaging/lut.ts'
+import { modalityValue } from '#pixels/grey.ts'
 import { frameLength, shownFormat } from '../imaging/pixel-format.ts'
 import type { Reader } from '../imaging/reader.ts'
 import type { Place } from '../dwv/camera.ts'

@@ -1,12 +1,20 @@
 import { inflateRawSync } from 'node:zlib'
 import { codestreamSize } from './codestream.ts'
-import { interleave, narrow, ybr422ToRgb, ybrToRgb, applyPalette, type Palette } from './colour.ts'
-import { withColourMarker } from './jpeg/colour-marker.ts'
-import { decodeDct } from './jpeg/dct-image.ts'
-import { withRoomBeforeEnd } from './jpeg/lossless-tail.ts'
-import { frameBytes, type PixelFormat } from './pixel-format.ts'
-import { decodeRle } from './rle.ts'
-import { maskStored, type Samples, samplesOf, swapBytes, unpackBits } from './samples.ts'
+import {
+  interleave,
+  narrow,
+  ybr422ToRgb,
+  ybrToRgb,
+  applyPalette,
+  type Palette,
+} from '#pixels/colour.ts'
+import { withColourMarker } from '#pixels/jpeg/colour-marker.ts'
+import { decodeDct } from '#pixels/jpeg/dct-image.ts'
+import { withRoomBeforeEnd } from '#pixels/jpeg/lossless-tail.ts'
+import { frameBytes } from './pixel-format.ts'
+import type { PixelFormat } from '#pixels/pixel-format.ts'
+import { decodeRle } from '#pixels/rle.ts'
+import { maskStored, type Samples, samplesOf, swapBytes, unpackBits } from '#pixels/bits.ts'
 
 /** One frame as it is stored. */
 export type StoredFrame = {

@@ -1,6 +1,6 @@
 import type { Codecs } from './decode.ts'
-import type { PixelFormat } from './pixel-format.ts'
-import { maskStored, samplesOf } from './samples.ts'
+import type { PixelFormat } from '#pixels/pixel-format.ts'
+import { maskStored, samplesOf } from '#pixels/bits.ts'
 
 /** What can be written as HTJ2K: whole bytes, grey or three colours. */
 export const isEncodable = ({ bitsAllocated, samples }: PixelFormat): boolean =>

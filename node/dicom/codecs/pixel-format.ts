@@ -1,17 +1,6 @@
+import type { PixelFormat } from '#pixels/pixel-format.ts'
 import type { DicomJson } from '../dicom-json.ts'
 import { pixelLayout } from '../pixel-facts.ts'
-
-/** What a decoder needs to know of the frame it gets: the Image Pixel Module (PS3.3 §C.7.6.3). */
-export type PixelFormat = {
-  rows: number
-  columns: number
-  samples: number
-  bitsAllocated: number
-  bitsStored: number
-  signed: boolean
-  planar: boolean
-  photometric: string
-}
 
 /** Nothing when the attributes describe no image of whole numbers. */
 export function pixelFormat(attributes: DicomJson): PixelFormat | undefined {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pixelLimits } from '#protocol/limits.ts'
-import type { PixelFormat } from '../codecs/pixel-format.ts'
+import type { PixelFormat } from '#pixels/pixel-format.ts'
 import { corpusFile, noCorpus } from '../data-set.fixture.ts'
 import { readPart10File } from '../part10.ts'
 import type { PixelJob } from './jobs.ts'

@@ -1,7 +1,7 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { pixelLimits } from '#protocol/limits.ts'
 import type { StoredFrame } from '../codecs/decode.ts'
-import type { PixelFormat } from '../codecs/pixel-format.ts'
+import type { PixelFormat } from '#pixels/pixel-format.ts'
 import type { RandomAccess } from '../data-set.ts'
 import type { Frames } from '../frames.ts'
 

@@ -1,4 +1,4 @@
-import type { Palette } from '../codecs/colour.ts'
+import type { Palette } from '#pixels/colour.ts'
 import type { DicomJson } from '../dicom-json.ts'
 import { numbersOf } from './attributes.ts'
 import { tableValues } from './lut.ts'

@@ -1,8 +1,8 @@
 import { encode as encodePng } from 'fast-png'
 import jpeg from 'jpeg-js'
-import type { PixelFormat } from '../codecs/pixel-format.ts'
-import { rangeOf, type Samples } from '../codecs/samples.ts'
-import { brightness, type Modality, modalityValue, type Voi } from './lut.ts'
+import type { PixelFormat } from '#pixels/pixel-format.ts'
+import { rangeOf, type Samples } from '#pixels/bits.ts'
+import { brightness, type Modality, modalityValue, type Voi } from '#pixels/grey.ts'
 import type { Presentation } from './presentation.ts'
 
 export type PictureType = 'image/jpeg' | 'image/png'

@@ -1,8 +1,10 @@
-import type { Palette } from '../codecs/colour.ts'
-import { type PixelFormat, pixelFormat } from '../codecs/pixel-format.ts'
+import type { Palette } from '#pixels/colour.ts'
+import { pixelFormat } from '../codecs/pixel-format.ts'
+import type { PixelFormat } from '#pixels/pixel-format.ts'
 import type { DicomJson, DicomJsonElement } from '../dicom-json.ts'
 import { itemOf } from './attributes.ts'
-import { type Modality, rescaleOf, tablesOf, type Voi, windowFunctionOf, windowsOf } from './lut.ts'
+import { rescaleOf, tablesOf, windowFunctionOf, windowsOf } from './lut.ts'
+import type { Modality, Voi } from '#pixels/grey.ts'
 import { paletteOf } from './palette.ts'
 
 /** How one frame is to be shown; without `voi` the whole range of its values. */
