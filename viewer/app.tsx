@@ -3,15 +3,18 @@ import { ErrorBoundary, lazy, LocationProvider, Route, Router } from 'preact-iso
 import { useEffect, useErrorBoundary } from 'preact/hooks'
 import type { ComponentChildren } from 'preact'
 import { currentSession } from './api/session.ts'
+import { hasStudies } from './desk/sections.ts'
 import { LoginPage } from './pages/login.tsx'
 import { StudiesPage } from './pages/studies.tsx'
-import { AppContext, useTranslation } from './parts/app-context.ts'
+import { AppContext, useApp, useTranslation } from './parts/app-context.ts'
 import { type AppState, errorText } from './parts/app-state.ts'
 import { Message } from './parts/message.tsx'
 import { useRegion } from './parts/use-region.ts'
 import { useState } from 'preact/hooks'
 
 const StudyPage = lazy(() => import('./pages/study.tsx').then((module) => module.StudyPage))
+
+const DeskPage = lazy(() => import('./pages/desk.tsx').then((module) => module.DeskPage))
 
 export function App({ state }: { state: AppState }) {
   useSignalEffect(() => {
@@ -60,11 +63,15 @@ function Gate({ state }: { state: AppState }) {
 
 function Pages() {
   useRegion()
+  const session = useApp().session.value
+  // An administrator sees no images (vocabulary.md, section 3), so she begins with her own work.
+  const isReader = typeof session !== 'object' || hasStudies(session.user.roles)
   return (
     <ErrorBoundary>
       <Router>
         <Route path="/study/:uid" component={StudyPage} />
-        <Route default component={StudiesPage} />
+        <Route path="/desk/:rest*" component={DeskPage} />
+        <Route default component={isReader ? StudiesPage : DeskPage} />
       </Router>
     </ErrorBoundary>
   )

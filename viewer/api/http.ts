@@ -20,7 +20,7 @@ export const unreachable = 'unreachable'
 const timeoutMs = 30_000
 
 export type Request = {
-  method?: 'GET' | 'POST' | 'DELETE'
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   json?: unknown
   accept?: string
   signal?: AbortSignal | undefined

@@ -2,7 +2,7 @@ import { ApiError, request, requestJson } from './http.ts'
 
 /** Who is signed in at this node. */
 export type Session = {
-  user: { login: string; name: string; roles: string[]; position: string }
+  user: { id: string; login: string; name: string; roles: string[]; position: string }
   organization: { oid: string; name: string }
   demo: boolean
 }

@@ -33,6 +33,8 @@ export const en: Dictionary = {
   retry: 'Try again',
 
   studies: 'Studies',
+  desk: 'Archive work',
+  mend: 'Data and corrections',
   scope: 'Whose studies',
   scopeOwn: 'My organization',
   scopeRegion: 'Region',

@@ -41,8 +41,7 @@ export function createTranslation(language: Language): Translation {
   const clock = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' })
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'always' })
 
-  const t: Translation['t'] = (key, values = {}) =>
-    dictionary[key].replaceAll(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
+  const t: Translation['t'] = (key, values) => filled(dictionary[key], values)
   const number: Translation['number'] = (value, digits = 0) =>
     new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value)
   const count: Translation['count'] = (what, n) =>
@@ -78,6 +77,10 @@ export function createTranslation(language: Language): Translation {
     },
   }
 }
+
+/** A text with its `{values}` put in. */
+export const filled = (text: string, values: Record<string, string | number> = {}): string =>
+  text.replaceAll(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
 
 function dayOf(dicomDate: string): Date | undefined {
   const match = /^(\d{4})(\d{2})(\d{2})$/.exec(dicomDate)

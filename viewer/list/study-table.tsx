@@ -1,7 +1,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import type { Study } from '../api/studies.ts'
+import { correctors, isAllowed, studyDeskAddress } from '../desk/sections.ts'
 import { useApp, useTranslation } from '../parts/app-context.ts'
+import { Icon } from '../parts/icons.tsx'
 import { sexText } from '../parts/sex-text.ts'
 import { type HolderState, holderOf } from './holder.ts'
 import { rowAfter } from './row-keys.ts'
@@ -17,6 +19,9 @@ export function StudyTable({ studies, scope, organization }: StudyTableProps) {
   const state = useApp()
   const { t } = useTranslation()
   const { route } = useLocation()
+  const session = state.session.value
+  const mayCorrect =
+    scope === 'own' && typeof session === 'object' && isAllowed(correctors, session.user.roles)
   const body = useRef<HTMLTableSectionElement>(null)
   const remembered = studies.findIndex(({ uid }) => uid === state.lastStudy.value)
   const [current, setCurrent] = useState(Math.max(remembered, 0))
@@ -36,7 +41,7 @@ export function StudyTable({ studies, scope, organization }: StudyTableProps) {
     route(studyAddress(uid))
   }
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return
+    if (event.ctrlKey || event.metaKey || event.altKey || isInMend(event)) return
     const study = studies[at]
     if (event.key === 'Enter' && study !== undefined) {
       event.preventDefault()
@@ -51,17 +56,7 @@ export function StudyTable({ studies, scope, organization }: StudyTableProps) {
 
   return (
     <table class={`studies ${scope}`} aria-label={t('studies')}>
-      <thead>
-        <tr>
-          <th>{t('columnPatient')}</th>
-          <th>{t('columnBirthDate')}</th>
-          <th>{t('columnDate')}</th>
-          <th>{t('columnModality')}</th>
-          <th>{t('columnDescription')}</th>
-          <th class="right">{t('columnCount')}</th>
-          {scope === 'region' && <th>{t('columnHolder')}</th>}
-        </tr>
-      </thead>
+      <TableHead scope={scope} mayCorrect={mayCorrect} />
       <tbody ref={body} onKeyDown={onKeyDown}>
         {studies.map((study, row) => (
           <StudyRow
@@ -71,6 +66,7 @@ export function StudyTable({ studies, scope, organization }: StudyTableProps) {
             holder={
               scope === 'region' ? holderOf(study, organization, state.region.value) : undefined
             }
+            mayCorrect={mayCorrect}
             isLast={study.uid === state.lastStudy.value}
             onFocus={() => setCurrent(row)}
             onOpen={() => open(study)}
@@ -81,18 +77,39 @@ export function StudyTable({ studies, scope, organization }: StudyTableProps) {
   )
 }
 
+type HeadProps = { scope: 'own' | 'region'; mayCorrect: boolean }
+
+function TableHead({ scope, mayCorrect }: HeadProps) {
+  const { t } = useTranslation()
+  return (
+    <thead>
+      <tr>
+        <th>{t('columnPatient')}</th>
+        <th>{t('columnBirthDate')}</th>
+        <th>{t('columnDate')}</th>
+        <th>{t('columnModality')}</th>
+        <th>{t('columnDescription')}</th>
+        <th class="right">{t('columnCount')}</th>
+        {scope === 'region' && <th>{t('columnHolder')}</th>}
+        {mayCorrect && <th class="mend" aria-label={t('mend')} />}
+      </tr>
+    </thead>
+  )
+}
+
 export const studyAddress = (uid: string): string => `/study/${uid}`
 
 type RowProps = {
   study: Study
   tabIndex: number
   holder: HolderState | undefined
+  mayCorrect: boolean
   isLast: boolean
   onFocus: () => void
   onOpen: () => void
 }
 
-function StudyRow({ study, tabIndex, holder, isLast, onFocus, onOpen }: RowProps) {
+function StudyRow({ study, tabIndex, holder, mayCorrect, isLast, onFocus, onOpen }: RowProps) {
   const { t, date, time, count, age } = useTranslation()
   const { patient } = study
   const isForeign = holder !== undefined && !holder.isOwn
@@ -104,6 +121,8 @@ function StudyRow({ study, tabIndex, holder, isLast, onFocus, onOpen }: RowProps
       class={[isForeign ? 'foreign' : '', isLast ? 'last' : ''].join(' ').trim() || undefined}
       onFocus={onFocus}
       onClick={(event) => {
+        // The pencil is a link to another page.
+        if (isInMend(event)) return
         // A link opened in a new tab is the browser's affair.
         if (!(event.ctrlKey || event.metaKey || event.shiftKey)) onOpen()
       }}
@@ -150,7 +169,28 @@ function StudyRow({ study, tabIndex, holder, isLast, onFocus, onOpen }: RowProps
         <small>{count('series', study.series)}</small>
       </td>
       {holder !== undefined && <HolderCell holder={holder} />}
+      {mayCorrect && <MendCell study={study.uid} />}
     </tr>
+  )
+}
+
+const isInMend = ({ target }: Event): boolean =>
+  target instanceof Element && target.closest('.mend') !== null
+
+function MendCell({ study }: { study: string }) {
+  const { t } = useTranslation()
+  return (
+    <td class="mend">
+      <a
+        class="icon-button"
+        href={studyDeskAddress(study)}
+        title={t('mend')}
+        aria-label={t('mend')}
+        data-testid="mend"
+      >
+        <Icon name="pencil" size={18} />
+      </a>
+    </td>
   )
 }
 

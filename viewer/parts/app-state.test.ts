@@ -6,7 +6,7 @@ import { createTranslation } from '../i18n/i18n.ts'
 import { createAppState, errorText } from './app-state.ts'
 
 const session = (login: string): Session => ({
-  user: { login, name: login, roles: ['radiologist'], position: '' },
+  user: { id: login, login, name: login, roles: ['radiologist'], position: '' },
   organization: { oid: '1.1', name: 'ОКБ' },
   demo: true,
 })

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { signOut } from '../api/session.ts'
+import { sectionsOf } from '../desk/sections.ts'
 import { AboutButton } from './about-dialog.tsx'
 import { useApp, useTranslation } from './app-context.ts'
 import { Icon } from './icons.tsx'
@@ -32,6 +33,12 @@ export function TopBar({ children }: { children?: ComponentChildren }) {
       )}
       <div class="top-bar-end">
         {children}
+        {children === undefined && sectionsOf(user.roles).length > 0 && (
+          <a class="button quiet" href="/desk" data-testid="desk">
+            <Icon name="inbox" size={18} />
+            {t('desk')}
+          </a>
+        )}
         <LanguageSwitch />
         <AboutButton />
         <span class="user">

@@ -1,0 +1,23 @@
+import type { Language } from '../i18n/i18n.ts'
+import { accessTexts } from './texts/access.ts'
+import { correctionTexts } from './texts/correction.ts'
+import { findingTexts } from './texts/finding.ts'
+import { frameTexts } from './texts/frame.ts'
+import { intakeTexts } from './texts/intake.ts'
+import { referralTexts } from './texts/referral.ts'
+
+/** Texts of these pages, Russian and English side by side, so that none can be missing. */
+export const texts = {
+  ...frameTexts,
+  ...correctionTexts,
+  ...findingTexts,
+  ...intakeTexts,
+  ...referralTexts,
+  ...accessTexts,
+} satisfies Texts
+
+export type Texts = Record<string, readonly [ru: string, en: string]>
+export type DeskKey = keyof typeof texts
+
+export const textOf = (key: DeskKey, language: Language): string =>
+  texts[key][language === 'ru' ? 0 : 1]
