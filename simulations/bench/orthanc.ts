@@ -24,13 +24,20 @@ export function orthancName(): string {
   }
 }
 
-/** `moveTo`: a destination of C-MOVE by its AE title. */
+type OrthancOptions = {
+  /** A destination of C-MOVE by its AE title. */
+  moveTo?: { aeTitle: string; port: number }
+  dicomPort?: number
+  /** Further settings, by Orthanc's names. */
+  settings?: Readonly<Record<string, unknown>>
+}
+
 export async function startOrthanc(
   dir: string,
-  { moveTo }: { moveTo?: { aeTitle: string; port: number } } = {},
+  { moveTo, dicomPort, settings = {} }: OrthancOptions = {},
 ): Promise<Orthanc> {
   await mkdir(dir, { recursive: true })
-  const [dicom, http] = [await freePort(), await freePort()]
+  const [dicom, http] = [dicomPort ?? (await freePort()), await freePort()]
   const config = {
     Name: 'bench',
     StorageDirectory: path.join(dir, 'storage'),
@@ -46,6 +53,7 @@ export async function startOrthanc(
       DicomModalities: { destination: [moveTo.aeTitle, '127.0.0.1', moveTo.port] },
     }),
     DicomWeb: { Enable: true, Root: '/dicom-web/', EnableWado: true, WadoRoot: '/wado' },
+    ...settings,
   }
   const file = path.join(dir, 'orthanc.json')
   await writeFile(file, JSON.stringify(config))

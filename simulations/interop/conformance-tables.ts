@@ -1,0 +1,263 @@
+import { readFileSync } from 'node:fs'
+import { errorCodes, ProtocolError, type ErrorCode } from '#protocol/errors.ts'
+import * as limits from '#protocol/limits.ts'
+import { deviceServices } from '../../node/config.ts'
+import { isDecodable } from '../../node/dicom/codecs/decode.ts'
+import { keywordOf } from '../../node/dicom/dictionary.ts'
+import { indexTags } from '../../node/dicom/index-attributes.ts'
+import { htj2kLossless } from '../../node/dicom/transcode/transcode.ts'
+import { transferSyntaxes } from '../../node/dicom/transfer-syntax.ts'
+import { createDicomweb, type DicomwebDeps } from '../../node/dicomweb/router.ts'
+import { failureReason } from '../../node/dimse/commitment-data.ts'
+import { rejections } from '../../node/dimse/pdu.ts'
+import { performedStepClass } from '../../node/dimse/performed-step.ts'
+import { findModels, getModels, moveModels } from '../../node/dimse/query/models.ts'
+import { outcomeOfError, outcomeOfFailure, status, type Outcome } from '../../node/dimse/status.ts'
+import { choose, commitmentClass, isStorage, verification } from '../../node/dimse/syntaxes.ts'
+import { textEncoder } from '../../node/dimse/text-encoder.ts'
+import { tlsProfile } from '../../node/dimse/tls.ts'
+import { worklistClass } from '../../node/dimse/worklist.ts'
+import { statusOf } from '../../node/http/errors.ts'
+
+/** The tables of `docs/CONFORMANCE.md`, made from the code that does what they say. */
+export const tables: Record<string, () => string> = {
+  services: serviceTable,
+  'storage-classes': storageTable,
+  'transfer-syntaxes': syntaxTable,
+  rejections: rejectionTable,
+  'store-statuses': () => outcomeTable(outcomeOfError),
+  'service-statuses': () => outcomeTable(outcomeOfFailure),
+  statuses: () => table(['code', 'status'], codeRows(status)),
+  'commitment-failures': () =>
+    table(['code', 'Failure Reason (0008,1197)'], codeRows(failureReason)),
+  'query-keys': () => keyList(),
+  'character-sets': characterSetTable,
+  tls: tlsTable,
+  resources: resourceTable,
+  'http-statuses': httpTable,
+  'association-limits': () => limitTable(limits.dimseLimits),
+  'query-limits': () => limitTable(limits.queryLimits),
+  'service-limits': () => limitTable({ ...limits.worklistLimits, ...limits.commitmentLimits }),
+  'send-limits': () => limitTable({ ...limits.sendLimits, ...limits.queueLimits }),
+  'instance-limits': () => limitTable(limits.instanceLimits),
+  'dicomweb-limits': () => limitTable({ ...limits.dicomwebLimits, ...limits.pixelLimits }),
+  'media-limits': () => limitTable(limits.mediaLimits),
+  permissions: () => deviceServices.map((name) => `\`${name}\``).join(', '),
+}
+
+type Uid = { uid: string; kind: string; isRetired: boolean; name: string }
+
+/** SOP classes and transfer syntaxes of the standard (PS3.6 §A). */
+const uids: readonly Uid[] = readFileSync(new URL('uids.tsv', import.meta.url), 'utf8')
+  .trimEnd()
+  .split('\n')
+  .map((line) => {
+    const [uid = '', kind = '', retired, name = ''] = line.split('\t')
+    return { uid, kind, isRetired: retired !== '', name: name.replace(/ \(Retired\)$/, '') }
+  })
+const named = (uid: string): string => uids.find((one) => one.uid === uid)?.name ?? uid
+const syntaxes = uids.filter(({ kind }) => kind === 'syntax')
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+function serviceTable(): string {
+  const rows = [
+    [verification, 'C-ECHO', 'everybody who may associate'],
+    ...[...findModels.keys()].map((uid) => [uid, 'C-FIND', '`query`']),
+    ...[...moveModels.keys()].map((uid) => [uid, 'C-MOVE', '`retrieve`']),
+    ...[...getModels.keys()].map((uid) => [uid, 'C-GET', '`retrieve`']),
+    [worklistClass, 'C-FIND', '`worklist`'],
+    [performedStepClass, 'N-CREATE, N-SET', '`performed-step`'],
+    [commitmentClass, 'N-ACTION, N-EVENT-REPORT', '`commitment`'],
+  ]
+  const isService = (uid: string) => uid !== verification
+  return table(
+    ['SOP class', 'UID', 'services', 'permission', 'transfer syntaxes', 'SCU role', 'SCP role'],
+    rows.map(([uid = '', what = '', permission = '']) => {
+      const chosen = syntaxes.filter(
+        (one) => choose(uid, [one.uid], { isService }).result === 'accepted',
+      )
+      const rolesOf = () => ({ user: true, provider: true })
+      const roles = choose(uid, [chosen[0]?.uid ?? ''], { isService, rolesOf })
+      const provider = roles.result === 'accepted' && roles.roles?.provider === true
+      const names = chosen.map(({ name }) => name).join(', ')
+      return [named(uid), uid, what, permission, names, 'yes', provider ? 'yes' : 'no']
+    }),
+  )
+}
+
+function storageTable(): string {
+  const found = uids.filter(({ uid, kind }) => kind === 'class' && isStorage(uid))
+  return table(
+    ['SOP class', 'UID'],
+    found.map(({ name, uid, isRetired }) => [`${name}${isRetired ? ' (retired)' : ''}`, uid]),
+  )
+}
+
+const ctImage = '1.2.840.10008.5.1.4.1.1.2'
+
+function syntaxTable(): string {
+  const written = new Set<string>([
+    transferSyntaxes.implicitLittleEndian,
+    transferSyntaxes.explicitLittleEndian,
+    htj2kLossless,
+  ])
+  const yes = (is: boolean) => (is ? 'yes' : '–')
+  return table(
+    ['transfer syntax', 'UID', 'C-STORE', 'pixels decoded', 'written'],
+    syntaxes
+      .map(({ uid, name }) => {
+        const isTaken = choose(ctImage, [uid]).result === 'accepted'
+        return [name, uid, yes(isTaken), yes(isDecodable(uid)), yes(written.has(uid))]
+      })
+      .filter((cells) => cells.includes('yes')),
+  )
+}
+
+function rejectionTable(): string {
+  const results = ['', 'permanent', 'transient']
+  return table(
+    ['reason', 'result', 'source', 'code'],
+    Object.entries(rejections).map(([name, [result, source, reason]]) => [
+      words(name),
+      results[result] ?? '',
+      String(source),
+      String(reason),
+    ]),
+  )
+}
+
+/** What the peer is told, and of which failures. */
+function outcomeTable(outcomeOf: (error: unknown) => Outcome): string {
+  const other = outcomeOf(new ProtocolError('internal', ''))
+  const keyOf = ({ status: code, comment }: Outcome) => `${hex(code)}|${comment}`
+  const groups = new Map<string, ErrorCode[]>([[keyOf(other), []]])
+  for (const code of errorCodes) {
+    const key = keyOf(outcomeOf(new ProtocolError(code, '')))
+    groups.set(key, [...(groups.get(key) ?? []), code])
+  }
+  return table(
+    ['status', 'Error Comment (0000,0902)', 'code in logs'],
+    [...groups]
+      .map(([key, codes]) => {
+        const [code = '', comment = ''] = key.split('|')
+        const logged = key === keyOf(other) ? 'any other' : codes.join(', ')
+        return [code, comment, logged]
+      })
+      .toSorted(([one = ''], [another = '']) => (one < another ? -1 : 1)),
+  )
+}
+
+function codeRows(codes: Record<string, number>): string[][] {
+  return Object.entries(codes)
+    .toSorted(([, one], [, another]) => one - another)
+    .map(([name, code]) => [hex(code), words(name)])
+}
+
+const hex = (code: number): string => code.toString(16).toUpperCase().padStart(4, '0')
+
+const words = (name: string): string =>
+  name.replaceAll(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`)
+
+const keyList = (): string =>
+  [...indexTags]
+    .toSorted((one, another) => one - another)
+    .map((tag) => tag.toString(16).toUpperCase().padStart(8, '0'))
+    .map((tag) => `${keywordOf(tag) ?? '?'} (${tag.slice(0, 4)},${tag.slice(4)})`)
+    .join(', ')
+
+/** Defined terms of (0008,0005) (PS3.3 §C.12.1.1.2). */
+const definedTerms = [
+  ...[100, 101, 109, 110, 144, 127, 126, 138, 148, 203, 13, 166, 192].map((n) => `ISO_IR ${n}`),
+  'GB18030',
+  'GBK',
+  ...[6, 100, 101, 109, 110, 144, 127, 126, 138, 148, 203, 13, 166, 87, 159, 149, 58].map(
+    (n) => `ISO 2022 IR ${n}`,
+  ),
+]
+
+function characterSetTable(): string {
+  const isWritten = (term: string) => {
+    const declared = term.startsWith('ISO 2022') ? ['ISO 2022 IR 6', term] : [term]
+    const encoder = textEncoder(declared)
+    return encoder !== undefined && encoder.terms.includes(term)
+  }
+  const [written, others] = [
+    definedTerms.filter(isWritten),
+    definedTerms.filter((t) => !isWritten(t)),
+  ]
+  return table(
+    ['answers', 'defined terms'],
+    [
+      ['in the set that was asked in', written.join(', ')],
+      ['in ISO_IR 144, else in ISO_IR 192', others.join(', ')],
+    ],
+  )
+}
+
+function tlsTable(): string {
+  const { minVersion, maxVersion, ciphers } = tlsProfile
+  return table(
+    ['TLS', ''],
+    [
+      ['versions', `${minVersion} to ${maxVersion}`],
+      ['cipher suites', ciphers.split(':').join(', ')],
+    ],
+  )
+}
+
+function resourceTable(): string {
+  // Nothing is called while routes are made.
+  const router = createDicomweb({ doors: {}, pool: {}, deletePolicy: 'reject' } as DicomwebDeps)
+  const rows = router.stack.flatMap(({ path, methods }) =>
+    methods
+      .filter((method) => method !== 'HEAD')
+      .map((method) => [method, `\`/dicom-web${String(path).replaceAll(/[:*](\w+)/g, '{$1}')}\``]),
+  )
+  return table(['method', 'resource'], rows)
+}
+
+function httpTable(): string {
+  const groups = Map.groupBy(errorCodes, (code) => statusOf(code))
+  return table(
+    ['status', 'code in the body'],
+    [...groups]
+      .toSorted(([one], [another]) => one - another)
+      .map(([code, names]) => [String(code), names.join(', ')]),
+  )
+}
+
+function limitTable(values: Readonly<Record<string, number>>): string {
+  return table(
+    ['limit', 'value'],
+    Object.entries(values).map(([name, value]) => [`\`${name}\``, amount(name, value)]),
+  )
+}
+
+function amount(name: string, value: number): string {
+  if (/Ms(Max|Min)?$/.test(name))
+    return scaled(value, [
+      [3_600_000, 'h'],
+      [60_000, 'min'],
+      [1000, 's'],
+      [1, 'ms'],
+    ])
+  if (/[bB]ytes/.test(name)) {
+    return scaled(value, [
+      [1024 ** 3, 'GiB'],
+      [1024 ** 2, 'MiB'],
+      [1024, 'KiB'],
+      [1, 'B'],
+    ])
+  }
+  return value.toLocaleString('en-US')
+}
+
+/** In the greatest unit that leaves a whole number. */
+function scaled(value: number, units: readonly (readonly [number, string])[]): string {
+  const [size, unit] = units.find(([one]) => value >= one && value % one === 0) ?? [1, '']
+  return `${(value / size).toLocaleString('en-US')} ${unit}`.trim()
+}
