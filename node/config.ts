@@ -99,6 +99,8 @@ export const NodeConfig = z.strictObject({
   dataDir: z.string().min(1),
   /** Private key (JWK, mode 0600): the libp2p identity and the signing key. */
   keyFile: z.string().min(1),
+  /** Private key (JWK, mode 0600) with which this node witnesses the transparency log, if the trust list names it. */
+  witnessKeyFile: z.string().min(1).exactOptional(),
   /** The organization's credential, issued by the operator. */
   credentialFile: z.string().min(1),
   /** The trust list, signed by the authority whose fingerprint is pinned here. */

@@ -22,6 +22,8 @@ import { createPeers } from './access/peers.ts'
 import { createQualityDoors } from './access/quality-doors.ts'
 import { createReception } from './access/reception.ts'
 import { createRegistryLink, type RegistryLink } from './access/registry-link.ts'
+import { createGossip } from './access/transparency-gossip.ts'
+import { openSubmissions } from './access/transparency-submissions.ts'
 import { seedAccounts } from './access/seed.ts'
 import { createSessions } from './access/sessions.ts'
 import { createAccessRequests } from './access/access-requests.ts'
@@ -111,6 +113,9 @@ async function readIdentity(config: NodeConfig) {
   return {
     key,
     signer: await createSigner(key),
+    ...(config.witnessKeyFile !== undefined && {
+      witnessKey: await readPrivateKey(config.witnessKeyFile),
+    }),
     credential: await readToken(config.credentialFile),
     trustList: await readToken(config.trustListFile),
   }
@@ -170,6 +175,9 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   const { signer, key } = identity
   const { archive, audit } = kept
   const self = config.organization.oid
+  const { records } = kept
+  const auditHead = audit.head
+  const submissions = await openSubmissions({ auditHead, records, clock, log })
   const federation = await openFederation({
     ...identity,
     ...deps,
@@ -177,6 +185,7 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
     authority: config.authority,
     records: kept.records,
     dir: path.join(config.dataDir, 'federation'),
+    hasSubmitted: submissions.hasSubmitted,
     audit,
   })
   const replica = stack.use(await openReplica({ dir: path.join(config.dataDir, 'replica'), log }))
@@ -191,18 +200,27 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
     onGap: () => link?.refollow(),
   })
   const gate = createPeerGate({ federation, archive, audit, self, log })
-  const holder = createHolder({ archive, gate, signer, self, clock, log })
+  const holder = createHolder({
+    archive,
+    gate,
+    signer,
+    self,
+    clock,
+    log,
+    onManifest: submissions.manifest,
+  })
   // The host calls the link, and the link dials through the host.
   let link: RegistryLink | undefined
   let host: Host | undefined
   const peers = createPeers({ federation, host: () => host })
+  const gossip = createGossip({ federation, connect: peers.connect, random, log })
   host = stack.use(
     await createHost({
       ...peers.greeting,
       key,
       clock,
       listen: config.peer.listen,
-      handlers: { ...peers.greeting.handlers, ...holder.handlers },
+      handlers: { ...peers.greeting.handlers, ...holder.handlers, ...gossip.handlers },
       onFetch: holder.onFetch,
       onEvent: (peer, event, params) => link?.onEvent(peer, event, params),
       onDisconnect: (peer) => link?.onDisconnect(peer),
@@ -213,7 +231,11 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
     devices: (found: readonly DeviceRecord[]) => takeDevices(kept.devices, found, log),
     restrictions: kept.restrictions.take,
   }
-  const linked = { host, registry, federation, publisher, follower, orders, random, log }
+  const minutely: typeof submissions.submit = async (request) => {
+    await gossip.ask()
+    await submissions.submit(request)
+  }
+  const linked = { host, registry, federation, publisher, follower, orders, minutely, random, log }
   link = stack.use(createRegistryLink(linked))
   const decide = createFetchedDecision({ self, selfKid: signer.kid, federation })
   const decideFetched = createDecider(replica, decide)

@@ -502,8 +502,6 @@ export const transparencyLimits = {
   batchBytes: 192 * KiB,
   batchEntriesMax: 256,
   submitMax: 256,
-  /** Entries that a mirror takes in one go before it lets others have a turn. */
-  advanceEntriesMax: 100_000,
   /** A cosignature of this age is fresh; an older one will do until the grant sets are stale. */
   freshMs: 1 * hour,
   /** Changes that come together are told once. */

@@ -28,6 +28,8 @@ export type AuditLog = AsyncDisposable & {
   verify(): Promise<{ ok: true; count: number } | { ok: false; at: number }>
   /** Number of the newest record on the disk. */
   count(): number
+  /** The newest record and the chain's digest there. */
+  head(): ChainHead
   /** What opening found wrong, if anything; it is also the subject of a record. */
   readonly damage: Damage | undefined
 }
@@ -58,6 +60,7 @@ export async function openAuditLog(
       ),
     verify: () => verify(dir, writer.durable(), writer.promised()),
     count: () => writer.durable().seq,
+    head: () => writer.promised(),
     damage: writer.damage,
     [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
   }

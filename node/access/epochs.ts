@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { epochFacts, nextEpochState, verifyBeat, verifyEpoch } from '#protocol/epoch.ts'
@@ -10,6 +10,7 @@ import type { Verified } from '#protocol/jws.ts'
 import type { TrustList } from '#protocol/trust-list.ts'
 import type { Log } from '../log.ts'
 import type { Records } from '../store/records.ts'
+import { readMark, writeMark } from './mark-file.ts'
 
 /** What this node believes of its own grant set, and since when nobody has confirmed it. */
 export type Epochs = {
@@ -28,6 +29,8 @@ type Deps = {
   records: Pick<Records, 'get' | 'write' | 'list' | 'put'>
   dir: string
   log: Log
+  /** Throws when the transparency log does not bear an epoch out, or nobody witnesses it any more. */
+  checkLog?: { epoch(claims: Epoch): Promise<void>; beat(): void }
   /** The registry has signed two things that cannot both be true. */
   onEvidence: () => Promise<void>
 }
@@ -49,7 +52,7 @@ export async function openEpochs(deps: Deps): Promise<Epochs> {
   const file = path.join(deps.dir, 'epoch-high-water.json')
   await mkdir(deps.dir, { recursive: true, mode: 0o700 })
   let current = await readNewest(deps, expected())
-  let mark = higher(await readMark(file), current)
+  let mark = higher(await readMark<EpochMark>(file, Mark), current)
   let isFrozen = (await records.get('epoch-evidence', 'first')) !== undefined
   if (isFrozen) log.error('evidence against the registry is kept: newer epochs are not accepted')
 
@@ -75,6 +78,7 @@ export async function openEpochs(deps: Deps): Promise<Epochs> {
       if (next !== 'accept' && next !== 'same') {
         throw new ProtocolError(next, 'not a successor of the epoch in force')
       }
+      await deps.checkLog?.epoch(verified.claims)
       // The same number with the same content is taken too: the file may know it while the database does not.
       if (next === 'same' && isCurrent()) return 'same'
       const { epoch, iat } = verified.claims
@@ -99,6 +103,7 @@ export async function openEpochs(deps: Deps): Promise<Epochs> {
       }
       if (claims.sha256 !== current.verified.digest) return await freeze(current.token, token)
       if (claims.iat <= current.freshAtSeconds) return 'accept'
+      deps.checkLog?.beat()
       await records.put('epoch-beat', 'newest', token)
       current = { ...current, freshAtSeconds: claims.iat }
       return 'accept'
@@ -139,42 +144,4 @@ async function keysBefore(records: Pick<Records, 'list'>, epoch: number): Promis
   const keys: string[] = []
   for await (const { key } of records.list('epoch')) if (key < keyOf(epoch)) keys.push(key)
   return keys.slice(0, Math.max(0, keys.length - keptEpochs))
-}
-
-async function readMark(file: string): Promise<EpochMark | undefined> {
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-  try {
-    return Mark.parse(JSON.parse(text))
-  } catch (cause) {
-    throw new ProtocolError(
-      'storage_corrupt',
-      `${file} is damaged: restore it, or remove it after making sure that the records are not from an old copy`,
-      { cause },
-    )
-  }
-}
-
-/** On disk under its final name, or not at all. */
-async function writeMark(file: string, mark: EpochMark): Promise<void> {
-  const draft = `${file}.new`
-  const handle = await open(draft, 'w', 0o600)
-  try {
-    await handle.writeFile(`${JSON.stringify(mark)}\n`)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(draft, file)
-  const folder = await open(path.dirname(file), 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }

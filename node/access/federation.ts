@@ -8,8 +8,8 @@ import type {
 import type { EpochFacts } from '#protocol/epoch.ts'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { GrantFacts } from '#protocol/grant.ts'
-import { PublicJwk } from '#protocol/ids.ts'
-import type { Kid, OrganizationOid, PeerIdString } from '#protocol/ids.ts'
+import type { PublicJwk } from '#protocol/ids.ts'
+import type { Kid, OrganizationOid, PeerIdString, PrivateJwk } from '#protocol/ids.ts'
 import type { Signer } from '#protocol/jws.ts'
 import { peerIdOf } from '#protocol/keys.ts'
 import { tokenLimits } from '#protocol/limits.ts'
@@ -25,6 +25,8 @@ import type { ReceivedGrant } from './grants.ts'
 import { openMembers } from './members.ts'
 import type { Member } from './members.ts'
 import { createTurns } from '../store/turns.ts'
+import { openOwnKeys } from './own-keys.ts'
+import { openTransparency, type Transparency, type TransparencyStatus } from './transparency.ts'
 import { openTrust } from './trust.ts'
 
 export type { Member } from './members.ts'
@@ -34,6 +36,7 @@ export type FederationChange = 'trust' | 'directory' | 'epoch' | 'grants' | 'reg
 
 export type FederationStatus = {
   registry: { reachable: boolean; since: number }
+  transparency: TransparencyStatus
   holders: { oid: OrganizationOid; name: string; reachable: boolean; ageMs: number }[]
 }
 
@@ -76,12 +79,16 @@ export type Federation = {
   /** Not before the clock, nor before what the registry has signed. */
   now(): number
   onChange(listener: (change: FederationChange) => void): () => void
+  /** The registry’s log as it was shown here. */
+  readonly transparency: Transparency
   /** For the link to the registry. */
   readonly intake: Intake
 }
 
 export type Intake = {
   registry(access: RegistryAccess | undefined): void
+  /** The registry’s log; an epoch that waited for its witnesses is asked for again. */
+  log(checkpoints: EventParams<'log'>): Promise<void>
   trust(token: string): Promise<void>
   directory(members: readonly DirectoryEntry[]): Promise<void>
   epoch(params: EventParams<'epoch'> | Result<'epoch.get'>): Promise<void>
@@ -104,6 +111,10 @@ export type FederationOptions = {
   dir: string
   clock: () => number
   random: (bytes: number) => Uint8Array
+  /** With which this node witnesses the transparency log. */
+  witnessKey?: PrivateJwk
+  /** Whether this node had the log say this of its audit. */
+  hasSubmitted?: (seq: number, digest: string) => boolean
   log: Log
   audit?: { append(entry: AuditEntry): Promise<unknown> }
 }
@@ -117,8 +128,24 @@ export async function openFederation(options: FederationOptions): Promise<Federa
   const common = { self, trust: trust.list, now, records, log }
   const ownKeys = await openOwnKeys(records, signer)
   const members = await openMembers(common)
+  const opened: { grants?: State['grants'] } = {}
+  const transparency = await openTransparency({
+    ...options,
+    trust: trust.list,
+    now,
+    own: {
+      self,
+      credential: options.credential,
+      hasGiven: (jti) => opened.grants?.hasGiven(jti) === true,
+      hasEnded: (jti) => opened.grants?.ended().has(jti) === true,
+      hasSubmitted: options.hasSubmitted ?? (() => false),
+    },
+    onAlarm: (what) =>
+      auditRegistry(options, { event: 'security-alert', outcome: 'failure', ...what }),
+  })
   const epochs = await openEpochs({
     ...common,
+    checkLog: { epoch: transparency.checkEpoch, beat: transparency.checkWitnessed },
     dir: options.dir,
     onEvidence: () =>
       auditRegistry(options, {
@@ -128,7 +155,7 @@ export async function openFederation(options: FederationOptions): Promise<Federa
       }),
   })
   ratchet.at = epochs.lastIssued()
-  const kidsOff = (): ReadonlySet<Kid> => epochs.facts()?.kidsOff ?? new Set()
+  const kidsOff = (): ReadonlySet<Kid> => factsOf({ epochs, transparency })?.kidsOff ?? new Set()
   const grants = await openGrants({
     ...common,
     signer,
@@ -136,12 +163,15 @@ export async function openFederation(options: FederationOptions): Promise<Federa
     ownKeyOf: (kid, oid) => (oid === self && !kidsOff().has(kid) ? ownKeys.get(kid) : undefined),
     memberKeyOf: (kid, oid) => members.keyOf(oid, kid),
   })
-  const state: State = { options, trust, members, epochs, grants, now, ratchet, ownKeys, kidsOff }
+  opened.grants = grants
+  const known = { options, trust, members, epochs, grants, transparency }
+  const state: State = { ...known, now, ratchet, ownKeys, kidsOff }
   return compose(state)
 }
 
 type State = {
   options: FederationOptions
+  transparency: Transparency
   trust: Awaited<ReturnType<typeof openTrust>>
   members: Awaited<ReturnType<typeof openMembers>>
   epochs: Awaited<ReturnType<typeof openEpochs>>
@@ -153,13 +183,13 @@ type State = {
 }
 
 function compose(state: State): Federation {
-  const { options, trust, members, epochs, grants, now } = state
+  const { options, trust, members, grants, now } = state
   const listeners = new Set<(change: FederationChange) => void>()
   const changed = (change: FederationChange): void => {
     for (const listener of listeners) listener(change)
   }
   const link: Link = { since: options.clock() }
-  const epochFacts = (): EpochFacts | undefined => withoutEnded(epochs.facts(), grants.ended())
+  const epochFacts = (): EpochFacts | undefined => withoutEnded(factsOf(state), grants.ended())
   const heldGrants = (): ReceivedGrant[] => {
     const listed = epochFacts()?.grants
     return grants.allHeld().map((facts) => {
@@ -198,6 +228,7 @@ function compose(state: State): Federation {
       )
     },
     now,
+    transparency: state.transparency,
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -261,6 +292,12 @@ function createIntake(
         if (await grants.takeReceived(states)) changed('grants')
       }),
     report: () => report(state, link),
+    async log(checkpoints) {
+      if (trust.list().log === undefined) return
+      const isWitnessedNow = await state.transparency.take(checkpoints)
+      changed('epoch')
+      if (isWitnessedNow) await link.access?.refresh()
+    },
   }
 }
 
@@ -288,11 +325,21 @@ async function report({ grants }: State, { access }: Link): Promise<void> {
   }
 }
 
-function isAllowed({ trust, members, epochs }: State, peer: PeerIdString): boolean {
+/** The newest set of grants, without what the log says is over. */
+function factsOf({
+  epochs,
+  transparency,
+}: Pick<State, 'epochs' | 'transparency'>): EpochFacts | undefined {
+  const facts = epochs.facts()
+  return facts && transparency.restrict(facts)
+}
+
+function isAllowed(state: State, peer: PeerIdString): boolean {
+  const { trust, members } = state
   if (peer === peerIdOf(trust.list().registry.jwk)) return true
   const member = members.byPeer(peer)
   if (member === undefined) return false
-  const facts = epochs.facts()
+  const facts = factsOf(state)
   return facts?.organizationsOff.has(member.oid) !== true && facts?.kidsOff.has(member.kid) !== true
 }
 
@@ -325,30 +372,18 @@ function visibilityOf(
     .join()
 }
 
-function statusOf({ members, options }: State, link: Link): FederationStatus {
+function statusOf({ members, options, transparency }: State, link: Link): FederationStatus {
   const reachable = link.access !== undefined
   const now = options.clock()
   return {
     registry: { reachable, since: link.since },
+    transparency: transparency.status(),
     holders: members.all().map(({ oid, name, online, seenAt }) => {
       const heardAt = reachable ? seenAt : Math.min(link.since, seenAt)
       const isHere = reachable && online
       return { oid, name, reachable: isHere, ageMs: isHere ? 0 : Math.max(0, now - heardAt) }
     }),
   }
-}
-
-/** Own keys stay known: grants that an earlier key signed are this organization's own. */
-async function openOwnKeys(
-  records: FederationOptions['records'],
-  signer: Signer,
-): Promise<ReadonlyMap<Kid, PublicJwk>> {
-  const keys = new Map<Kid, PublicJwk>()
-  for await (const { key, value } of records.list('own-key')) {
-    keys.set(key as Kid, PublicJwk.parse(value))
-  }
-  if (!keys.has(signer.kid)) await records.put('own-key', signer.kid, signer.jwk)
-  return keys.set(signer.kid, signer.jwk)
 }
 
 type Audited = Pick<AuditEntry, 'event' | 'outcome' | 'detail' | 'code'>

@@ -41,6 +41,8 @@ export type Grants = {
   held(jti: string): GrantFacts | undefined
   allHeld(): GrantFacts[]
   received(): ReceivedGrant[]
+  /** Whether this node has asked for this grant. */
+  hasGiven(jti: string): boolean
   /** Ended here, whatever the registry says yet. */
   ended(): ReadonlySet<string>
   unreported(): string[]
@@ -74,6 +76,7 @@ export async function openGrants(deps: Deps): Promise<Grants> {
   const held = new Map<string, GrantFacts>()
   const received = new Map<string, Received>()
   const ended = new Map<string, boolean>()
+  const asked = new Set<string>()
   for await (const { value } of records.list('held-grant')) {
     const facts = await readGrant(deps, String(value), 'held')
     if (facts !== undefined) held.set(facts.grant.claims.jti, facts)
@@ -98,6 +101,7 @@ export async function openGrants(deps: Deps): Promise<Grants> {
         facts,
         active: active && !ended.has(facts.grant.claims.jti),
       })),
+    hasGiven: (jti) => held.has(jti) || asked.has(jti),
     ended: () => new Set(ended.keys()),
     unreported: () => [...ended].filter(([, reported]) => !reported).map(([jti]) => jti),
     async takeHeld(tokens, epoch) {
@@ -131,7 +135,11 @@ export async function openGrants(deps: Deps): Promise<Grants> {
       for (const [jti, one] of taken) received.set(jti, one)
       return taken.size > 0
     },
-    sign: (input, grantee) => signRequest(deps, input, grantee),
+    async sign(input, grantee) {
+      const signed = await signRequest(deps, input, grantee)
+      asked.add(signed.jti)
+      return signed
+    },
     end: (jti) => setEnded(jti, false),
     reported: (jti) => setEnded(jti, true),
   }

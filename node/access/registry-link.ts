@@ -40,6 +40,8 @@ type Deps = {
     devices(records: readonly DeviceRecord[]): Promise<void>
     restrictions(records: readonly RestrictionRecord[]): Promise<void>
   }
+  /** What is done with each beat. */
+  minutely?: (request: Connection['request']) => Promise<void>
   random: (bytes: number) => Uint8Array
   log: Log
   limits?: { reconnectDelayMs?: number; reconnectDelayMsMax?: number }
@@ -161,6 +163,7 @@ async function learn(
   await tolerate('trust list', intake.trust(trustList))
   const { members } = await connection.request('directory.get', {})
   await tolerate('directory', intake.directory(members))
+  await tolerate('transparency log', federation.transparency.attach(connection))
   await tolerate('epoch', refresh())
   const { grants } = await connection.request('grant.list', {})
   await tolerate('list of grants', intake.grants(grants))
@@ -186,10 +189,11 @@ async function takeDevices(connection: Connection, orders: Deps['orders']): Prom
 type Said = { [E in EventName]: { event: E; params: EventParams<E> } }[EventName]
 
 function takeEvent<E extends EventName>(
-  { federation, follower, orders }: Deps,
+  deps: Deps,
   event: E,
   params: EventParams<E>,
 ): Promise<void> | undefined {
+  const { federation, follower, orders } = deps
   const { intake } = federation
   // The transport has checked the parameters against the event's schema.
   const said = { event, params } as Said
@@ -197,7 +201,7 @@ function takeEvent<E extends EventName>(
     case 'epoch':
       return intake.epoch(said.params)
     case 'beat':
-      return intake.beat(said.params.beat)
+      return takeBeat(deps, said.params.beat)
     case 'trust':
       return intake.trust(said.params.trustList)
     case 'directory':
@@ -208,12 +212,23 @@ function takeEvent<E extends EventName>(
       return orders.devices(said.params.devices)
     case 'restrictions':
       return orders.restrictions(said.params.restrictions)
+    case 'log':
+      return intake.log(said.params)
     case 'index':
       follower.onItems(said.params.items)
       return undefined
     default:
       throw new ProtocolError('unsupported', 'no such event')
   }
+}
+
+/** With each beat the log is looked at, too, and what this node has to say in it is said. */
+async function takeBeat({ federation, minutely }: Deps, beat: string): Promise<void> {
+  await federation.transparency.beat().finally(async () => {
+    await federation.intake.beat(beat)
+  })
+  const access = federation.registry()
+  if (access !== undefined) await minutely?.(access.request)
 }
 
 function dropStrangers({ host, federation, log }: Deps): void {

@@ -17,6 +17,8 @@ export type HolderDeps = {
   self: OrganizationOid
   clock: () => number
   log: Log
+  /** A manifest was signed. */
+  onManifest?: (digest: Sha256) => void
   /** Shorter ones for tests. */
   limits?: Partial<HolderLimits>
 }
@@ -34,7 +36,13 @@ export type Holder = {
 export function createHolder(deps: HolderDeps): Holder {
   const { archive, gate, signer, self, clock } = deps
   const limits: HolderLimits = { ...streamLimits, ...exchangeLimits, ...deps.limits }
-  const manifests = createManifests({ signer, self, clock, studiesMax: limits.manifestsMax })
+  const manifests = createManifests({
+    signer,
+    self,
+    clock,
+    studiesMax: limits.manifestsMax,
+    ...(deps.onManifest !== undefined && { onMade: deps.onManifest }),
+  })
 
   type Asked = { assertion: string; study: StudyUid }
   const answer = async <T>(

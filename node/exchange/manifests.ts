@@ -13,6 +13,8 @@ export type ManifestsDeps = {
   signer: Signer
   self: OrganizationOid
   clock: () => number
+  /** A signed list was made. */
+  onMade?: (digest: Sha256) => void
   /** How many studies are kept ready. */
   studiesMax: number
 }
@@ -29,7 +31,8 @@ type Made = {
  * same version as long as it is remembered here; a version is never below the number of instances, so that a study that
  * only grows keeps growing versions across a restart.
  */
-export function createManifests({ signer, self, clock, studiesMax }: ManifestsDeps) {
+export function createManifests(deps: ManifestsDeps) {
+  const { signer, self, clock, studiesMax } = deps
   const made = new Map<StudyUid, Made>()
 
   const make = async (reader: StudyReader, state: StudyRecord['state']): Promise<Made> => {
@@ -53,6 +56,7 @@ export function createManifests({ signer, self, clock, studiesMax }: ManifestsDe
       iat: Math.floor(clock() / 1000),
     }
     const token = await signer.sign('cami-manifest+jws', manifest)
+    deps.onMade?.(await tokenDigest(token))
     return remember(reader.study, { version, content, token, pages })
   }
   const remember = (study: StudyUid, one: Made): Made => {

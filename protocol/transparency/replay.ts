@@ -141,7 +141,7 @@ const rules: Rules = {
       refuse('a grant whose number and version exist')
     }
     const row = { ver, holder: oidOf(holder), grantee, exp, digest: grant.digest }
-    return { grants: { ...state.grants, [jti]: row } }
+    return { grants: { ...recent(state.grants, at), [jti]: row } }
   },
   'grant-end'(state, { jti, by, at }) {
     const grant = state.grants[jti]
@@ -157,33 +157,20 @@ const rules: Rules = {
   manifest: () => ({}),
 }
 
+/** Grants that ran out long ago are forgotten: nobody can use them, and the state stays small. */
+function recent(grants: LogState['grants'], at: number): LogState['grants'] {
+  const isRecent = ({ exp }: { exp: number }) => exp + forgottenAfterSeconds > at
+  if (Object.values(grants).every(isRecent)) return grants
+  return Object.fromEntries(Object.entries(grants).filter(([, grant]) => isRecent(grant)))
+}
+const forgottenAfterSeconds = 30 * 24 * 3600
+
 function trustOf({ trust }: LogState): TrustList {
   return trust?.claims ?? refuse('no trust list before it')
 }
 
 const keyOf = (state: LogState, kid: Kid, org: OrganizationOid): PublicJwk | undefined =>
   state.revoked[kid] === undefined && state.keys[kid]?.org === org ? state.keys[kid].jwk : undefined
-
-/** Whose doing an entry is said to be, where somebody else could have made it up. */
-export function subjectsOf(state: LogState, entry: LogEntry): OrganizationOid[] {
-  switch (entry.kind) {
-    case 'credential':
-    case 'trust-list':
-    case 'manifest':
-    case 'grant':
-      return []
-    case 'key-revocation': {
-      const org = state.keys[entry.kid]?.org
-      return org === undefined ? [] : [org]
-    }
-    case 'grant-end': {
-      const grant = state.grants[entry.jti]
-      return grant === undefined ? [] : [grant.holder, grant.grantee]
-    }
-    default:
-      return [entry.org]
-  }
-}
 
 function refuse(why: string): never {
   throw new ProtocolError('conflict', why)

@@ -5,13 +5,25 @@ import { defineRoute, type Route } from '../routes.ts'
 /** How the rest of the region looks from here. */
 export type RegionStatus = {
   registry: { reachable: boolean; since: number }
+  /** The registry’s log as this node has seen it. */
+  transparency?: z.infer<typeof Log>
   holders: readonly { oid: string; name: string; reachable: boolean; ageMs: number }[]
 }
+
+const Log = z.strictObject({
+  policy: z.enum(['off', 'required']),
+  size: z.number(),
+  witnessing: z.enum(['fresh', 'degraded', 'none']),
+  isWitness: z.boolean(),
+  isFrozen: z.boolean(),
+  alarms: z.number(),
+})
 
 const Region = z.strictObject({
   organization: z.strictObject({ oid: z.string(), name: z.string() }),
   demo: z.boolean(),
   registry: z.strictObject({ reachable: z.boolean(), since: z.number() }),
+  transparency: Log.exactOptional(),
   holders: z.array(
     z.strictObject({
       oid: z.string(),
@@ -36,11 +48,12 @@ export function regionRoutes(deps: {
       isPassive: true,
       answer: Region,
       async handle() {
-        const { registry, holders } = federation.status()
+        const { registry, holders, transparency } = federation.status()
         return {
           organization: config.organization,
           demo: config.demo,
           registry: { reachable: registry.reachable, since: registry.since },
+          ...(transparency !== undefined && { transparency }),
           holders: holders.map(({ oid, name, reachable, ageMs }) => ({
             oid,
             name,

@@ -1,0 +1,66 @@
+import { codeOf } from '#protocol/errors.ts'
+import type { Sha256 } from '#protocol/ids.ts'
+import { transparencyLimits } from '#protocol/limits.ts'
+import type { Submission } from '#protocol/transparency/entries.ts'
+import type { Connection } from '#protocol/transport/transport.ts'
+import type { Log } from '../log.ts'
+import type { Records } from '../store/records.ts'
+
+/** What this node has the log say of itself. */
+export type Submissions = {
+  /** A manifest was made; its digest goes with the next minute. */
+  manifest(digest: Sha256): void
+  /** Whether this node has ever submitted this head of its audit. */
+  hasSubmitted(seq: number, digest: string): boolean
+  /** Submits what is due, over the link to the registry. */
+  submit(request: Connection['request']): Promise<void>
+}
+
+export async function openSubmissions(deps: {
+  auditHead: () => { seq: number; digest: Sha256 } | undefined
+  records: Pick<Records, 'put' | 'list'>
+  clock: () => number
+  log: Log
+}): Promise<Submissions> {
+  const { auditHead, records, clock, log } = deps
+  const submitted = new Map<number, string>()
+  for await (const { key, value } of records.list('log-submitted')) {
+    submitted.set(Number(key), String(value))
+  }
+  const manifests = new Set<Sha256>()
+  let headAt = -Infinity
+  const dueHead = async (): Promise<Submission[]> => {
+    const head = auditHead()
+    if (head === undefined || head.seq === 0 || submitted.has(head.seq)) return []
+    if (clock() - headAt < transparencyLimits.auditHeadIntervalMs) return []
+    // Known before it is sent: this node must recognize its own entry.
+    await records.put('log-submitted', String(head.seq).padStart(16, '0'), head.digest)
+    submitted.set(head.seq, head.digest)
+    return [{ kind: 'audit-head', ...head }]
+  }
+  return {
+    manifest(digest) {
+      if (manifests.size < transparencyLimits.manifestsPendingMax) manifests.add(digest)
+    },
+    hasSubmitted: (seq, digest) => submitted.get(seq) === digest,
+    async submit(request) {
+      const now = clock()
+      const heads = await dueHead()
+      const batch = [...manifests].slice(0, transparencyLimits.submitMax - 1)
+      const entries = [
+        ...heads,
+        ...batch.map((sha256): Submission => ({ kind: 'manifest', sha256 })),
+      ]
+      if (entries.length === 0) return
+      try {
+        await request('log.submit', { entries })
+        if (heads.length > 0) headAt = now
+        for (const digest of batch) manifests.delete(digest)
+      } catch (error) {
+        if (codeOf(error) !== 'unsupported') throw error
+        log.info('the registry keeps no transparency log')
+        manifests.clear()
+      }
+    },
+  }
+}
