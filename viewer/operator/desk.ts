@@ -1,0 +1,95 @@
+import { computed, signal, type ReadonlySignal, type Signal } from '@preact/signals'
+import { createContext } from 'preact'
+import { useContext, useEffect, useState } from 'preact/hooks'
+import { OfficeError, type Session } from './api.ts'
+import { createTexts, type Language, type Texts } from './texts/texts.ts'
+
+/** What every page of the operator's screens has in common. Nothing of it outlives the tab but the language. */
+export type Desk = {
+  /** `undefined` until it is known whether somebody is signed in. */
+  session: Signal<Session | 'none' | undefined>
+  language: Signal<Language>
+  texts: ReadonlySignal<Texts>
+  /** The session ended while somebody was working. */
+  isOver: Signal<boolean>
+  failed(error: unknown): void
+}
+
+const languageKey = 'cami-language'
+
+export function createDesk(storage: Pick<Storage, 'getItem' | 'setItem'>): Desk {
+  const language = signal<Language>(storage.getItem(languageKey) === 'en' ? 'en' : 'ru')
+  language.subscribe((value) => storage.setItem(languageKey, value))
+  const session: Desk['session'] = signal(undefined)
+  const isOver = signal(false)
+  return {
+    session,
+    language,
+    texts: computed(() => createTexts(language.value)),
+    isOver,
+    failed(error) {
+      if (!(error instanceof OfficeError) || error.status !== 401) return
+      isOver.value = typeof session.value === 'object'
+      session.value = 'none'
+    },
+  }
+}
+
+export const DeskContext = createContext<Desk | undefined>(undefined)
+
+export function useDesk(): Desk {
+  const desk = useContext(DeskContext)
+  if (desk === undefined) throw new Error('DeskContext is missing')
+  return desk
+}
+
+export const useTexts = (): Texts => useDesk().texts.value
+
+export function useSession(): Session {
+  const session = useDesk().session.value
+  if (typeof session !== 'object') throw new Error('nobody is signed in')
+  return session
+}
+
+export type Loaded<T> = { value?: T; error?: unknown; reload(): Promise<void> }
+
+/** What a page shows. Reloading keeps what is there until the new is here; an answer to an older question is dropped. */
+export function useLoad<T>(load: () => Promise<T>, of: readonly unknown[]): Loaded<T> {
+  const desk = useDesk()
+  const [state, setState] = useState<{ value?: T; error?: unknown }>({})
+  const run = async (isCurrent: () => boolean) => {
+    try {
+      const value = await load()
+      if (isCurrent()) setState({ value })
+    } catch (error) {
+      desk.failed(error)
+      if (isCurrent()) setState((before) => ({ ...before, error }))
+    }
+  }
+  useEffect(() => {
+    let isHere = true
+    setState({})
+    void run(() => isHere)
+    return () => {
+      isHere = false
+    }
+  }, of)
+  return { ...state, reload: () => run(() => true) }
+}
+
+/** A sentence about a failure that says what to do; wrong fields are said at the fields. */
+export function errorSentence(error: unknown, { t }: Texts): string {
+  if (!(error instanceof OfficeError)) return t('errorInternal')
+  if (error.reason === 'invalid' && error.fields.length > 0) {
+    return `${t('refusal_invalid')} ${error.fields.map(({ message }) => message).join(' ')}`
+  }
+  if (error.reason !== undefined) return t(`refusal_${error.reason}`)
+  if (error.code === 'unreachable' || error.status === 503) return t('errorUnreachable')
+  if (error.code === 'role_missing') return t('errorRole')
+  if (error.code === 'not_found') return t('errorNotFound')
+  if (error.code === 'conflict') return t('errorConflict')
+  if (error.code === 'too_large') return t('errorTooLarge')
+  if (error.code === 'unsupported') return t('errorUnsupported')
+  if (error.status === 429) return t('errorRate')
+  return error.status >= 500 ? t('errorInternal') : t('errorOther', { code: error.code })
+}

@@ -1,0 +1,118 @@
+import { useTexts } from '../desk.ts'
+import type { Field } from './layout.ts'
+
+type Props = {
+  field: Field
+  path: string
+  value: unknown
+  error: string | undefined
+  comment: string | undefined
+  onChange: (path: string, to: unknown) => void
+  onLeave: (path: string) => void
+}
+
+/** One field of a form as people type it: texts stay texts until the registry reads them. */
+export function FieldInput(props: Props) {
+  const { field, path, error, comment } = props
+  const { t } = useTexts()
+  const isSet = field.kind === 'set' || field.kind === 'check'
+  const Box = isSet ? 'div' : 'label'
+  return (
+    <Box class={`field ${field.kind ?? 'text'}`} lang="ru">
+      {field.kind !== 'check' && (
+        <span>
+          {field.label}
+          {field.isOptional === true && <small> · {t('optional')}</small>}
+        </span>
+      )}
+      <Control {...props} />
+      {comment !== undefined && <p class="remark">{comment}</p>}
+      {error !== undefined && (
+        <small class="field-error" id={`${path}-error`}>
+          {error}
+        </small>
+      )}
+    </Box>
+  )
+}
+
+function Control({ field, path, value, error, onChange, onLeave }: Props) {
+  const given = {
+    name: path,
+    'aria-invalid': error !== undefined,
+    'aria-describedby': error === undefined ? undefined : `${path}-error`,
+    onBlur: () => onLeave(path),
+  }
+  if (field.kind === 'check') {
+    return (
+      <label class="check">
+        <input
+          type="checkbox"
+          {...given}
+          checked={value === true}
+          onChange={(event) => onChange(path, event.currentTarget.checked ? true : undefined)}
+        />
+        <span>{field.label}</span>
+      </label>
+    )
+  }
+  if (field.kind === 'set') {
+    const chosen = Array.isArray(value) ? (value as string[]) : []
+    return (
+      <div class="checks">
+        {Object.entries(field.options ?? {}).map(([key, text]) => (
+          <label key={key} class="check">
+            <input
+              type="checkbox"
+              {...given}
+              name={`${path}.${key}`}
+              checked={chosen.includes(key)}
+              onChange={(event) =>
+                onChange(
+                  path,
+                  event.currentTarget.checked
+                    ? [...chosen, key]
+                    : chosen.filter((one) => one !== key),
+                )
+              }
+            />
+            <span>{text}</span>
+          </label>
+        ))}
+      </div>
+    )
+  }
+  if (field.kind === 'choice') {
+    return (
+      <select
+        {...given}
+        value={String(value ?? '')}
+        onChange={(event) => onChange(path, event.currentTarget.value)}
+      >
+        {Object.entries(field.options ?? {}).map(([key, text]) => (
+          <option key={key} value={key}>
+            {text}
+          </option>
+        ))}
+      </select>
+    )
+  }
+  const text = typeof value === 'string' || typeof value === 'number' ? String(value) : ''
+  const typedIn = (raw: string) =>
+    onChange(path, field.kind === 'year' && /^\d{4}$/.test(raw) ? Number(raw) : raw)
+  return field.kind === 'long' ? (
+    <textarea
+      rows={2}
+      {...given}
+      value={text}
+      onInput={(event) => typedIn(event.currentTarget.value)}
+    />
+  ) : (
+    <input
+      {...given}
+      autocomplete="off"
+      value={text}
+      onInput={(event) => typedIn(event.currentTarget.value)}
+    />
+  )
+}

@@ -1,0 +1,131 @@
+import { printName } from '#protocol/fields/full-name.ts'
+import { printPhone } from '#protocol/fields/phone.ts'
+import type { Form } from '../api.ts'
+import { useTexts } from '../desk.ts'
+import type { Texts } from '../texts/texts.ts'
+import { valueAt } from './content.ts'
+import { type Block, type Field, layouts } from './layout.ts'
+
+/** Comments that are being written, by the path of the field; absent when the form is only read. */
+export type Commenting = {
+  comments: Record<string, string>
+  set: (path: string, comment: string | undefined) => void
+}
+
+/** Everything that stands in the form, under the labels of the paper, with the remarks that belong to each field. */
+export function Sheet({ form, commenting }: { form: Form; commenting?: Commenting | undefined }) {
+  return (
+    <article class="sheet" lang="ru">
+      {layouts[form.kind].map((block) => (
+        <section key={block.title}>
+          <h3>{block.title}</h3>
+          {instancesOf(block, form.content).map((prefix, at) => (
+            <dl key={prefix} class={block.rows === undefined ? undefined : 'row'}>
+              {block.rows !== undefined && <RowHead form={form} row={at + 1} />}
+              {block.fields.map((field) => (
+                <Entry
+                  key={field.path}
+                  field={field}
+                  path={prefix + field.path}
+                  form={form}
+                  commenting={commenting}
+                />
+              ))}
+            </dl>
+          ))}
+        </section>
+      ))}
+    </article>
+  )
+}
+
+/** `persons.0.`, `persons.1.`… of a table; the form itself otherwise. */
+export function instancesOf({ rows }: Block, content: unknown): string[] {
+  if (rows === undefined) return ['']
+  const found = valueAt(content, rows)
+  return Array.isArray(found) ? found.map((_, at) => `${rows}.${at}.`) : []
+}
+
+function RowHead({ form, row }: { form: Form; row: number }) {
+  const { t } = useTexts()
+  const state =
+    form.kind === 'access_request' ? form.rows.find((one) => one.row === row)?.state : undefined
+  return (
+    <div class="row-head">
+      <b>№ {row}</b>
+      {state !== undefined && <span class={`status row-${state}`}>{t(`rowState_${state}`)}</span>}
+    </div>
+  )
+}
+
+type EntryProps = { field: Field; path: string; form: Form; commenting: Commenting | undefined }
+
+function Entry({ field, path, form, commenting }: EntryProps) {
+  const texts = useTexts()
+  const { t } = texts
+  const shown = shownValue(field, valueAt(form.content, path), texts)
+  const said = form.comments.filter((one) => one.field === path).map(({ comment }) => comment)
+  const warned = (form.warnings ?? []).filter((one) => one.path === path)
+  const writing = commenting?.comments[path]
+  const isEmpty = shown === ''
+  if (isEmpty && field.isOptional === true && said.length === 0 && commenting === undefined)
+    return null
+  return (
+    <div class={field.kind === 'check' ? 'entry sentence' : 'entry'}>
+      <dt>{field.label}</dt>
+      <dd class={isEmpty ? 'muted' : undefined}>{isEmpty ? '—' : shown}</dd>
+      {warned.map(({ message }) => (
+        <p key={message} class="remark warning">
+          {message}
+        </p>
+      ))}
+      {said.map((comment) => (
+        <p key={comment} class="remark">
+          {comment}
+        </p>
+      ))}
+      {commenting !== undefined && writing === undefined && (
+        <button
+          type="button"
+          class="button small"
+          aria-label={`${t('comment')}: ${field.label}`}
+          onClick={() => commenting.set(path, '')}
+        >
+          {t('comment')}
+        </button>
+      )}
+      {commenting !== undefined && writing !== undefined && (
+        <div class="commenting">
+          <textarea
+            rows={2}
+            aria-label={`${t('comment')}: ${field.label}`}
+            value={writing}
+            ref={(element) => {
+              if (writing === '') element?.focus()
+            }}
+            onInput={(event) => commenting.set(path, event.currentTarget.value)}
+          />
+          <button
+            type="button"
+            class="button small quiet"
+            onClick={() => commenting.set(path, undefined)}
+          >
+            {t('removeRow')}
+          </button>
+        </div>
+      )}
+    </div>
+  )
+}
+
+function shownValue({ kind, options, path }: Field, value: unknown, texts: Texts): string {
+  if (value === undefined || value === null || value === '') return ''
+  if (kind === 'check') return texts.t(value === true ? 'yes' : 'no')
+  if (Array.isArray(value))
+    return value.map((one) => options?.[String(one)] ?? String(one)).join(', ')
+  if (typeof value === 'string') {
+    return options?.[value] ?? (/date$|^valid/i.test(path) ? texts.date(value) : value)
+  }
+  if (typeof value !== 'object') return String(value as number)
+  return 'last' in value ? printName(value as never) : printPhone(value as never)
+}

@@ -1,0 +1,212 @@
+import { useLocation } from 'preact-iso'
+import { useRef, useState } from 'preact/hooks'
+import type { Draft } from '#protocol/form.ts'
+import { get, kindAt, OfficeError, placeOf, post, type Form, type FormKind } from '../api.ts'
+import { useLoad, useTexts } from '../desk.ts'
+import { errorsOf, pruned, typed, valueAt, withValue } from '../forms/content.ts'
+import { FieldInput } from '../forms/field-input.tsx'
+import { type Block, layouts } from '../forms/layout.ts'
+import { instancesOf } from '../forms/sheet.tsx'
+import { Failure, Loading, useAct } from '../parts/act.tsx'
+
+const blankEnrollment: Draft = {
+  orgStamp: { kind: 'card' },
+  persons: [{ responsibility: 'mo_admin' }],
+  organization: {},
+  requestedScope: ['proxy', 'cami'],
+  headSignature: { kind: 'paper' },
+}
+
+/** Form № 1 as it came on paper. */
+export function NewEnrollmentPage() {
+  const { t } = useTexts()
+  return <Editor kind="enrollment" draft={blankEnrollment} title={t('enrollmentTitle')} />
+}
+
+/** A draft, or a form that came back. */
+export function EditPage({ place = '', id = '' }: { place?: string; id?: string }) {
+  const { t } = useTexts()
+  const data = useLoad(() => get<Form>(`/api/${place}/${id}`), [place, id])
+  return (
+    <Loading of={data}>
+      {(form) => (
+        <Editor
+          kind={kindAt(place)}
+          draft={typed(form.content) as Draft}
+          id={id}
+          isReturned={form.status === 'needs_correction'}
+          comments={form.comments}
+          title={t('editTitle')}
+        />
+      )}
+    </Loading>
+  )
+}
+
+type EditorProps = {
+  kind: FormKind
+  draft: Draft
+  title: string
+  id?: string
+  isReturned?: boolean
+  comments?: { field: string; comment: string }[]
+}
+
+/** Each field says what is wrong when it is left, by the registry's own rules; all of them when the form is submitted. */
+function Editor({ kind, draft, title, id, isReturned = false, comments = [] }: EditorProps) {
+  const { t } = useTexts()
+  const { route } = useLocation()
+  const [content, setContent] = useState(draft)
+  const [touched, setTouched] = useState<ReadonlySet<string>>(new Set())
+  const [isTried, setTried] = useState(false)
+  const saved = useRef(id)
+  const form = useRef<HTMLFormElement>(null)
+  const act = useAct()
+  const fromServer = act.error instanceof OfficeError ? act.error.fields : []
+  const errors = errorsOf(kind, content, Date.now())
+  const errorAt = (path: string): string | undefined =>
+    isTried || touched.has(path)
+      ? [...errors, ...fromServer].find((one) => one.path === path || isWhole(one.path, path))
+          ?.message
+      : undefined
+  const save = async () => {
+    const body = { content: pruned(content) }
+    const path = `/api/${placeOf[kind]}`
+    if (saved.current === undefined) saved.current = (await post<Form>(path, body)).id
+    else await post(`${path}/${saved.current}/actions`, { type: 'edit', ...body })
+  }
+  const finish = async (isSubmitting: boolean) => {
+    setTried(isSubmitting)
+    if (isSubmitting && errors.length > 0) {
+      requestAnimationFrame(() =>
+        form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus(),
+      )
+      return
+    }
+    const isDone = await act.run(async () => {
+      await save()
+      const type = isReturned ? 'resubmit' : 'submit'
+      if (isSubmitting) await post(`/api/${placeOf[kind]}/${saved.current}/actions`, { type })
+    })
+    if (isDone) route(`/forms/${placeOf[kind]}/${saved.current}`)
+  }
+  return (
+    <form
+      ref={form}
+      class="page editor"
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault()
+        void finish(true)
+      }}
+    >
+      <div class="page-head">
+        <a href={id === undefined ? '/' : `/forms/${placeOf[kind]}/${id}`} class="button quiet">
+          ← {t('back')}
+        </a>
+        <h1>{title}</h1>
+      </div>
+      <div class="editor-body">
+        {layouts[kind].map((block) => (
+          <Group
+            key={block.title}
+            block={block}
+            content={content}
+            errorAt={errorAt}
+            commentAt={(path) => comments.find(({ field }) => field === path)?.comment}
+            onChange={(path, to) => setContent(withValue(content, path, to) as Draft)}
+            onLeave={(path) => setTouched(new Set([...touched, path]))}
+          />
+        ))}
+      </div>
+      <footer class="editor-foot">
+        {isTried && errors.length > 0 && (
+          <p class="form-error" role="alert">
+            {t('fieldsWrong', { n: errors.length })}
+          </p>
+        )}
+        <Failure error={act.error} />
+        <button
+          type="button"
+          class="button"
+          disabled={act.isBusy}
+          onClick={() => void finish(false)}
+        >
+          {t('saveDraft')}
+        </button>
+        <button class="button primary" data-testid="submit-form" disabled={act.isBusy}>
+          {t(act.isBusy ? 'working' : 'saveAndSubmit')}
+        </button>
+      </footer>
+    </form>
+  )
+}
+
+/** A rule that speaks of a part as a whole (a name, a phone) belongs to the part's one field. */
+const isWhole = (errorPath: string, path: string): boolean => errorPath.startsWith(`${path}.`)
+
+type GroupProps = {
+  block: Block
+  content: Draft
+  errorAt: (path: string) => string | undefined
+  commentAt: (path: string) => string | undefined
+  onChange: (path: string, to: unknown) => void
+  onLeave: (path: string) => void
+}
+
+function Group({ block, content, errorAt, commentAt, onChange, onLeave }: GroupProps) {
+  const { t } = useTexts()
+  const { rows, blank = {} } = block
+  const table = rows === undefined ? [] : ((valueAt(content, rows) as unknown[] | undefined) ?? [])
+  const whole = rows === undefined ? undefined : errorAt(rows)
+  return (
+    <fieldset class="group">
+      <legend lang="ru">{block.title}</legend>
+      {instancesOf(block, content).map((prefix, at) => (
+        <div key={prefix} class={rows === undefined ? 'grid' : 'grid row'}>
+          {rows !== undefined && (
+            <div class="row-head">
+              <b>№ {at + 1}</b>
+              {table.length > 1 && (
+                <button
+                  type="button"
+                  class="button small quiet"
+                  onClick={() =>
+                    onChange(
+                      rows,
+                      table.filter((_, index) => index !== at),
+                    )
+                  }
+                >
+                  {t('removeRow')}
+                </button>
+              )}
+            </div>
+          )}
+          {block.fields.map((field) => (
+            <FieldInput
+              key={field.path}
+              field={field}
+              path={prefix + field.path}
+              value={valueAt(content, prefix + field.path)}
+              error={errorAt(prefix + field.path)}
+              comment={commentAt(prefix + field.path)}
+              onChange={onChange}
+              onLeave={onLeave}
+            />
+          ))}
+        </div>
+      ))}
+      {whole !== undefined && <p class="field-error">{whole}</p>}
+      {rows !== undefined && (
+        <button
+          type="button"
+          class="button small"
+          onClick={() => onChange(rows, [...table, blank])}
+        >
+          {t('addRow')}
+        </button>
+      )}
+    </fieldset>
+  )
+}

@@ -1,0 +1,101 @@
+/** The frame, sign-in, and what can go wrong anywhere. */
+export const shellTexts = {
+  product: ['ЦАМИ', 'CAMI'],
+  productFull: ['Рабочее место оператора КОМИАЦ', 'The operator’s workplace'],
+  language: ['English', 'Русский'],
+  signIn: ['Войти', 'Sign in'],
+  signingIn: ['Проверяем…', 'Checking…'],
+  signOut: ['Выйти', 'Sign out'],
+  login: ['Логин', 'Login'],
+  password: ['Пароль', 'Password'],
+  code: ['Код из приложения-аутентификатора', 'Code of the authenticator application'],
+  codeHint: ['Шесть цифр; каждый код действует один раз.', 'Six digits; each code works once.'],
+  continueLabel: ['Продолжить', 'Continue'],
+  back: ['Назад', 'Back'],
+  sessionOver: ['Сеанс завершён. Войдите снова.', 'The session is over. Sign in again.'],
+  wrongPassword: [
+    'Неверный логин или пароль. Проверьте раскладку клавиатуры и Caps Lock.',
+    'Wrong login or password. Check the keyboard layout and Caps Lock.',
+  ],
+  wrongCode: [
+    'Код не подошёл. Дождитесь следующего кода и проверьте часы телефона.',
+    'The code does not fit. Wait for the next one and check the phone’s clock.',
+  ],
+  notOperator: [
+    'Это рабочее место оператора. Ваша роль здесь ничего не открывает: войдите на PACS Proxy своей МО.',
+    'This is the operator’s workplace. Your role opens nothing here: sign in at your own PACS Proxy.',
+  ],
+  activationTitle: ['Первый вход', 'First sign-in'],
+  activationText: [
+    'Придумайте пароль: не меньше 12 знаков. Ссылка действует один раз.',
+    'Choose a password of at least 12 characters. The link works once.',
+  ],
+  newPassword: ['Новый пароль', 'New password'],
+  repeatPassword: ['Пароль ещё раз', 'The password again'],
+  passwordsDiffer: [
+    'Пароли не совпадают: введите ещё раз.',
+    'The passwords differ: type them again.',
+  ],
+  setPassword: ['Задать пароль', 'Set the password'],
+  activationRefused: [
+    'Ссылка недействительна: она уже использована или её срок (72 часа) истёк. Попросите у оператора новую.',
+    'The link is not valid: it was used, or its 72 hours are over. Ask the operator for a new one.',
+  ],
+  passwordWeak: [
+    'Этот пароль не годится: возьмите длиннее, без логина и повторов.',
+    'This password will not do: take a longer one, without the login or repetitions.',
+  ],
+  activated: ['Пароль задан. Ваш логин: {login}', 'The password is set. Your login: {login}'],
+  activatedCode: [
+    'Ключ для приложения-аутентификатора. Он показан один раз: добавьте его сейчас.',
+    'The key for the authenticator application. It is shown once: add it now.',
+  ],
+  inbox: ['Формы', 'Forms'],
+  organizations: ['Организации', 'Organizations'],
+  grants: ['Доступы', 'Access'],
+  identities: ['Ключи и доверие', 'Keys and trust'],
+  skip: ['К содержанию', 'Skip to the content'],
+  retry: ['Повторить', 'Try again'],
+  reload: ['Обновить', 'Reload'],
+  cancel: ['Отмена', 'Cancel'],
+  close: ['Закрыть', 'Close'],
+  save: ['Сохранить', 'Save'],
+  copy: ['Скопировать', 'Copy'],
+  copied: ['Скопировано', 'Copied'],
+  working: ['Выполняем…', 'Working…'],
+  fatal: ['Страница не смогла показать данные', 'The page could not show the data'],
+  loadFailed: ['Данные не загрузились', 'The data were not loaded'],
+  errorInternal: [
+    'Ошибка на сервере реестра. Повторите; если не поможет, сообщите администратору ЦАМИ.',
+    'The registry’s server failed. Try again; if that does not help, tell the administrator.',
+  ],
+  errorUnreachable: [
+    'Реестр не отвечает. Проверьте сеть и повторите: введённое не потеряно.',
+    'The registry does not answer. Check the network and try again: what you typed is not lost.',
+  ],
+  errorRole: [
+    'Для этого нужна другая роль (администратор ЦАМИ).',
+    'This takes another role (CAMI administrator).',
+  ],
+  errorNotFound: [
+    'Такой записи нет. Вернитесь к списку и обновите его.',
+    'There is no such entry. Go back to the list and reload it.',
+  ],
+  errorConflict: [
+    'Это противоречит тому, что уже записано. Обновите страницу и проверьте.',
+    'This contradicts what is recorded already. Reload the page and check.',
+  ],
+  errorTooLarge: [
+    'Файл больше 20 МБ: уменьшите скан.',
+    'The file is over 20 MB: make the scan smaller.',
+  ],
+  errorUnsupported: [
+    'Годятся PDF, JPEG и подпись УКЭП (.sig, .p7s).',
+    'PDF, JPEG and detached signatures (.sig, .p7s) are taken.',
+  ],
+  errorRate: [
+    'Слишком много попыток. Подождите 15 минут.',
+    'Too many attempts. Wait for 15 minutes.',
+  ],
+  errorOther: ['Не получилось ({code}).', 'That did not work ({code}).'],
+} as const
