@@ -21,6 +21,8 @@ export type Speech = {
 const fragmentHeaderBytes = 6
 const atOnceBytes = 256 * 1024
 
+const nothing = Buffer.alloc(0)
+
 const partsOf = (data: Uint8Array) => ({
   bytes: data.length,
   parts: (async function* () {
@@ -37,7 +39,7 @@ export function createSpeech(deps: {
   limits: Pick<DimseLimits, 'responseTimeoutMs'>
 }): Speech {
   const { link, limits } = deps
-  // PS3.5 §7.1: a length is even, so are all fragments.
+  // Fragments are even (PS3.8 §E.1), however the parts are cut: an odd byte waits for the next part.
   const pieceBytes = (deps.pduBytes - fragmentHeaderBytes) & ~1
   let speaking: Promise<void> | undefined
 
@@ -57,11 +59,15 @@ export function createSpeech(deps: {
   ): Promise<void> => {
     let before: Uint8Array[] = [commandPdu(context, command)]
     let left = bytes
+    let odd = nothing
     for await (const part of parts) {
       if (part.length === 0) continue
       left -= part.length
       if (left < 0) break
-      const pieces = cut(context, part, left === 0, before)
+      const [ready, rest] = evened(odd, part, left === 0)
+      odd = rest
+      if (ready.length === 0) continue
+      const pieces = cut(context, ready, left === 0, before)
       if (areOurs) link.sendThen(pieces, () => release(part))
       else link.send(...pieces)
       before = []
@@ -107,6 +113,13 @@ export function pduBytesFor(
     throw new ProtocolError('unsupported', `the peer takes PDUs of ${peerMaximum} bytes only`)
   }
   return Math.min(peerMaximum, limits.maximumPduBytes)
+}
+
+/** What can be sent of a part and of the odd byte before it, and the odd byte that waits. */
+function evened(odd: Buffer, part: Uint8Array, isEnd: boolean): [ready: Uint8Array, rest: Buffer] {
+  const joined = odd.length === 0 ? part : Buffer.concat([odd, part])
+  const length = isEnd ? joined.length : joined.length & ~1
+  return [joined.subarray(0, length), Buffer.from(joined.subarray(length))]
 }
 
 /** Fragments in units, to be written at once with what goes before: nothing is copied. */
