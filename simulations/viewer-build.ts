@@ -3,15 +3,19 @@ import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 
 const sources = ['viewer', 'protocol', 'package-lock.json']
-const built = 'dist/viewer/index.html'
 
 /** Builds the viewer when `dist/viewer` is missing or older than what it is made of. */
-export async function ensureViewer(): Promise<void> {
+export const ensureViewer = (): Promise<void> => ensure('dist/viewer/index.html', 'production')
+
+/** The same for the operator's screens in `dist/operator`. */
+export const ensureOperator = (): Promise<void> => ensure('dist/operator/operator.html', 'operator')
+
+async function ensure(built: string, mode: string): Promise<void> {
   const have = existsSync(built) ? (await stat(built)).mtimeMs : 0
   const newest = Math.max(...(await Promise.all(sources.map(newestIn))))
   if (have > newest) return
   const { build } = await import('vite')
-  await build({ root: 'viewer', configFile: 'viewer/vite.config.ts', logLevel: 'error' })
+  await build({ root: 'viewer', configFile: 'viewer/vite.config.ts', mode, logLevel: 'error' })
 }
 
 async function newestIn(place: string): Promise<number> {
