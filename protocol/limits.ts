@@ -270,6 +270,9 @@ export const instanceLimits = {
   headerBytes: 16 * MiB,
   depthMax: 128,
   elementsMax: 2_000_000,
+  /** Elements that are shown of a header, altogether and of one data set or item; all are kept. */
+  shownElementsMax: 300_000,
+  shownElementsPerItem: 16_384,
   textValueBytes: 4 * MiB,
   binaryValueBytes: 512 * MiB,
   fragmentsMax: 1_000_000,
@@ -311,9 +314,12 @@ export const storageLimits = {
   catalogBatchMax: 256,
   catalogCacheMax: 1024,
   /** Names whose folded form and sound are remembered. */
-  foldedNamesMax: 4096,
+  foldedNamesMax: 32_768,
   /** Rows of studies that are kept parsed: a few KiB each. */
-  studyRowsKeptMax: 16_384,
+  studyRowsKeptMax: 32_768,
+  /** Texts that studies are found by, of each kind: about 100 bytes each. */
+  searchKeysKeptMax: 200_000,
+  searchKeptPageKeys: 8192,
   /** Keys that a search reads at a time. */
   searchPageKeys: 1000,
   searchPageBytes: 256 * KiB,
@@ -369,6 +375,15 @@ export const scrubLimits = {
 export const recordLimits = {
   keyLength: 512,
   valueBytes: 1 * MiB,
+} as const
+
+export const timeLimits = {
+  /** A system clock this far behind what time must be closes access between organizations. */
+  behindMs: 120 * second,
+  /** One this far ahead of a beat that was just heard is not believed. */
+  aheadMs: 24 * hour,
+  /** How often the time is kept. */
+  keepMs: 1 * minute,
 } as const
 
 export const auditLimits = {
@@ -512,6 +527,6 @@ export const transparencyLimits = {
   manifestsPendingMax: 10_000,
   /** Peers that are asked for their view of the log after each change. */
   gossipPeers: 3,
-  /** A view that somebody else was shown and we are not: how long the registry may take to show it. */
-  withheldMs: 2 * minute,
+  /** What somebody else was shown and we are not yet: by the next beat it must have come. */
+  withheldMs: 50 * second,
 } as const

@@ -6,6 +6,7 @@ import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import type { Archive, Query, QueryResult, StudyReader } from '../archive/archive.ts'
 import { isCaller, servicesOf, startOf } from '../apparatus.ts'
 import type { Device } from '../config.ts'
+import { createListAudit } from './list-audit.ts'
 
 /** A device as its association proved it. */
 export type DeviceCaller = { device: string; ae: string; address: string; certificate?: string }
@@ -50,12 +51,19 @@ export function createDeviceDoors(deps: {
       isCallerOwn: isCaller(device, caller),
     }
   }
+  const listed = createListAudit(audit)
+  const entryOf = (caller: DeviceCaller) => ({
+    organization: self.oid,
+    user: caller.ae,
+    role: 'device',
+    source: caller.address,
+    holder: self.oid,
+  })
   const record = async (
     caller: DeviceCaller,
     entry: Pick<AuditEntry, 'event' | 'outcome'> & Partial<AuditEntry>,
   ): Promise<void> => {
-    const who = { organization: self.oid, user: caller.ae, role: 'device', source: caller.address }
-    await audit.append({ ...who, holder: self.oid, ...entry })
+    await audit.append({ ...entryOf(caller), ...entry })
   }
   const refuse = async (
     caller: DeviceCaller,
@@ -71,7 +79,7 @@ export function createDeviceDoors(deps: {
       if (!decision.ok) return await refuse(caller, { event: 'query', code: decision.code })
       const result = await archive.search(decision.grant, query)
       const detail = `${purpose} ${query.level}: ${result.matches.length}`
-      await record(caller, { event: 'query', outcome: 'success', detail })
+      await listed({ ...entryOf(caller), event: 'query', outcome: 'success', detail })
       return result
     },
     async open(caller, study) {

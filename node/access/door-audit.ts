@@ -4,6 +4,7 @@ import type { ErrorCode } from '#protocol/errors.ts'
 import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import type { StudyReader } from '../archive/archive.ts'
+import { createListAudit } from './list-audit.ts'
 import type { SessionUser } from './session-user.ts'
 
 type What = { holder?: OrganizationOid; grant?: string | undefined }
@@ -21,7 +22,12 @@ export type DoorAudit = {
     reader: Pick<StudyReader, 'study' | 'holder'>,
     what: { detail: string; instances: number; bytes: number },
   ): Promise<void>
-  queried(user: SessionUser, detail: string, count: number): Promise<void>
+  /** `own`: of what this organization holds; a list of others' studies waits until its record is on the disk. */
+  queried(
+    user: SessionUser,
+    what: { detail: string; scope: 'own' | 'region' },
+    count: number,
+  ): Promise<void>
   refuseQuery(user: SessionUser, code: ErrorCode): Promise<never>
 }
 
@@ -32,6 +38,7 @@ export function createDoorAudit(deps: {
 }): DoorAudit {
   const { audit, self, clock } = deps
   const isRecent = createRecent(clock)
+  const listed = createListAudit(audit)
   const who = (user: SessionUser) => ({
     organization: self.oid,
     user: user.uid,
@@ -70,8 +77,10 @@ export function createDoorAudit(deps: {
       const event = 'instances-accessed' as const
       await audit.append({ ...who(user), ...what, event, outcome: 'success' })
     },
-    async queried(user, detail, count) {
-      await audit.append({ ...query(user), outcome: 'success', detail: `${detail}: ${count}` })
+    async queried(user, { detail, scope }, count) {
+      const text = `${detail} ${scope}: ${count}`
+      const entry = { ...query(user), outcome: 'success' as const, detail: text }
+      await (scope === 'own' ? listed(entry) : audit.append(entry))
     },
     async refuseQuery(user, code) {
       await audit.append({ ...query(user), outcome: 'denied', code })

@@ -86,7 +86,7 @@ export function createDoors(deps: DoorsDeps): Doors & Disposable {
       return await audits.refuseQuery(user, decision.code)
     const proof = decision.ok ? decision.grant : undefined
     const result = await searchDoor({ ...deps, decide, openStudy }, { user, query, scope, proof })
-    await audits.queried(user, `${query.level} ${scope}`, result.matches.length)
+    await audits.queried(user, { detail: query.level, scope }, result.matches.length)
     return result
   }
 
@@ -99,7 +99,7 @@ export function createDoors(deps: DoorsDeps): Doors & Disposable {
       const decision = authorizeQuarantine(user, self.oid, deps.clock())
       if (!decision.ok) return await audits.refuseQuery(user, decision.code)
       const entries = await archive.quarantine(decision.grant)
-      await audits.queried(user, 'quarantine', entries.length)
+      await audits.queried(user, { detail: 'quarantine', scope: 'own' }, entries.length)
       return entries
     },
     [Symbol.dispose]: stopClosing,

@@ -37,7 +37,7 @@ export async function searchDoor(deps: Deps, search: Search): Promise<Answer> {
     return { ...(await own(query)), warnings: [] }
   }
   const named = ({ matches, more }: QueryResult): QueryResult => ({
-    matches: matches.map((row) => withHolder(row, { ...self, online: true })),
+    matches: matches.map((row) => withSelf(row, self)),
     more,
   })
   if (scope === 'own') return { ...named(await own(query)), warnings: [] }
@@ -108,6 +108,18 @@ async function visibleStudies(
 ): Promise<RegionStudy[]> {
   return (await replica.find(study)).filter((one) => decide(user, one, 'search').ok)
 }
+
+/** What the archive gives for a study stays the same until the study changes: so does what is made of it. */
+const withSelf = (() => {
+  const made = new WeakMap<DicomJson, { self: Deps['self']; row: DicomJson }>()
+  return (row: DicomJson, self: Deps['self']): DicomJson => {
+    const known = made.get(row)
+    if (known?.self === self) return known.row
+    const named = withHolder(row, { ...self, online: true })
+    made.set(row, { self, row: named })
+    return named
+  }
+})()
 
 type Holder = { oid: OrganizationOid; name: string; online: boolean }
 

@@ -10,7 +10,12 @@ import type { Replayed } from './log-start.ts'
 import { recoverFiling } from './salvage.ts'
 import type { ValueLog } from './value-log.ts'
 
-type StartParts = { folder: string; valueLog: Pick<ValueLog, 'replay' | 'read'>; log: Log; node: string }
+type StartParts = {
+  folder: string
+  valueLog: Pick<ValueLog, 'replay' | 'read'>
+  log: Log
+  node: string
+}
 
 /** The catalog, and the data sets in the log that nothing files: whoever can walk them files them again. */
 export type Start = { catalog: Catalog; unfiled: Replayed[] }
@@ -84,7 +89,7 @@ const progressRecords = 40 * storageLimits.catalogBatchMax
 async function checkCounts(catalog: Catalog): Promise<void> {
   const { studies, instances, bytes } = catalog.ledger()
   const found = { studies: 0, instances: 0, bytes: 0 }
-  for await (const study of catalog.allStudies()) {
+  for await (const study of catalog.firstStudies()) {
     found.studies++
     found.instances += study.instances
     found.bytes += study.bytes

@@ -56,7 +56,7 @@ export async function listAttention(
   const studies: StudyFindings[] = []
   let more = false
   for (let at = 0; at < uids.length; at += pageStudies) {
-    for (const row of await catalog.studies(uids.slice(at, at + pageStudies))) {
+    for (const row of catalog.studies(uids.slice(at, at + pageStudies))) {
       for (const code of codesOf(row)) counts[code] = (counts[code] ?? 0) + 1
       if (row.study <= after) continue
       if (studies.length < limit) studies.push(studyFindings(row))

@@ -11,7 +11,6 @@ import type { KeyRange } from './catalog-keys.ts'
  */
 export type CatalogStore = AsyncDisposable & {
   get(key: string): Buffer | undefined
-  getMany(keys: readonly string[]): Promise<(Buffer | undefined)[]>
   entries(range: KeyRange, options?: { reverse?: boolean }): AsyncIterable<[string, Buffer]>
   keys(range: KeyRange): AsyncIterable<string>
   /** The same for many keys: each step of an iteration costs as much as a hundred keys. */
@@ -85,10 +84,6 @@ export async function openCatalogStore(
     get(key) {
       const framed = level.getSync(key)
       return framed && checked(key, framed)
-    },
-    async getMany(keys) {
-      const values = await level.getMany([...keys])
-      return values.map((framed, i) => framed && checked(keys[i] ?? '', framed))
     },
     async *entries(range, options) {
       for await (const [key, framed] of level.iterator({ ...range, ...options })) {

@@ -26,6 +26,9 @@ import { readPositions } from './log-positions.ts'
 import type { LogPosition } from './log-start.ts'
 import type { Overlay } from './overlay.ts'
 import { shownAttributes } from './overlay-view.ts'
+import { createSearchKeyCache } from './search-key-cache.ts'
+import { createStudyRowCache } from './study-row-cache.ts'
+import type { StudyRowCache } from './study-row-cache.ts'
 
 const format = 5
 
@@ -47,8 +50,10 @@ export type Catalog = AsyncDisposable &
     ledger(): Ledger
     study(study: string): StudyRow | undefined
     sop(sop: string): SopRow | undefined
-    studies(uids: readonly string[]): Promise<StudyRow[]>
+    studies(uids: readonly string[]): StudyRow[]
     allStudies(): AsyncIterable<StudyRow>
+    /** The same before anything is written: rows are kept for the searches to come. */
+    firstStudies(): AsyncIterable<StudyRow>
     seriesOf(study: string): Promise<SeriesRow[]>
     series(study: StudyUid, series: SeriesUid): SeriesRow | undefined
     /** As overlays show it; nothing when it is rejected. */
@@ -92,16 +97,19 @@ export async function openCatalog(
     }
   }
   await using stack = new AsyncDisposableStack()
-  const store = stack.use(await openCurrent(folder, log, (error) => void distrust(error)))
+  const opened = stack.use(await openCurrent(folder, log, (error) => void distrust(error)))
+  const { store, ...studyRows } = createStudyRowCache(createSearchKeyCache(opened))
   const builder = createRowBuilder(store, node)
   const positions = await readPositions(store)
   const numbers = await readBatchNumbers(store)
   const writer = stack.use(createCatalogWriter({ store, builder, positions, numbers, log }))
+  const lists = createLists(store)
   const owned = stack.move()
 
   return {
-    ...createReads(store),
-    ...createLists(store),
+    ...createReads(store, studyRows),
+    ...lists,
+    firstStudies: () => keepEach(lists.allStudies(), studyRows),
     ...createMending({ store, writer, builder, positions }),
     failed,
     distrust,
@@ -168,7 +176,7 @@ function shown(row: InstanceRow, study?: StudyRow, series?: SeriesRow): Instance
 
 const jsonOf = (bytes: Buffer | undefined): unknown => bytes && JSON.parse(bytes.toString())
 
-function createReads(store: CatalogStore) {
+function createReads(store: CatalogStore, { study, studies }: StudyRowCache) {
   const read = (key: string): unknown => jsonOf(store.get(key))
   const receivedInstance = (uid: string): InstanceRow | undefined => {
     const found = sop(uid)
@@ -177,20 +185,13 @@ function createReads(store: CatalogStore) {
     )
   }
   const sop = (uid: string) => read(keys.sopKey(uid)) as SopRow | undefined
-  const study = (uid: string): StudyRow | undefined => {
-    const row = read(keys.studyKey(uid)) as StudyRow | undefined
-    return row !== undefined && isVisible(row) ? row : undefined
-  }
   const series = (study: string, uid: string) =>
     read(keys.seriesKey(study, uid)) as SeriesRow | undefined
   return {
     sop,
     read,
     study,
-    async studies(uids: readonly string[]): Promise<StudyRow[]> {
-      const rows = await store.getMany(uids.map(keys.studyKey))
-      return rows.flatMap((row) => (row ? [jsonOf(row) as StudyRow] : [])).filter(isVisible)
-    },
+    studies,
     async seriesOf(study: string): Promise<SeriesRow[]> {
       const rows: SeriesRow[] = []
       for await (const [, row] of store.entries(keys.rangeOf('e', study))) {
@@ -228,6 +229,16 @@ function createReads(store: CatalogStore) {
         : (read(keys.quarantineKey(seq)) as QuarantineRow | undefined)
     },
     isCorrupt: (uid: string) => store.get(keys.corruptKey(uid)) !== undefined,
+  }
+}
+
+async function* keepEach(
+  rows: AsyncIterable<StudyRow>,
+  { keep }: StudyRowCache,
+): AsyncGenerator<StudyRow> {
+  for await (const row of rows) {
+    keep(row)
+    yield row
   }
 }
 

@@ -72,7 +72,7 @@ async function studiesOf(
     for (const key of page) found.push(keys.lastPart(key) as StudyUid)
     if (found.length >= overlayLimits.perTargetMax) break
   }
-  return await catalog.studies(found)
+  return catalog.studies(found)
 }
 
 /** What other records are filed by, and what is no text or number, is not corrected but stored anew. */

@@ -94,18 +94,25 @@ function textSearch(
   // What matches also an empty text is not among the keys.
   if (wanted.some(({ pattern }) => isUniversal([pattern]))) return undefined
   const isBegun = wanted.every(({ prefix }) => prefix !== '')
-  const patterns = new Set(wanted.map(({ pattern }) => pattern))
+  const patterns = [...new Set(wanted.map(({ pattern }) => pattern))]
+  const pieces = patterns.map(longestPiece)
   const ranges = isBegun ? wanted.map((one) => rangeOf(kind, one)) : [keys.rangeOf(kind)]
   return {
     isBegun,
     ranges: [...new Map(ranges.map((range) => [range.gte, range])).values()],
     accepts(key) {
+      const isLikely = pieces.some((piece) => key.includes(piece))
+      if (!isLikely && key.length < keys.searchTextMax) return false
       const text = keys.searchedText(key)
       if (text.length >= keys.searchTextMax) return true
-      return [...patterns].some((pattern) => matchesGlob(pattern, text))
+      return patterns.some((pattern) => matchesGlob(pattern, text))
     },
   }
 }
+
+/** What any text that matches has in it. */
+const longestPiece = (pattern: string): string =>
+  pattern.split(/[*?]/).reduce((one, other) => (other.length > one.length ? other : one), '')
 
 type Pattern = { pattern: string; prefix: string; isWhole: boolean }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { storageLimits } from '#protocol/limits.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import type { Query, QueryResult } from './archive.ts'
@@ -44,16 +45,19 @@ async function* findMatches(
   budget: Budget,
 ): AsyncGenerator<DicomJson> {
   const match = splitKeys(query.match)
-  for await (const study of findStudies(catalog, query, budget)) {
-    if (!matchesStudy(study, match.study)) continue
-    if (query.level === 'study') {
-      const isBelow = isEmpty(match.series) && isEmpty(match.instance) && query.series === undefined
-      if (isBelow || (await hasMatch(seriesMatches({ catalog, query, match, budget }, study)))) {
+  const isAbove = isEmpty(match.series) && isEmpty(match.instance) && query.series === undefined
+  for await (const studies of findStudies(catalog, query, budget)) {
+    for (const study of studies) {
+      if (!matchesStudy(study, match.study)) continue
+      if (query.level !== 'study') {
+        yield* seriesMatches({ catalog, query, match, budget }, study)
+      } else if (
+        isAbove ||
+        (await hasMatch(seriesMatches({ catalog, query, match, budget }, study)))
+      ) {
         yield studyAttributes(study)
       }
-      continue
     }
-    yield* seriesMatches({ catalog, query, match, budget }, study)
   }
 }
 
@@ -120,12 +124,21 @@ async function* instanceMatches(
   }
 }
 
-const studyAttributes = (row: StudyRow): DicomJson => ({
-  ...row.attributes,
-  [modalitiesInStudy]: element('CS', ...row.modalities),
-  [seriesInStudy]: element('IS', row.series),
-  [instancesInStudy]: element('IS', row.instances),
-})
+/** Rows are kept, so what is made of them is made once. */
+const made = new WeakMap<StudyRow, DicomJson>()
+
+function studyAttributes(row: StudyRow): DicomJson {
+  const known = made.get(row)
+  if (known !== undefined) return known
+  const attributes = {
+    ...row.attributes,
+    [modalitiesInStudy]: element('CS', ...row.modalities),
+    [seriesInStudy]: element('IS', row.series),
+    [instancesInStudy]: element('IS', row.instances),
+  }
+  made.set(row, attributes)
+  return attributes
+}
 
 const seriesAttributes = (row: SeriesRow): DicomJson => ({
   ...row.attributes,
@@ -140,19 +153,15 @@ const instanceAttributes = (row: InstanceRow): DicomJson => ({
 
 const pageStudies = 128
 
-/** Candidate studies, newest first, then by UID. */
+/** Candidate studies, newest first, then by UID; many at a time. */
 async function* findStudies(
   catalog: Source,
   query: Query,
   budget: Budget,
-): AsyncGenerator<StudyRow> {
+): AsyncGenerator<StudyRow[]> {
   const plan = planSearch(query)
   if (plan.by === 'keys' && plan.isOrdered) {
-    for await (const found of studiesOfKeys(catalog, plan, budget)) {
-      for (let at = 0; at < found.length; at += pageStudies) {
-        yield* await catalog.studies(found.slice(at, at + pageStudies))
-      }
-    }
+    for await (const found of studiesOfKeys(catalog, plan, budget)) yield* readPages(catalog, found)
     return
   }
   const studies = new Set<string>()
@@ -165,7 +174,17 @@ async function* findStudies(
       for (const study of found) studies.add(study)
     }
   }
-  yield* newestFirst(await catalog.studies([...studies]))
+  const rows: StudyRow[] = []
+  for await (const page of readPages(catalog, [...studies])) rows.push(...page)
+  yield newestFirst(rows)
+}
+
+/** Rows are read without a wait; others have their turn between the pages. */
+async function* readPages(catalog: Source, studies: readonly string[]): AsyncGenerator<StudyRow[]> {
+  for (let at = 0; at < studies.length; at += pageStudies) {
+    if (at > 0) await setImmediate()
+    yield catalog.studies(studies.slice(at, at + pageStudies))
+  }
 }
 
 /** Studies of the keys that a plan looks at, a page at a time. */
@@ -192,5 +211,13 @@ function newestFirst(rows: readonly StudyRow[]): StudyRow[] {
 }
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
-const orderOf = ({ attributes }: StudyRow): string =>
-  timeSearch(textOf(attributes, '00080020'), textOf(attributes, '00080030'))
+const orders = new WeakMap<StudyRow, string>()
+
+function orderOf(row: StudyRow): string {
+  const known = orders.get(row)
+  if (known !== undefined) return known
+  const { attributes } = row
+  const order = timeSearch(textOf(attributes, '00080020'), textOf(attributes, '00080030'))
+  orders.set(row, order)
+  return order
+}

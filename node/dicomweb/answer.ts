@@ -119,8 +119,11 @@ const compress = { br: promisify(brotliCompress), gzip: promisify(gzip) }
 const compressMinBytes = 1024
 
 /** JSON in the DICOM model, compressed when the client can read that: metadata shrinks to a tenth. */
-export async function sendJson(ctx: Context, value: unknown): Promise<void> {
-  const bytes = Buffer.from(JSON.stringify(value))
+export const sendJson = (ctx: Context, value: unknown): Promise<void> =>
+  sendJsonText(ctx, JSON.stringify(value))
+
+export async function sendJsonText(ctx: Context, text: string): Promise<void> {
+  const bytes = Buffer.from(text)
   ctx.vary('Accept-Encoding')
   const encoding =
     bytes.length < compressMinBytes ? false : ctx.acceptsEncodings('br', 'gzip', 'identity')

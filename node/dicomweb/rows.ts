@@ -46,19 +46,36 @@ const defaults: Record<Level, readonly string[]> = {
   ],
 }
 
-/** One row of an answer: what is always given, what was matched, what was asked for. */
-export function rowOf(attributes: DicomJson, level: Level, search: Search): DicomJson {
-  const whole: DicomJson = {
-    ...attributes,
-    '00080005': text('CS', 'ISO_IR 192'),
-    '00081190': text('UR', retrieveUrl(attributes, level)),
-  }
-  const { fields, match } = search
-  if (fields === 'all') return sorted(Object.entries(whole))
+/** What the rows of an answer hold: what is always given, what was matched, what was asked for. As JSON. */
+export function createRowWriter(
+  level: Level,
+  { fields, match }: Search,
+): (of: DicomJson) => string {
+  const usual = new Set([...always, ...defaults[level]])
   const matched = Object.keys(match).map((path) => path.slice(0, 8))
-  const wanted = new Set([...always, ...defaults[level], ...fields, ...matched])
-  return sorted(Object.entries(whole).filter(([tag]) => wanted.has(tag)))
+  const wanted = new Set([...usual, ...(fields === 'all' ? [] : fields), ...matched])
+  const write = (attributes: DicomJson): string => {
+    const whole = Object.entries({
+      ...attributes,
+      '00080005': text('CS', 'ISO_IR 192'),
+      '00081190': text('UR', retrieveUrl(attributes, level)),
+    })
+    return JSON.stringify(
+      sorted(fields === 'all' ? whole : whole.filter(([tag]) => wanted.has(tag))),
+    )
+  }
+  if (level !== 'study' || fields === 'all' || wanted.size > usual.size) return write
+  return (attributes) => {
+    const known = usualRows.get(attributes)
+    if (known !== undefined) return known
+    const row = write(attributes)
+    usualRows.set(attributes, row)
+    return row
+  }
 }
+
+/** Studies that are kept by those who find them are written once. */
+const usualRows = new WeakMap<DicomJson, string>()
 
 const sorted = (entries: [string, DicomJsonElement][]): DicomJson =>
   Object.fromEntries(entries.toSorted(([one], [other]) => (one < other ? -1 : 1)))

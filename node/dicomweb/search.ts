@@ -3,12 +3,12 @@ import type { Doors } from '../access/doors.ts'
 import type { Query } from '../archive/archive.ts'
 import { matchesQuery } from '../archive/matching.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
-import { type Context, sendJson, warn } from './answer.ts'
+import { type Context, sendJsonText, warn } from './answer.ts'
 import { requireJson } from './negotiation.ts'
 import { uidsOf } from './paths.ts'
 import { parseSearch, type Search } from './query.ts'
 import { acceptOf } from './retrieve.ts'
-import { instanceAttributes, rowOf, seriesAttributes } from './rows.ts'
+import { createRowWriter, instanceAttributes, seriesAttributes } from './rows.ts'
 
 type Level = Query['level']
 type Found = { matches: DicomJson[]; more: boolean; warnings: readonly string[] }
@@ -70,8 +70,5 @@ async function sendRows(ctx: Context, level: Level, search: Search, found: Found
   for (const warning of warnings) warn(ctx, warning)
   ctx.set('Cache-Control', 'private, no-cache')
   ctx.status = 200
-  await sendJson(
-    ctx,
-    found.matches.map((attributes) => rowOf(attributes, level, search)),
-  )
+  await sendJsonText(ctx, `[${found.matches.map(createRowWriter(level, search)).join(',')}]`)
 }

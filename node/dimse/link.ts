@@ -63,13 +63,7 @@ export function createLink(socket: Socket, deps: LinkDeps): Link {
 
   const write = (bytes: readonly Uint8Array[], written?: () => void) => {
     if (isClosing || socket.destroyed) return written?.()
-    const last = bytes.length - 1
-    socket.cork()
-    for (const [index, part] of bytes.entries()) {
-      if (index === last) socket.write(part, written)
-      else socket.write(part)
-    }
-    socket.uncork()
+    writeTogether(socket, bytes, written)
   }
 
   socket.on('data', (chunk: Buffer) => {
@@ -97,7 +91,11 @@ export function createLink(socket: Socket, deps: LinkDeps): Link {
     sendThen: write,
     drained: () => (socket.destroyed || !socket.writableNeedDrain ? undefined : drain(socket)),
     close,
-    destroy: () => void socket.destroy(),
+    destroy() {
+      // What was said before is on its way first.
+      if (socket.writableCorked > 0) socket.uncork()
+      socket.destroy()
+    },
     closed,
     get isClosing() {
       return isClosing || socket.destroyed
@@ -116,6 +114,19 @@ export function release(chunk: Uint8Array): void {
   const { buffer } = chunk
   const isItsOwn = buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength
   if (isItsOwn) buffer.transfer(0)
+}
+
+/** Whatever is said within one turn, such as many answers of a query, goes into one write. */
+function writeTogether(socket: Socket, bytes: readonly Uint8Array[], written?: () => void): void {
+  const last = bytes.length - 1
+  if (socket.writableCorked === 0) {
+    socket.cork()
+    process.nextTick(() => socket.uncork())
+  }
+  for (const [index, part] of bytes.entries()) {
+    if (index === last) socket.write(part, written)
+    else socket.write(part)
+  }
 }
 
 const ourFailure = { reason: abortReason.unspecified, source: abortSource.provider }
