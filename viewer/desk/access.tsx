@@ -48,7 +48,7 @@ export function AccessSection() {
         {({ given, received }) => (
           <>
             <section class="desk-card">
-              <h2>{d('given')}</h2>
+              <h2>{d('givenGrants')}</h2>
               {given.length === 0 ? (
                 <p class="muted">{d('givenNone')}</p>
               ) : (
@@ -167,6 +167,7 @@ function WaitingForms({ onChanged }: { onChanged: () => void }) {
   const load = useLoad<{ requests: AccessRequestRecord[] }>((signal) =>
     get('/api/access-requests', signal),
   )
+  const requests = load.data?.requests ?? []
   const reload = () => {
     load.reload()
     onChanged()
@@ -176,11 +177,13 @@ function WaitingForms({ onChanged }: { onChanged: () => void }) {
       <h2>{d('waitingForms')}</h2>
       {load.failure !== undefined && <Warning>{d('waitingAway')}</Warning>}
       {load.data?.requests.length === 0 && <p class="muted">{d('waitingNone')}</p>}
-      <ul class="desk-log">
-        {load.data?.requests.map((form) => (
-          <WaitingForm key={`${form.id} ${form.side}`} form={form} onChanged={reload} />
-        ))}
-      </ul>
+      {requests.length > 0 && (
+        <ul class="desk-log">
+          {requests.map((form) => (
+            <WaitingForm key={`${form.id} ${form.side}`} form={form} onChanged={reload} />
+          ))}
+        </ul>
+      )}
     </section>
   )
 }

@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import { type Attention, type Findings, get } from './api.ts'
-import { distinctFindings, personText } from './fields.ts'
+import { distinctFindings, isProvisional, personText } from './fields.ts'
 import { findingText } from './finding-text.ts'
 import { Head, Loaded } from './frame.tsx'
-import { studyDeskAddress } from './sections.ts'
+import { sectionAddress, studyDeskAddress } from './sections.ts'
 import { useDesk, useLoad } from './use-desk.ts'
 
 const pageSize = 500
@@ -89,9 +89,7 @@ const shortNames: {
 }
 
 function Rows({ studies }: { studies: readonly Findings[] }) {
-  const texts = useDesk()
-  const { d, t, date, moment } = texts
-  const { route } = useLocation()
+  const { d } = useDesk()
   return (
     <table class="desk-table">
       <thead>
@@ -103,40 +101,52 @@ function Rows({ studies }: { studies: readonly Findings[] }) {
         </tr>
       </thead>
       <tbody>
-        {studies.map(({ study, patient, findings, description, date: day, receivedAt, device }) => (
-          <tr
-            key={study}
-            class="can-open"
-            data-testid="correction-row"
-            onClick={() => route(studyDeskAddress(study))}
-          >
-            <td class="what">
-              {distinctFindings(findings)
-                .filter(({ action }) => action === 'correct')
-                .map((finding) => (
-                  <p key={finding.code}>{findingText(finding, texts)}</p>
-                ))}
-            </td>
-            <td>
-              {personText(patient.name) || <span class="muted">{t('noName')}</span>}
-              <small>{[patient.id, date(patient.birthDate)].filter(Boolean).join(' · ')}</small>
-            </td>
-            <td>
-              {description || <span class="muted">{t('noDescription')}</span>}
-              <small>
-                {[date(day), device, d('received', { at: moment(receivedAt) })]
-                  .filter(Boolean)
-                  .join(' · ')}
-              </small>
-            </td>
-            <td class="acts">
-              <a class="button small" href={studyDeskAddress(study)}>
-                {d('fix')}
-              </a>
-            </td>
-          </tr>
+        {studies.map((findings) => (
+          <Row key={findings.study} findings={findings} />
         ))}
       </tbody>
     </table>
+  )
+}
+
+function Row({ findings: row }: { findings: Findings }) {
+  const texts = useDesk()
+  const { d, t, date, moment, roles } = texts
+  const { route } = useLocation()
+  const { study, patient, findings, description, receivedAt, device, doubt } = row
+  const isQuestion = doubt !== undefined && roles.includes('mo_admin')
+  const address = isQuestion ? sectionAddress('encodings') : studyDeskAddress(study)
+  const name = doubt === undefined ? personText(patient.name) : ''
+  return (
+    <tr class="can-open" data-testid="correction-row" onClick={() => route(address)}>
+      <td class="what">
+        {distinctFindings(findings)
+          .filter(({ action }) => action === 'correct')
+          .map((finding) => (
+            <p key={finding.code}>{findingText(finding, texts)}</p>
+          ))}
+      </td>
+      <td>
+        {name || <span class="muted">{doubt === undefined ? t('noName') : d('unreadable')}</span>}
+        <small>
+          {[isProvisional(patient.id) ? '' : patient.id, date(patient.birthDate)]
+            .filter(Boolean)
+            .join(' · ')}
+        </small>
+      </td>
+      <td>
+        {description || <span class="muted">{t('noDescription')}</span>}
+        <small>
+          {[date(row.date), device, d('received', { at: moment(receivedAt) })]
+            .filter(Boolean)
+            .join(' · ')}
+        </small>
+      </td>
+      <td class="acts">
+        <a class="button small" href={address}>
+          {d(isQuestion ? 'toQuestion' : 'fix')}
+        </a>
+      </td>
+    </tr>
   )
 }

@@ -72,7 +72,7 @@ function DeviceTable({ devices, edit }: TableProps) {
     <table class="desk-table">
       <thead>
         <tr>
-          <th>{d('devices')}</th>
+          <th>{d('deviceId')}</th>
           <th>{d('deviceAe')}</th>
           <th>{d('deviceAddresses')}</th>
           <th>{d('deviceStart')}</th>

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import { type Duplicate, type DuplicatePatient, get, merge } from './api.ts'
+import { sexText } from '../parts/sex-text.ts'
 import { personText } from './fields.ts'
 import { Failure, Head, Loaded, useWhy, whyGiven, WhyFields } from './frame.tsx'
 import { useAction, useDesk, useLoad } from './use-desk.ts'
@@ -80,7 +81,7 @@ function PatientCard({ patient, other, isKept, keep }: CardProps) {
     [d('tag00100010'), personText(patient.name) || t('noName'), patient.name !== other.name],
     [d('birth'), date(patient.birthDate), patient.birthDate !== other.birthDate],
     [d('patientNumber'), patient.id, patient.id !== other.id],
-    [d('sex'), patient.sex, patient.sex !== other.sex],
+    [d('sex'), sexText(patient.sex, t), patient.sex !== other.sex],
   ] as const
   return (
     <button type="button" class="desk-option" aria-pressed={isKept} onClick={keep}>

@@ -100,6 +100,9 @@ function Question({ findings, onAnswered }: QuestionProps) {
   )
 }
 
+/** Whatever the letters say: it is a question as long as nobody has answered it. */
+const certaintyMax = 99
+
 type CandidatesProps = {
   name: string
   candidates: readonly Candidate[]
@@ -146,7 +149,11 @@ function Candidates({ name, candidates, chosen, choose }: CandidatesProps) {
                 ))}
             </td>
             <td>{encoding}</td>
-            <td>{isPlausible ? `${number(confidence * 100)} %` : d('unlikely')}</td>
+            <td>
+              {isPlausible
+                ? `${number(Math.min(certaintyMax, confidence * 100))} %`
+                : d('unlikely')}
+            </td>
           </tr>
         ))}
       </tbody>

@@ -58,6 +58,9 @@ export function changesOf(was: Patient, now: PatientFields): { tag: string; new:
   ]
 }
 
+/** A number that the archive gave where a device sent none (DQ-02). */
+export const isProvisional = (id: string): boolean => /^Q-[\d.]+-\d+$/.test(id)
+
 /** One line per rule and detail: ten series may say the same. */
 export function distinctFindings(findings: readonly Finding[]): Finding[] {
   const seen = new Map<string, Finding>()

@@ -123,7 +123,7 @@ function useWho(who: string, people: ReadonlyMap<string, string>): string {
   const { d, userId } = useDesk()
   if (who === userId) return d('whoYou')
   if (who.startsWith('device:')) return d('whoDevice', { device: who.slice('device:'.length) })
-  return people.get(who) ?? who.split('#').at(-1) ?? who
+  return people.get(who) ?? d('whoOther', { id: who.slice(-6) })
 }
 
 function Content({ overlay: { content, target } }: { overlay: Overlay }) {

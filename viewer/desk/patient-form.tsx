@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import { correct, type Findings, type Overlay } from './api.ts'
-import { changesOf, fieldsOf, type PatientFields, personText } from './fields.ts'
+import { changesOf, fieldsOf, isProvisional, type PatientFields, personText } from './fields.ts'
 import { Failure, Field, useWhy, whyGiven, WhyFields } from './frame.tsx'
 import { useAction, useDesk } from './use-desk.ts'
 
@@ -100,7 +100,10 @@ function PatientInputs({ fields, change, originals }: InputsProps) {
       </Field>
       <Field label={d('given')}>{text('given', 60)}</Field>
       <Field label={d('patronymic')}>{text('patronymic', 60)}</Field>
-      <Field label={d('patientNumber')} {...was('00100020')}>
+      <Field
+        label={d('patientNumber')}
+        {...(isProvisional(fields.id) ? { hint: d('provisionalId') } : was('00100020'))}
+      >
         {text('id', 64)}
       </Field>
       <Field label={d('birth')} {...was('00100030', date)}>

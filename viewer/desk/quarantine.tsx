@@ -106,7 +106,7 @@ const labels = {
 } as const
 
 function ReleaseForm({ entries, onReleased, close }: GroupProps & { close: () => void }) {
-  const { d, notice } = useDesk()
+  const { d, t, notice } = useDesk()
   const action = useAction()
   const [why, setWhy] = useWhy()
   const [first] = entries
@@ -155,7 +155,7 @@ function ReleaseForm({ entries, onReleased, close }: GroupProps & { close: () =>
           {d('releaseChosen')}
         </button>
         <button type="button" class="button quiet" onClick={close}>
-          {d('cancel')}
+          {t('close')}
         </button>
         <span class="muted">{d('releaseHint')}</span>
       </div>

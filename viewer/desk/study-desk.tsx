@@ -4,7 +4,7 @@ import { studyAddress } from '../list/study-table.tsx'
 import { type Findings, get, type Overlay, reject } from './api.ts'
 import { distinctFindings, personText } from './fields.ts'
 import { findingText } from './finding-text.ts'
-import { Choices, Failure, Head, Loaded, useWhy, whyGiven, WhyFields } from './frame.tsx'
+import { Choices, Failure, Head, Loaded, useWhy, Warning, whyGiven, WhyFields } from './frame.tsx'
 import { OverlayRows } from './history.tsx'
 import { PatientForm } from './patient-form.tsx'
 import { correctors, hasStudies, isAllowed, rejecters } from './sections.ts'
@@ -23,6 +23,19 @@ export function StudyDesk({ study }: { study: string }) {
   }
   const overlays = history.data?.overlays ?? []
   const data = found.data
+  const hiding = overlays.find(
+    ({ kind, target, revertedBy }) =>
+      kind === 'reject' && target.level === 'study' && revertedBy === undefined,
+  )
+  if (hiding !== undefined) {
+    return (
+      <>
+        <Head title={d('studyDesk')} />
+        <Warning>{d('isHidden')}</Warning>
+        <HistoryCard overlays={overlays} onChanged={reload} />
+      </>
+    )
+  }
   const title = data === undefined ? d('studyDesk') : personText(data.patient.name) || t('noName')
   const hint =
     data &&
@@ -41,33 +54,58 @@ export function StudyDesk({ study }: { study: string }) {
       </Head>
       <Loaded load={found}>
         {(data) => (
-          <div class="desk-columns">
-            <div class="desk-stack">
-              {isAllowed(correctors, roles) && (
-                <PatientForm
-                  key={JSON.stringify(data.patient)}
-                  findings={data}
-                  overlays={overlays}
-                  onSaved={reload}
-                />
-              )}
-              {isAllowed(rejecters, roles) && <HideStudy study={study} onHidden={reload} />}
-            </div>
-            <div class="desk-stack">
-              <FoundCard findings={data} />
-              <section class="desk-card">
-                <h2>{d('historyOfStudy')}</h2>
-                {overlays.length === 0 ? (
-                  <p class="muted">{d('historyOfStudyNone')}</p>
-                ) : (
-                  <OverlayRows overlays={overlays} onChanged={reload} isShort />
-                )}
-              </section>
-            </div>
-          </div>
+          <Cards findings={data} overlays={overlays} reload={reload} onHidden={history.reload} />
         )}
       </Loaded>
     </>
+  )
+}
+
+type CardsProps = {
+  findings: Findings
+  overlays: readonly Overlay[]
+  reload: () => void
+  onHidden: () => void
+}
+
+function Cards({ findings, overlays, reload, onHidden }: CardsProps) {
+  const { roles } = useDesk()
+  return (
+    <div class="desk-columns">
+      <div class="desk-stack">
+        {isAllowed(correctors, roles) && (
+          <PatientForm
+            key={JSON.stringify(findings.patient)}
+            findings={findings}
+            overlays={overlays}
+            onSaved={reload}
+          />
+        )}
+        {isAllowed(rejecters, roles) && (
+          <HideStudy study={findings.study} onHidden={onHidden} onUndone={reload} />
+        )}
+      </div>
+      <div class="desk-stack">
+        <FoundCard findings={findings} />
+        <HistoryCard overlays={overlays} onChanged={reload} />
+      </div>
+    </div>
+  )
+}
+
+type HistoryProps = { overlays: readonly Overlay[]; onChanged: () => void }
+
+function HistoryCard({ overlays, onChanged }: HistoryProps) {
+  const { d } = useDesk()
+  return (
+    <section class="desk-card">
+      <h2>{d('historyOfStudy')}</h2>
+      {overlays.length === 0 ? (
+        <p class="muted">{d('historyOfStudyNone')}</p>
+      ) : (
+        <OverlayRows overlays={overlays} onChanged={onChanged} isShort />
+      )}
+    </section>
   )
 }
 
@@ -90,7 +128,9 @@ function FoundCard({ findings: { findings } }: { findings: Findings }) {
 
 const codes = ['113001', '113037', '113038', '113039'] as const
 
-function HideStudy({ study, onHidden }: { study: string; onHidden: () => void }) {
+type HideProps = { study: string; onHidden: () => void; onUndone: () => void }
+
+function HideStudy({ study, onHidden, onUndone }: HideProps) {
   const { d, notice } = useDesk()
   const action = useAction()
   const [isOpen, setOpen] = useState(false)
@@ -99,7 +139,7 @@ function HideStudy({ study, onHidden }: { study: string; onHidden: () => void })
   const hide = () =>
     action.run(async () => {
       const undo = await reject(study, code, whyGiven(why))
-      notice.value = { text: d('hidden'), undo, onUndone: onHidden }
+      notice.value = { text: d('hidden'), undo, onUndone }
       setOpen(false)
       onHidden()
     })

@@ -24,7 +24,7 @@ export const accessTexts = {
   ],
   signForm: ['Подписать ключом МО', 'Sign with the organization’s key'],
   signed: ['Подписано: доступ начнёт действовать сразу.', 'Signed: the access starts at once.'],
-  given: ['Мы открыли другим', 'Given by us'],
+  givenGrants: ['Мы открыли другим', 'Given by us'],
   givenNone: ['Никому не открыто.', 'Nothing given.'],
   receivedGrants: ['Открыто нам', 'Given to us'],
   receivedNone: ['Нам пока ничего не открыто.', 'Nothing received.'],

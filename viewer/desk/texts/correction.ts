@@ -18,6 +18,13 @@ export const correctionTexts = {
 
   studyDesk: ['Данные и исправления', 'Data and corrections'],
   openImages: ['Открыть снимки', 'Open images'],
+  isHidden: [
+    'Исследование скрыто: его не видит никто. Вернуть его можно в истории ниже.',
+    'The study is hidden from everybody. It can be restored in the history below.',
+  ],
+  provisionalId: ['временный номер, присвоен архивом', 'provisional, given by the archive'],
+  unreadable: ['Имя не читается', 'The name is unreadable'],
+  toQuestion: ['Выбрать кодировку', 'Choose the encoding'],
   patientData: ['Данные пациента', 'Patient data'],
   surname: ['Фамилия', 'Surname'],
   given: ['Имя', 'Given name'],
@@ -82,6 +89,7 @@ export const correctionTexts = {
   kindrestore: ['Исследование возвращено', 'Study restored'],
   kindrelease: ['Выпуск из карантина', 'Release from quarantine'],
   kindrevert: ['Отмена', 'Revert'],
+  whoOther: ['сотрудник …{id}', 'person …{id}'],
   endsNumber: ['отменяет запись № {n}', 'ends entry {n}'],
   endedBy: ['отменено записью № {n}', 'ended by entry {n}'],
   whoYou: ['вы', 'you'],

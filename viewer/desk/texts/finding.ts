@@ -38,8 +38,8 @@ export const findingTexts = {
     'A code in Cyrillic ({tag}), read by the dictionary or left as it is.',
   ],
   'DQ-12': [
-    'Часы аппарата расходятся с временем приёма: {detail}. Проверьте время на аппарате.',
-    'The device’s clock is off by {detail}. Check it.',
+    'Время снимка расходится с временем приёма {detail}. Если снимок новый, проверьте часы аппарата.',
+    'The time of the image and of its receipt differ by {detail}. If it is new, check the device’s clock.',
   ],
   'DQ-13': [
     'Часовой пояс не указан; взят пояс аппарата.',
@@ -63,6 +63,6 @@ export const findingTexts = {
   ],
   'DQ-20': ['Нет дозы облучения.', 'No dose.'],
   findingOther: ['Правило приёма {code}: {detail}', 'Rule of reception {code}: {detail}'],
-  minutesOff: ['{n} мин', '{n} min'],
-  daysOff: ['{n} дн.', '{n} days'],
+  minutesOff: ['на {n} мин', '{n} min'],
+  daysOff: ['на {n} дн', '{n} days'],
 } as const satisfies Texts

@@ -84,7 +84,7 @@ export const intakeTexts = {
   ],
   deviceServices: ['Что аппарату разрешено', 'What it may use'],
   deviceHost: ['Слушает на адресе', 'Listens at'],
-  devicePort: ['порт', 'port'],
+  devicePort: ['Порт', 'Port'],
   deviceHostHint: [
     'Нужно, если снимки отправляют на аппарат (C-MOVE) или он ждёт подтверждений',
     'Needed for C-MOVE to it and for storage commitment',
