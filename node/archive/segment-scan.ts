@@ -55,7 +55,7 @@ export async function* scanSegment(
   file: DiskFile,
   options: ScanOptions,
 ): AsyncGenerator<ScannedRecord, ScanEnd> {
-  const window = createWindow(file)
+  const window = createWindow(file, options.payloads ? wholeWindowBytes : headWindowBytes)
   const size = await file.size()
   const damage: { offset: number }[] = []
   let { offset, chain }: { offset: number; chain: Buffer | undefined } = options.from
@@ -224,25 +224,37 @@ type Window = {
   stream(position: number, length: number): Promise<Buffer>
 }
 
-const windowBytes = 8192
+/** Trailer, filing and the next record's head lie together. Whoever reads payloads too reads everything. */
+const headWindowBytes = 8192
+const wholeWindowBytes = 2 * pieceBytes
 
-/** One read serves trailer, filing and the next record's head: they lie together. */
-function createWindow(file: DiskFile): Window {
+/** Reads ahead: one read serves whatever of it is asked for. */
+function createWindow(file: DiskFile, windowBytes = headWindowBytes): Window {
+  let buffer = Buffer.allocUnsafe(windowBytes)
   let start = 0
-  let held = Buffer.alloc(0)
-  const bulk = Buffer.allocUnsafe(pieceBytes)
+  let held = 0
+
+  /** What is held already is not read again. */
+  async function fetch(position: number, length: number): Promise<Buffer> {
+    const from = position - start
+    if (from < 0 || from + length > held) {
+      const isInside = from >= 0 && from < held
+      const left = isInside ? buffer.subarray(from, held) : buffer.subarray(0, 0)
+      const next = length > buffer.byteLength ? Buffer.allocUnsafe(length) : buffer
+      left.copy(next)
+      const kept = left.byteLength
+      held = 0
+      const read = await file.read(next.subarray(kept), position + kept)
+      buffer = next
+      start = position
+      held = kept + read
+    }
+    const at = position - start
+    return buffer.subarray(at, Math.min(at + length, held))
+  }
+
   return {
-    async read(position, length) {
-      if (position < start || position + length > start + held.byteLength) {
-        const buffer = Buffer.allocUnsafe(Math.max(windowBytes, length))
-        held = buffer.subarray(0, await file.read(buffer, position))
-        start = position
-      }
-      return Buffer.from(held.subarray(position - start, position - start + length))
-    },
-    async stream(position, length) {
-      const buffer = bulk.subarray(0, length)
-      return buffer.subarray(0, await file.read(buffer, position))
-    },
+    read: async (position, length) => Buffer.from(await fetch(position, length)),
+    stream: fetch,
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import path from 'node:path'
 import type { OrganizationOid } from '#protocol/ids.ts'
 import { openArchive } from '../../node/archive/level-archive.ts'
+import type { ArchiveOptions } from '../../node/archive/level-archive.ts'
 import type { Archive, Origin } from '../../node/archive/archive.ts'
 import type { StoreItem } from '../../node/dimse/scu.ts'
 import { silentLog } from '../../node/log.ts'
@@ -20,6 +21,23 @@ const origin: Origin = {
   device: 'okb-storescu',
 }
 
+/** Opens an archive as a node does, without the node around it. */
+export const openBenchArchive = (
+  dir: string,
+  holder: OrganizationOid,
+  options: Partial<ArchiveOptions> = {},
+): Promise<Archive> =>
+  openArchive({
+    dir,
+    holder,
+    log: silentLog,
+    clock: Date.now,
+    random: randomBytes,
+    freeSpace: { freeFractionMin: 0.01, freeBytesMin: 2 ** 28 },
+    quietMs: () => quietMs,
+    ...options,
+  })
+
 /**
  * Fills a node's archive while the node is stopped: the archive's own way in, with its walker, log and catalog, but no
  * network before it. Studies are complete at the end.
@@ -28,15 +46,15 @@ export async function fillArchive(
   { dataDir, holder }: { dataDir: string; holder: OrganizationOid },
   items: Iterable<StoreItem>,
 ): Promise<number> {
-  await using archive = await openArchive({
-    dir: path.join(dataDir, 'archive'),
-    holder,
-    log: silentLog,
-    clock: Date.now,
-    random: randomBytes,
-    freeSpace: { freeFractionMin: 0.01, freeBytesMin: 2 ** 28 },
-    quietMs: () => quietMs,
-  })
+  await using archive = await openBenchArchive(path.join(dataDir, 'archive'), holder)
+  const count = await ingestAll(archive, items)
+  // What is complete here need not be found complete when the node starts.
+  await new Promise((resolve) => setTimeout(resolve, 3 * quietMs))
+  return count
+}
+
+/** Takes in many at a time; says how many they were. */
+export async function ingestAll(archive: Archive, items: Iterable<StoreItem>): Promise<number> {
   let count = 0
   const iterator = items[Symbol.iterator]()
   const worker = async (): Promise<void> => {
@@ -46,12 +64,10 @@ export async function fillArchive(
     }
   }
   await Promise.all(Array.from({ length: parallel }, worker))
-  // What is complete here need not be found complete when the node starts.
-  await new Promise((resolve) => setTimeout(resolve, 3 * quietMs))
   return count
 }
 
-async function ingestOne(archive: Archive, item: StoreItem): Promise<void> {
+export async function ingestOne(archive: Archive, item: StoreItem): Promise<void> {
   const { sopClass, sopUid, transferSyntax, dataSet } = item
   const sink = await archive.ingest({ sopClass, sopUid, transferSyntax }, origin)
   sink.write(dataSet)

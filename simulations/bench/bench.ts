@@ -9,6 +9,8 @@ import { lineOf, textOf } from './line.ts'
 const benches: Record<string, () => Promise<Bench>> = {
   ingest: async () => (await import('./ingest.ts')).ingest,
   query: async () => (await import('./query.ts')).query,
+  retrieve: async () => (await import('./retrieve.ts')).retrieve,
+  scale: async () => (await import('./scale.ts')).scale,
 }
 
 const usage = `npm run bench -- NAME [--json] [--quick]

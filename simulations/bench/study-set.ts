@@ -6,7 +6,7 @@ import { createRandom } from '../random.ts'
 export type StudySet = {
   studies: readonly Described[]
   /** The instances of one study, from one number to another. */
-  instances(study: Described, from: number, to: number): Generator<StoreItem>
+  instances(study: Described, from: number, to: number, pixels?: Uint8Array): Generator<StoreItem>
 }
 
 export type Described = {
@@ -65,7 +65,12 @@ export function createStudySet(count: number): StudySet {
   return { studies, instances: instancesOf }
 }
 
-function* instancesOf(study: Described, from: number, to: number): Generator<StoreItem> {
+function* instancesOf(
+  study: Described,
+  from: number,
+  to: number,
+  pixels: Uint8Array = new Uint8Array(64),
+): Generator<StoreItem> {
   for (let number = from; number < to; number++) {
     const series = Math.floor(number / seriesInstances) + 1
     yield storeItem({
@@ -99,7 +104,7 @@ function* instancesOf(study: Described, from: number, to: number): Generator<Sto
       '00280101': ['US', 8],
       '00280102': ['US', 7],
       '00280103': ['US', 0],
-      '7FE00010': ['OW', new Uint8Array(64)],
+      '7FE00010': ['OW', pixels],
     })
   }
 }
