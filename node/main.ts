@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { ProtocolError } from '#protocol/errors.ts'
+import { hostMonotonic } from './access/time.ts'
 import { backUp } from './archive/backup.ts'
 import { configSchema, NodeConfig, readConfig } from './config.ts'
 import { createLog } from './log.ts'
@@ -15,7 +16,12 @@ const usage = `usage: npm run node -- --config FILE    run the node of one organ
 async function run(configFile: string, signal: AbortSignal): Promise<void> {
   const config = await readConfig(configFile, NodeConfig)
   const log = createLog('node')
-  await using node = await createNode(config, { log, clock: Date.now, random: randomBytes })
+  await using node = await createNode(config, {
+    log,
+    clock: Date.now,
+    monotonic: hostMonotonic(randomBytes),
+    random: randomBytes,
+  })
   console.log(JSON.stringify({ ready: true, ...node.ready }))
   if (!signal.aborted) await Promise.race([once(signal, 'abort'), node.failed])
 }

@@ -15,6 +15,7 @@ import { createCorrectionDoors } from './access/correction-doors.ts'
 import { createDoors } from './access/doors-impl.ts'
 import type { Doors } from './access/doors.ts'
 import { openFederation } from './access/federation.ts'
+import { keepTime, type Monotonic } from './access/time.ts'
 import { createFetchedDecision, type FetchedDecision } from './access/fetched.ts'
 import { auditIntegrity } from './access/integrity-audit.ts'
 import { createPeerGate } from './access/peer-gate.ts'
@@ -60,6 +61,7 @@ import { openReferrals } from './store/referrals.ts'
 export type NodeDeps = {
   log: Log
   clock: () => number
+  monotonic?: Monotonic
   random: (bytes: number) => Uint8Array
 }
 
@@ -188,6 +190,7 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
     hasSubmitted: submissions.hasSubmitted,
     audit,
   })
+  stack.use(keepTime(federation, log))
   const replica = stack.use(await openReplica({ dir: path.join(config.dataDir, 'replica'), log }))
   const { rows } = replica
   const publisher = stack.use(await openPublisher({ archive, rows, signer, self, clock, log }))

@@ -58,6 +58,9 @@ export const errorCodes = [
   'organization_restricted',
   'session_too_old',
   'audit_unavailable',
+  /** The system clock, against what the registry has signed or what the node has known before. */
+  'clock_behind',
+  'clock_ahead',
   // index log, manifests, transfer
   'log_gap',
   'log_fork',

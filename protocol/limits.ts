@@ -270,7 +270,7 @@ export const instanceLimits = {
   headerBytes: 16 * MiB,
   depthMax: 128,
   elementsMax: 2_000_000,
-  /** Elements that are shown of a header, altogether and of one data set or item; all are kept. */
+  /** Elements and items that are shown of a header, and elements of one data set or item; all are kept. */
   shownElementsMax: 300_000,
   shownElementsPerItem: 16_384,
   textValueBytes: 4 * MiB,
@@ -325,6 +325,8 @@ export const storageLimits = {
   searchPageBytes: 256 * KiB,
   /** Attempts to see the catalog between two batches with nothing under way. */
   snapshotTriesMax: 500,
+  /** Rows that whoever repairs a catalog reads at a time. */
+  catalogPageRows: 500,
   catalogCacheBytes: 32 * MiB,
   catalogWriteBytes: 8 * MiB,
   catalogBlockBytes: 16 * KiB,

@@ -12,20 +12,20 @@ import type { PublicJwk } from '#protocol/ids.ts'
 import type { Kid, OrganizationOid, PeerIdString, PrivateJwk } from '#protocol/ids.ts'
 import type { Signer } from '#protocol/jws.ts'
 import { peerIdOf } from '#protocol/keys.ts'
-import { tokenLimits } from '#protocol/limits.ts'
 import type { Policy, TrustList } from '#protocol/trust-list.ts'
 import type { Connection } from '#protocol/transport/transport.ts'
 import type { AuditEntry } from '#protocol/audit-event.ts'
 import type { Log } from '../log.ts'
 import type { Records } from '../store/records.ts'
 import { openEpochs } from './epochs.ts'
-import { openGrants } from './grants.ts'
-import { GrantInput } from './grants.ts'
+import { GrantInput, openGrants, visibilityOf, withoutEnded } from './grants.ts'
 import type { ReceivedGrant } from './grants.ts'
 import { openMembers } from './members.ts'
 import type { Member } from './members.ts'
 import { createTurns } from '../store/turns.ts'
 import { openOwnKeys } from './own-keys.ts'
+import { highestOf, openTime } from './time.ts'
+import type { Monotonic, Time } from './time.ts'
 import { openTransparency, type Transparency, type TransparencyStatus } from './transparency.ts'
 import { openTrust } from './trust.ts'
 
@@ -76,8 +76,10 @@ export type Federation = {
   createGrant(input: z.input<typeof GrantInput>): Promise<{ jti: string }>
   /** Ends a grant that was given or received: here at once, everywhere when the registry hears of it. */
   revokeGrant(jti: string): Promise<void>
-  /** Not before the clock, nor before what the registry has signed. */
+  /** The time that counts for everything that ends (`time.ts`). */
   now(): number
+  /** To be called each minute. */
+  tick(): Promise<void>
   onChange(listener: (change: FederationChange) => void): () => void
   /** The registry’s log as it was shown here. */
   readonly transparency: Transparency
@@ -89,6 +91,8 @@ export type Intake = {
   registry(access: RegistryAccess | undefined): void
   /** The registry’s log; an epoch that waited for its witnesses is asked for again. */
   log(checkpoints: EventParams<'log'>): Promise<void>
+  /** What the registry says of the time, before anything is judged by it. */
+  time(beat: string): Promise<void>
   trust(token: string): Promise<void>
   directory(members: readonly DirectoryEntry[]): Promise<void>
   epoch(params: EventParams<'epoch'> | Result<'epoch.get'>): Promise<void>
@@ -110,6 +114,8 @@ export type FederationOptions = {
   /** Where the file with the highest epoch number stands. */
   dir: string
   clock: () => number
+  /** By which a clock that stands still, or is set back, is found out; the clock itself when there is none. */
+  monotonic?: Monotonic
   random: (bytes: number) => Uint8Array
   /** With which this node witnesses the transparency log. */
   witnessKey?: PrivateJwk
@@ -122,9 +128,23 @@ export type FederationOptions = {
 export async function openFederation(options: FederationOptions): Promise<Federation> {
   const { signer, records, clock, log, random } = options
   const self = options.self.oid
-  const ratchet = { at: 0 }
-  const now = (): number => Math.max(clock(), ratchet.at - tokenLimits.clockToleranceSeconds * 1000)
+  const lent: { trust?: () => TrustList } = {}
+  const time = await openTime({
+    self,
+    clock,
+    monotonic: options.monotonic ?? highestOf(clock),
+    dir: options.dir,
+    log,
+    trust() {
+      if (lent.trust === undefined) throw new ProtocolError('internal', 'no trust list yet')
+      return lent.trust()
+    },
+    onAlarm: (code, detail) =>
+      auditRegistry(options, { event: 'security-alert', outcome: 'failure', code, detail }),
+  })
+  const { now } = time
   const trust = await openTrust({ ...options, now })
+  lent.trust = trust.list
   const common = { self, trust: trust.list, now, records, log }
   const ownKeys = await openOwnKeys(records, signer)
   const members = await openMembers(common)
@@ -154,8 +174,9 @@ export async function openFederation(options: FederationOptions): Promise<Federa
         code: 'epoch_equivocation',
       }),
   })
-  ratchet.at = epochs.lastIssued()
-  const kidsOff = (): ReadonlySet<Kid> => factsOf({ epochs, transparency })?.kidsOff ?? new Set()
+  time.raise(epochs.lastIssued())
+  const kidsOff = (): ReadonlySet<Kid> =>
+    factsOf({ epochs, transparency, time })?.kidsOff ?? new Set()
   const grants = await openGrants({
     ...common,
     signer,
@@ -165,7 +186,7 @@ export async function openFederation(options: FederationOptions): Promise<Federa
   })
   opened.grants = grants
   const known = { options, trust, members, epochs, grants, transparency }
-  const state: State = { ...known, now, ratchet, ownKeys, kidsOff }
+  const state: State = { ...known, now, time, ownKeys, kidsOff }
   return compose(state)
 }
 
@@ -177,7 +198,7 @@ type State = {
   epochs: Awaited<ReturnType<typeof openEpochs>>
   grants: Awaited<ReturnType<typeof openGrants>>
   now: () => number
-  ratchet: { at: number }
+  time: Time
   ownKeys: ReadonlyMap<Kid, PublicJwk>
   kidsOff: () => ReadonlySet<Kid>
 }
@@ -228,6 +249,7 @@ function compose(state: State): Federation {
       )
     },
     now,
+    tick: state.time.tick,
     transparency: state.transparency,
     onChange(listener) {
       listeners.add(listener)
@@ -247,7 +269,7 @@ function createIntake(
     epochFacts,
   }: Pick<Federation, 'epochFacts'> & { changed: (c: FederationChange) => void },
 ): Intake {
-  const { options, trust, members, epochs, grants, ratchet } = state
+  const { options, trust, members, epochs, grants, time } = state
   // What the registry says is taken in the order in which it was said.
   const inTurn = createTurns()
   return {
@@ -257,6 +279,7 @@ function createIntake(
       else link.access = access
       changed('registry')
     },
+    time: (beat) => inTurn(() => time.hear(beat)),
     trust: (token) =>
       inTurn(async () => {
         if (await trust.accept(token)) changed('trust')
@@ -268,10 +291,11 @@ function createIntake(
       }),
     epoch: (params) =>
       inTurn(async () => {
+        if ('beat' in params) await time.hear(params.beat)
         const before = epochs.facts()?.epoch
         await epochs.accept(params.epoch)
         if ('beat' in params) await epochs.beat(params.beat)
-        ratchet.at = Math.max(ratchet.at, epochs.lastIssued())
+        time.raise(epochs.lastIssued())
         await grants.takeHeld(params.grants, epochFacts())
         const { epoch } = epochs.facts() ?? {}
         const detail = `epoch ${epoch ?? 0}`
@@ -282,8 +306,9 @@ function createIntake(
       }),
     beat: (token) =>
       inTurn(async () => {
+        await time.hear(token)
         const result = await epochs.beat(token)
-        ratchet.at = Math.max(ratchet.at, epochs.lastIssued())
+        time.raise(epochs.lastIssued())
         // Not waited for: the answer is taken in its own turn.
         if (result === 'behind') void link.access?.refresh().catch(() => undefined)
       }),
@@ -326,12 +351,11 @@ async function report({ grants }: State, { access }: Link): Promise<void> {
 }
 
 /** The newest set of grants, without what the log says is over. */
-function factsOf({
-  epochs,
-  transparency,
-}: Pick<State, 'epochs' | 'transparency'>): EpochFacts | undefined {
-  const facts = epochs.facts()
-  return facts && transparency.restrict(facts)
+function factsOf(state: Pick<State, 'epochs' | 'transparency' | 'time'>): EpochFacts | undefined {
+  const facts = state.epochs.facts()
+  const known = facts && state.transparency.restrict(facts)
+  // By a clock that has gone back nothing is fresh.
+  return known === undefined || state.time.isTrusted() ? known : { ...known, freshAt: 0 }
 }
 
 function isAllowed(state: State, peer: PeerIdString): boolean {
@@ -341,35 +365,6 @@ function isAllowed(state: State, peer: PeerIdString): boolean {
   if (member === undefined) return false
   const facts = factsOf(state)
   return facts?.organizationsOff.has(member.oid) !== true && facts?.kidsOff.has(member.kid) !== true
-}
-
-function withoutEnded(
-  facts: EpochFacts | undefined,
-  ended: ReadonlySet<string>,
-): EpochFacts | undefined {
-  if (facts === undefined) return undefined
-  const grants = new Map(facts.grants)
-  for (const jti of ended) {
-    const listed = grants.get(jti)
-    if (listed !== undefined) grants.set(jti, { ...listed, active: false })
-  }
-  return { ...facts, grants }
-}
-
-function visibilityOf(
-  received: readonly ReceivedGrant[],
-  holder: OrganizationOid,
-  now: number,
-): string {
-  return received
-    .filter(({ facts: { grant }, active }) => {
-      const { claims } = grant
-      const isNow = claims.nbf * 1000 <= now && now < claims.exp * 1000
-      return active && isNow && claims.holder === `oid:${holder}`
-    })
-    .map(({ facts }) => facts.grant.digest.slice(0, 16))
-    .sort()
-    .join()
 }
 
 function statusOf({ members, options, transparency }: State, link: Link): FederationStatus {

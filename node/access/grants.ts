@@ -189,3 +189,32 @@ async function signRequest(
   }
   return { jti, request: await signer.sign('cami-grant-req+jwt', claims) }
 }
+
+export function withoutEnded(
+  facts: EpochFacts | undefined,
+  ended: ReadonlySet<string>,
+): EpochFacts | undefined {
+  if (facts === undefined) return undefined
+  const grants = new Map(facts.grants)
+  for (const jti of ended) {
+    const listed = grants.get(jti)
+    if (listed !== undefined) grants.set(jti, { ...listed, active: false })
+  }
+  return { ...facts, grants }
+}
+
+export function visibilityOf(
+  received: readonly ReceivedGrant[],
+  holder: OrganizationOid,
+  now: number,
+): string {
+  return received
+    .filter(({ facts: { grant }, active }) => {
+      const { claims } = grant
+      const isNow = claims.nbf * 1000 <= now && now < claims.exp * 1000
+      return active && isNow && claims.holder === `oid:${holder}`
+    })
+    .map(({ facts }) => facts.grant.digest.slice(0, 16))
+    .sort()
+    .join()
+}

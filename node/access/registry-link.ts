@@ -159,6 +159,9 @@ async function learn(
   }
   // First: a suspended organization is let in for this alone.
   await tolerate('list of restrictions', takeRestrictions(connection, orders))
+  // A wrong clock would judge all that follows wrongly.
+  const { beat } = await connection.request('epoch.get', {})
+  await tolerate('time', intake.time(beat))
   const { trustList } = await connection.request('trust.get', {})
   await tolerate('trust list', intake.trust(trustList))
   const { members } = await connection.request('directory.get', {})
