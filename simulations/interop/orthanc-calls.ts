@@ -50,7 +50,10 @@ export async function callOrthanc(stage: Stage): Promise<Row[]> {
       routed(stage, rest),
     ),
   ]
-  return [...rows, ...(await dicomwebRows(rest, row, uploads))]
+  // Another one: over DIMSE Orthanc encodes anew, which would be other content under the same UID.
+  const other = await readFile(corpusPaths('modalities/XA/')[0] ?? '')
+  const { ID } = await rest<{ ID: string }>('/instances', other)
+  return [...rows, ...(await dicomwebRows(rest, row, [ID]))]
 }
 
 type Rest = ReturnType<typeof createRest>

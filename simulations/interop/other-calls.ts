@@ -124,7 +124,7 @@ async function ctnCalls({ node }: Stage): Promise<ToolCall[]> {
       service: 'C-FIND worklist',
       tool: 'mwlQuery',
       args: [...titles, '-v', ...at],
-      expects: /Status:\s+FF0[01]/,
+      expects: /Status:\s+ff0[01]/,
       anyCode: true,
     },
   ]

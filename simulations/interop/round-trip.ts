@@ -96,7 +96,7 @@ function createJudge(name: string) {
     came(one: Accepted, dataSet: Uint8Array | undefined, why = 'did not come') {
       if (dataSet === undefined) failed(one, why)
       else if (sha256(dataSet) === one.digest) way.same++
-      else failed(one, `came with other bytes; stored in ${one.transferSyntax}`)
+      else failed(one, `came re-encoded, as the receiver did not take ${one.transferSyntax}`)
     },
   }
 }
