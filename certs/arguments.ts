@@ -8,6 +8,7 @@ export type Arguments = {
   text(name: string): string
   optional(name: string): string | undefined
   list(name: string): string[]
+  optionalList(name: string): string[]
   /** From 1 to `max`; `standard` when it is not given. */
   integer(name: string, standard: number, max: number): number
   value<S extends z.ZodType>(name: string, schema: S, what: string): z.infer<S>
@@ -38,6 +39,7 @@ export function readArguments(
     files: positionals,
     optional,
     text,
+    optionalList: (name) => values[name] ?? [],
     list(name) {
       const found = values[name] ?? []
       if (found.length === 0) throw wrong(`${command}: --${name} is missing: give it at least once`)

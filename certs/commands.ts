@@ -4,10 +4,11 @@ import { ProtocolError } from '#protocol/errors.ts'
 import { Kid, OrganizationOid } from '#protocol/ids.ts'
 import type { PublicJwk } from '#protocol/ids.ts'
 import { createSigner, decodeToken } from '#protocol/jws.ts'
-import { peerIdOf, thumbprint } from '#protocol/keys.ts'
+import { peerIdOf, publicJwk, thumbprint } from '#protocol/keys.ts'
 import { tokenLimits } from '#protocol/limits.ts'
 import { trustListKind, verifyTrustList } from '#protocol/trust-list.ts'
 import type { TrustList } from '#protocol/trust-list.ts'
+import { parseVerifierKey, signatureType, verifierKey } from '#protocol/transparency/note.ts'
 import { readArguments } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { createKey } from './authority.ts'
@@ -21,6 +22,7 @@ import {
   writeKeyFiles,
   writeNewFile,
 } from './key-file.ts'
+import { describeLog, judgeLog, readFromFolder, readFromUrl } from './log.ts'
 import { usage } from './usage.ts'
 
 export type Io = {
@@ -32,7 +34,8 @@ export type Io = {
 
 type Command = {
   names: readonly string[]
-  files: number
+  /** How many are named by position. */
+  files: number | readonly number[]
   run(given: Arguments, io: Io): Promise<void>
 }
 
@@ -40,6 +43,8 @@ const commands: Record<string, Command> = {
   root: { names: ['out'], files: 0, run: makeKey },
   'issuing-key': { names: ['out'], files: 0, run: makeKey },
   'node-key': { names: ['out'], files: 0, run: makeKey },
+  'log-key': { names: ['out', 'name'], files: 0, run: makeLogKey },
+  'witness-key': { names: ['out', 'oid'], files: 0, run: makeWitnessKey },
   'trust-list': {
     names: [
       'root',
@@ -50,6 +55,9 @@ const commands: Record<string, Command> = {
       'days',
       'second-factor',
       'stale-after-hours',
+      'log',
+      'witness',
+      'transparency',
     ],
     files: 0,
     run: makeTrustList,
@@ -59,6 +67,7 @@ const commands: Record<string, Command> = {
     files: 0,
     run: makeCredential,
   },
+  log: { names: ['authority', 'url'], files: [1, 2], run: verifyLog },
   inspect: { names: ['authority', 'trust-list'], files: 1, run: showToken },
   fingerprint: { names: [], files: 1, run: showFingerprint },
 }
@@ -80,7 +89,7 @@ export async function run(argv: string[], io: Io): Promise<number> {
       throw invalid(`${name} is not a command: run certs without one for the list`)
     }
     const given = readArguments(name, rest, command.names)
-    if (given.files.length !== command.files) {
+    if (![command.files].flat().includes(given.files.length)) {
       throw invalid(
         `${name}: ${command.files === 0 ? 'takes no file by position' : 'name one file'}`,
       )
@@ -110,6 +119,55 @@ async function makeKey(given: Arguments, io: Io): Promise<void> {
   io.out(await describeKey(key))
 }
 
+async function makeLogKey(given: Arguments, io: Io): Promise<void> {
+  const name = given.text('name')
+  const key = createKey(io.random(32))
+  const line = verifierKey({ name, type: signatureType.ed25519, jwk: publicJwk(key) })
+  await writeKeyFiles(given.text('out'), key)
+  io.out(`verifier    ${line}\n`)
+}
+
+async function makeWitnessKey(given: Arguments, io: Io): Promise<void> {
+  const oid = given.value('oid', OrganizationOid, 'an organization OID of the ФРМО register')
+  const key = createKey(io.random(32))
+  const name = `oid/${oid}`
+  const line = verifierKey({ name, type: signatureType.cosignature, jwk: publicJwk(key) })
+  await writeKeyFiles(given.text('out'), key)
+  io.out(`verifier    ${line}\n`)
+}
+
+async function verifyLog(given: Arguments, io: Io): Promise<void> {
+  const [verb, dir] = given.files
+  const url = given.optional('url')
+  if (verb !== 'verify' || (dir === undefined) === (url === undefined)) {
+    throw invalid('log: say "log verify DIR", or "log verify --url URL"')
+  }
+  const authority = given.value('authority', Kid, 'a key thumbprint of 43 letters')
+  const read = dir === undefined ? readFromUrl(url ?? '') : readFromFolder(dir)
+  const found = await named(dir ?? url ?? '', () => judgeLog(read, authority))
+  io.out(describeLog(found, io.clock()))
+}
+
+/** The log and its witnesses, as the lists of the authority name them. */
+function logTrust(given: Arguments) {
+  const transparency = given.optional('transparency') ?? 'off'
+  if (transparency !== 'off' && transparency !== 'required') {
+    throw invalid(`trust-list: --transparency ${transparency} is neither required nor off`)
+  }
+  const key = given.optional('log')
+  if (key === undefined) {
+    if (transparency === 'off') return { transparency } as const
+    throw invalid('trust-list: --transparency required needs a --log')
+  }
+  const witnesses = given.optionalList('witness')
+  const isOf = (line: string, type: number): boolean => parseVerifierKey(line).type === type
+  const isRight =
+    isOf(key, signatureType.ed25519) &&
+    witnesses.every((line) => isOf(line, signatureType.cosignature))
+  if (!isRight) throw invalid('trust-list: --log or --witness is a verifier key of another kind')
+  return { transparency, log: { key, witnesses } } as const
+}
+
 async function describeKey(key: PublicJwk): Promise<string> {
   const kid = await thumbprint(key)
   return [
@@ -131,6 +189,7 @@ async function makeTrustList(given: Arguments, io: Io): Promise<void> {
   if (factor !== 'required' && factor !== 'optional') {
     throw invalid(`trust-list: --second-factor ${factor} is neither required nor optional`)
   }
+  const { transparency, log } = logTrust(given)
   const token = await signTrustList({
     root,
     issuers,
@@ -138,8 +197,9 @@ async function makeTrustList(given: Arguments, io: Io): Promise<void> {
     policy: {
       secondFactor: factor,
       staleAfterHours: given.integer('stale-after-hours', 24, 72),
-      transparency: 'off',
+      transparency,
     },
+    ...(log !== undefined && { log }),
     now: io.clock(),
     days: given.integer('days', 365, daysMax.trustList),
     ...(await following(given.optional('previous'), root.kid)),

@@ -16,7 +16,7 @@ import { tokenLimits } from '#protocol/limits.ts'
 import { manifestKind } from '#protocol/manifest.ts'
 import { checkLifetime } from '#protocol/times.ts'
 import { TrustList, trustListKind, verifyTrustList } from '#protocol/trust-list.ts'
-import type { Policy } from '#protocol/trust-list.ts'
+import type { LogTrust, Policy } from '#protocol/trust-list.ts'
 
 const day = 24 * 60 * 60
 const secondsOf = (now: number): number => Math.floor(now / 1000)
@@ -27,13 +27,14 @@ export async function signTrustList(options: {
   issuers: readonly PublicJwk[]
   registry: PublicJwk
   policy: Policy
+  log?: LogTrust
   ver: number
   now: number
   days: number
   /** Digest of the list that this one follows. */
   prev?: Sha256
 }): Promise<string> {
-  const { root, issuers, registry, policy, ver, now, days, prev } = options
+  const { root, issuers, registry, policy, log, ver, now, days, prev } = options
   const iat = secondsOf(now)
   const exp = iat + days * day
   const claims = {
@@ -49,6 +50,7 @@ export async function signTrustList(options: {
     ),
     registry: { jwk: registry },
     policy,
+    ...(log === undefined ? {} : { log }),
   }
   const token = await root.sign(trustListKind.typ, parse(TrustList, claims))
   // Nothing is issued that a reader would refuse.

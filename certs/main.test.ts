@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { verifyCredential } from '#protocol/credential.ts'
+import { encodeEntry } from '#protocol/transparency/entries.ts'
+import { createLogWorld, noteOf } from '#protocol/transparency/log.fixture.ts'
+import { createTileWriter, encodeEntries, tilePath } from '#protocol/transparency/tiles.ts'
 import { verifyTrustList } from '#protocol/trust-list.ts'
 import { createKey } from './authority.ts'
 import { run } from './commands.ts'
@@ -51,11 +54,42 @@ async function runLine(line: string, certs: ReturnType<typeof createCommand>): P
   const [command, file = '', ...rest] = words
   if (command === 'ls') return listing()
   if (command === 'chmod') await chmod(rest[0] ?? '', Number.parseInt(file, 8))
+  if (command === 'registry') await writeRegistry(file)
+  if (command === 'flip') await flip(file)
   if (command === 'write') await writeFile(file, `${line.split(' ').slice(2).join(' ')}\n`)
   if (command !== 'certs') return ''
   const { out, err, code } = await certs(words.slice(1))
   const errors = err.split('\n').slice(0, -1)
   return out + errors.map((line) => `! ${line}\n`).join('') + (code === 0 ? '' : `exit ${code}\n`)
+}
+
+/** A registry's log as files, of which two witnesses of three have signed the checkpoint. */
+async function writeRegistry(dir: string): Promise<void> {
+  const world = await createLogWorld()
+  const { at, holder, grantee, sign } = world
+  const grant = { kind: 'grant', at, token: await sign.grant() } as const
+  const lost = { kind: 'key-revocation', at, kid: world.stranger.kid } as const
+  const entries = [...world.beginning, grant, lost].map(encodeEntry)
+  const writer = createTileWriter(0, [])
+  entries.forEach((entry) => writer.append(entry))
+  const width = entries.length
+  const note = await noteOf([...world.beginning, grant, lost])
+  const files = [
+    ['checkpoint', world.cosigned(note, [holder, grantee])],
+    [tilePath({ level: 'entries', index: 0, width }), encodeEntries(entries)],
+    ...writer.take().map((tile) => [tilePath(tile), tile.bytes] as const),
+  ] as const
+  for (const [name, content] of files) {
+    await mkdir(path.dirname(path.join(dir, name)), { recursive: true })
+    await writeFile(path.join(dir, name), content)
+  }
+}
+
+/** Another last bit. */
+async function flip(file: string): Promise<void> {
+  const bytes = await readFile(file)
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1
+  await writeFile(file, bytes)
 }
 
 async function listing(): Promise<string> {
@@ -78,7 +112,7 @@ async function played(transcript: string): Promise<string> {
 }
 
 process.umask(0o022)
-for (const file of ['federation.txt', 'refusals.txt']) {
+for (const file of ['federation.txt', 'log.txt', 'refusals.txt']) {
   test(`transcript ${file}`, async () => {
     const where = path.join(folder, 'transcripts', file)
     const transcript = await readFile(where, 'utf8')

@@ -5,13 +5,18 @@ Usage: npm run certs -- COMMAND
   root         --out FILE                     the authority's key, kept offline
   issuing-key  --out FILE                     the registry's key for credentials, grants, epochs
   node-key     --out FILE                     identity of a node, or of the registry, on the network
+  log-key      --out FILE --name ORIGIN       the registry's key for the transparency log
+  witness-key  --out FILE --oid OID           a node's key for witnessing the log
   trust-list   --root FILE --issuer FILE.pub [--issuer FILE.pub] --registry FILE.pub --out FILE
                [--previous FILE] [--days 365] [--second-factor required|optional]
-               [--stale-after-hours 24]
+               [--stale-after-hours 24] [--log KEY [--witness KEY ...]]
+               [--transparency off|required]
   credential   --issuer FILE --oid OID --name NAME --key FILE.pub --out FILE
                [--days 365] [--form1-no NUMBER --form1-date YYYY-MM-DD]
   inspect      FILE [--authority THUMBPRINT] [--trust-list FILE]
   fingerprint  FILE
+  log verify   DIR | --url URL, --authority THUMBPRINT
+               judges a registry from the files of its transparency log alone
 
 A command that makes a key writes FILE, which only its owner can read, and FILE.pub for the others.
 No file is ever overwritten.
