@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { ProtocolError } from '#protocol/errors.ts'
 import { instanceLimits } from '#protocol/limits.ts'
 import type { Bytes } from './bulk.ts'
@@ -42,19 +43,24 @@ export async function fragmentFrames(pixels: {
         base + begin,
         end === undefined ? Infinity : base + end,
       )
-      if (found.length > 0) return found.map(place)
+      if (found.length > 0) return placesOf(found)
     }
     all ??= grouped(await fragmentsFrom(read, base, Infinity), count)
     const frame = all[index]
-    if (frame === undefined || frame.length === 0) return malformed('a frame has no fragment')
-    return frame.map(place)
+    if (frame === undefined) return malformed('a frame has no fragment')
+    return placesOf(frame)
   }
 }
 
 type Fragment = { offset: number; length: number; startsImage: boolean }
 type Reader = (offset: number, length: number) => Promise<Buffer>
 
-const place = ({ offset, length }: Fragment): Bytes => ({ offset, length })
+/** Empty fragments are lawful and hold nothing; there may be very many. */
+function placesOf(fragments: readonly Fragment[]): Bytes[] {
+  const filled = fragments.filter(({ length }) => length > 0)
+  if (filled.length === 0) return malformed('a frame has no bytes')
+  return filled.map(({ offset, length }) => ({ offset, length }))
+}
 
 /** Reads through aligned blocks of the size in which stored bytes are verified. */
 function createReader(data: RandomAccess): Reader {
@@ -86,10 +92,13 @@ async function readItem(read: Reader, offset: number): Promise<Fragment | undefi
   if (head.length < itemHeaderBytes || head.readUInt16LE(0) !== 0xfffe) return undefined
   if (head.readUInt16LE(2) !== item) return undefined
   const length = head.readUInt32LE(4)
+  if (length === 0) return { offset: offset + itemHeaderBytes, length, startsImage: false }
   const begin = await read(offset + itemHeaderBytes, Math.min(length, markerBytes))
   const startsImage = startMarkers.some((marker) => begin.subarray(0, marker.length).equals(marker))
   return { offset: offset + itemHeaderBytes, length, startsImage }
 }
+
+const fragmentsPerTurn = 1024
 
 async function fragmentsFrom(read: Reader, start: number, end: number): Promise<Fragment[]> {
   const fragments: Fragment[] = []
@@ -98,6 +107,8 @@ async function fragmentsFrom(read: Reader, start: number, end: number): Promise<
     if (fragment === undefined) break
     fragments.push(fragment)
     if (fragments.length > instanceLimits.fragmentsMax) malformed('too many fragments')
+    // What is read already is waited for without letting anybody else run.
+    if (fragments.length % fragmentsPerTurn === 0) await setImmediate()
     at = fragment.offset + fragment.length
   }
   return fragments

@@ -1,3 +1,4 @@
+import { instanceLimits } from '#protocol/limits.ts'
 import { asciiText, isAscii, judgeText, type TextJudgement, textCoding } from './charsets.ts'
 import type { RandomAccess } from './data-set.ts'
 import type { DicomJson, DicomJsonElement } from './dicom-json.ts'
@@ -22,6 +23,8 @@ type Scope = {
   terms: readonly string[]
   /** Path of the item in `bulk/…`, with its closing slash. */
   path: string
+  /** Elements that it has. */
+  count: number
 }
 type OpenSequence = { path: string; items: DicomJson[]; element: DicomJsonElement }
 type Deferred = RawElement & { target: DicomJson; tag: string }
@@ -29,6 +32,7 @@ type Deferred = RawElement & { target: DicomJson; tag: string }
 /**
  * The header as DICOM JSON (PS3.18 §F.2): every element up to Pixel Data, text decoded, (0008,0005) naming the UTF-8
  * that it now is; `known` is what the archive found out about text whose declaration does not hold. `BulkDataURI` is `bulk/<tag>[/<item>/<tag>…]`, to be resolved by `bulkValue`.
+ * Of more elements than any honest object has the later ones are left out.
  */
 export async function readHeader(
   data: RandomAccess,
@@ -76,6 +80,7 @@ function createHeaderBuilder(known: TextJudgement | undefined) {
   const events: ParserEvents = {
     element(element) {
       const isPixels = element.depth === 0 && isPixelTag(element.tag)
+      if (!isPixels && !tree.hasRoom()) return 'skip'
       const isShort = kindOf(element.vr) === 'text' || element.length <= inlineBytesMax
       if (isShort && !isPixels) return 'collect'
       tree.place(element, bulkReference(tree.scope(), element))
@@ -100,7 +105,8 @@ function createHeaderBuilder(known: TextJudgement | undefined) {
 /** Items inside items; `scope` is where elements go at the moment. */
 function createTree() {
   const root: DicomJson = {}
-  let scope: Scope = { target: root, terms: [], path: '' }
+  let scope: Scope = { target: root, terms: [], path: '', count: 0 }
+  let total = 0
   const scopes: Scope[] = []
   const sequences: OpenSequence[] = []
   /** Of a repeated element the first counts. */
@@ -108,6 +114,8 @@ function createTree() {
     const tag = tagText(element.tag)
     if (tag in scope.target) return false
     scope.target[tag] = json
+    scope.count++
+    total++
     return true
   }
   const events = {
@@ -120,8 +128,9 @@ function createTree() {
       const sequence = sequences.at(-1)
       scopes.push(scope)
       const target: DicomJson = {}
-      scope = { target, terms: scope.terms, path: `${sequence?.path}${sequence?.items.length}/` }
-      sequence?.items.push(target)
+      const path = `${sequence?.path}${sequence?.items.length}/`
+      scope = { target, terms: scope.terms, path, count: 0 }
+      if (total++ < instanceLimits.shownElementsMax) sequence?.items.push(target)
     },
     itemEnds() {
       scope = scopes.pop() ?? scope
@@ -132,7 +141,9 @@ function createTree() {
       sequence.element.Value = sequence.items
     },
   }
-  return { root, place, scope: () => scope, events }
+  const hasRoom = () =>
+    scope.count < instanceLimits.shownElementsPerItem && total < instanceLimits.shownElementsMax
+  return { root, place, hasRoom, scope: () => scope, events }
 }
 
 function decodeDeferred(
