@@ -1,4 +1,4 @@
-import { open, readFile, rename } from 'node:fs/promises'
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import path from 'node:path'
 import type { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
@@ -26,6 +26,7 @@ export async function readMark<T>(file: string, schema: z.ZodType<T>): Promise<T
 /** On disk under its final name, or not at all. */
 export async function writeMark(file: string, mark: unknown): Promise<void> {
   const draft = `${file}.new`
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
   const handle = await open(draft, 'w', 0o600)
   try {
     await handle.writeFile(`${JSON.stringify(mark)}\n`)
