@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Browser, Page } from 'playwright-core'
-import { enrollmentContent } from '#protocol/forms.fixture.ts'
+import { accessRequestContent, enrollmentContent } from '#protocol/forms.fixture.ts'
 import { connect, incoming, signIn, type Client } from '../../registry/http/client.fixture.ts'
-import { createRegion, officers, type Region } from '../../registry/region.fixture.ts'
+import { createRegion, join, officers, type Region } from '../../registry/region.fixture.ts'
 import type { Registry } from '../../registry/registry.ts'
 import { openBrowser } from '../browser.ts'
 import { ensureOperator } from '../viewer-build.ts'
@@ -34,7 +34,15 @@ before(
 )
 after(() => stack[Symbol.asyncDispose]())
 
+const pages = new Map<string, Page>()
+
+/** One page for each person: she signs in once. */
 async function open(login: string): Promise<Page> {
+  const known = pages.get(login)
+  if (known !== undefined) {
+    await known.goto(registry.url)
+    return known
+  }
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } })
   const page = await context.newPage()
   page.setDefaultTimeout(15_000)
@@ -48,6 +56,7 @@ async function open(login: string): Promise<Page> {
   await page.fill('[name=password]', officers.find((one) => one.login === login)?.password ?? '')
   await page.click('[data-testid=sign-in]')
   await page.waitForSelector('.places')
+  pages.set(login, page)
   return page
 }
 
@@ -109,6 +118,7 @@ describe('the operator’s screens', () => {
     await page.waitForSelector('.field-error:has-text("контрольное число")')
     await page.click('[data-testid=submit-form]')
     await page.waitForSelector('[name="persons.0.snils"]:focus')
+    await page.mouse.move(0, 0)
     await shoot(page, 'entry-errors')
     await page.fill('[name="persons.0.snils"]', '112-233-445 95')
     await page.check('[name=confirmed]')
@@ -133,7 +143,6 @@ describe('the operator’s screens', () => {
     await confirm(page)
     await status(page, 'Завершена')
     assert.match((await page.textContent('[data-testid=notices]')) ?? '', /№ 2 · 2-1\/2026/)
-    await page.context().close()
   })
 
   test('a refusal shows № 3 before it is final, and a form is found and opened by keys alone', async () => {
@@ -157,7 +166,6 @@ describe('the operator’s screens', () => {
     await confirm(page)
     await status(page, 'Отказано')
     assert.match((await page.textContent('[data-testid=notices]')) ?? '', /№ 3 · 3-1\/2026/)
-    await page.context().close()
   })
 
   test('a form comes back for correction with a comment at the field', async () => {
@@ -175,7 +183,6 @@ describe('the operator’s screens', () => {
     await page.click('[data-testid=confirm-return]')
     await status(page, 'Возвращена на доработку')
     await page.waitForSelector('.remark:has-text("не читается на скане")')
-    await page.context().close()
   })
 
   test('a restriction for all is imposed by a second person and lifted with a proof', async () => {
@@ -233,8 +240,61 @@ describe('the operator’s screens', () => {
     await status(second, 'Снято')
     await shoot(second, 'restriction-lifted')
     assert.equal(await state(), 'connected')
-    await first.context().close()
-    await second.context().close()
+  })
+
+  test('form № 5 is approved row by row, shows in the matrix once its grant is signed, and is revoked there', async () => {
+    const { holder, grantee } = region
+    await using holderNode = await join(region, holder, registry)
+    await using granteeNode = await join(region, grantee, registry)
+    const operator = await signIn(registry.url, 'ivanova')
+    const user = region.claims.grantRequest().users[0]
+    assert.ok(user !== undefined)
+    const row = { ...accessRequestContent().users[0], position: user.pos }
+    const content = accessRequestContent({
+      holderOrg: holder.oid,
+      granteeOrg: grantee.oid,
+      users: [row, { ...row, fullName: 'Новиков Илья Ильич', email: 'n@okb.kuzdrav.ru' }],
+      signature: { kind: 'paper', incomingNo: '77', date: '25.11.2026' },
+    })
+    const { id } = await operator.post<{ id: string }>('/api/access-requests', { content })
+    const actions = `/api/access-requests/${id}/actions`
+    await operator.post(actions, { type: 'submit' })
+    await operator.post(actions, { type: 'register', incoming })
+    const page = await open('ivanova')
+    await page.goto(`${registry.url}/forms/access-requests/${id}`)
+    await page.waitForSelector('.blocked:has-text("Сторонняя МО не подключена")')
+    await connect(operator, holder.oid)
+    await connect(operator, grantee.oid)
+    await granteeNode.request('access-request.confirm', {
+      id,
+      row: 1,
+      uid: user.uid,
+      fullName: { last: 'Ковалева', first: 'Анна', middle: 'Игоревна' },
+      position: user.pos,
+    })
+    await page.reload()
+    await act(page, 'approve')
+    const preview = (await page.textContent('[data-testid=preview]')) ?? ''
+    assert.match(preview, /Ковалёва Анна Игоревна · подтверждён/)
+    assert.match(preview, /Новиков Илья Ильич · ждёт подтверждения/)
+    await shoot(page, 'access-preview')
+    await confirm(page)
+    await status(page, 'Одобрена')
+    const waiting = (await holderNode.request('access-requests.get', {})).requests[0]
+    assert.ok(waiting?.side === 'holder')
+    const request = await region.sign.grantRequest({ form5: waiting.form5 })
+    await holderNode.request('grant.submit', { request })
+
+    await page.goto(`${registry.url}/grants`)
+    await page.click('[data-testid=matrix] .cell')
+    await page.waitForSelector('.chosen td:has-text("Ковалёва")')
+    await shoot(page, 'grants')
+    await page.click('.chosen .danger-quiet')
+    await page.fill('[name=reason]', 'договор окончен')
+    await confirm(page)
+    await page.waitForSelector('[data-testid=matrix] .status:text-is("Отозван доступ")')
+    const { grants } = await granteeNode.request('grant.list', {})
+    assert.equal(grants[0]?.active, false)
   })
 
   test('keys of nodes are listed with their fingerprints, and nothing here breaks the content policy', async () => {
@@ -243,11 +303,9 @@ describe('the operator’s screens', () => {
     const members = (await page.textContent('[data-testid=members]')) ?? ''
     assert.ok(members.includes(region.holder.kid))
     await shoot(page, 'identities')
-    await page.goto(`${registry.url}/grants`)
-    await page.waitForSelector('.message')
     await page.click('button[lang=en]')
-    await page.waitForSelector('text=No access yet')
-    await page.context().close()
+    await page.waitForSelector('h3:text-is("Trust list")')
+    await shoot(page, 'identities-english')
     assert.deepEqual(complaints, [])
   })
 })

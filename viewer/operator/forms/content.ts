@@ -57,7 +57,7 @@ export function typed(value: unknown): unknown {
   if (typeof value === 'string' && /^20\d\d-\d\d-\d\d$/.test(value)) return printDate(value)
   if (!isRecord(value)) return value
   if (typeof value['last'] === 'string') return printName(value as never)
-  if (typeof value['number'] === 'string' && /^\+7/.test(value['number'])) {
+  if (typeof value['number'] === 'string' && value['number'].startsWith('+7')) {
     return printPhone(value as never)
   }
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, typed(one)]))

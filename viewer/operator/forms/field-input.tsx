@@ -43,50 +43,13 @@ function Control({ field, path, value, error, onChange, onLeave }: Props) {
     'aria-describedby': error === undefined ? undefined : `${path}-error`,
     onBlur: () => onLeave(path),
   }
-  if (field.kind === 'check') {
-    return (
-      <label class="check">
-        <input
-          type="checkbox"
-          {...given}
-          checked={value === true}
-          onChange={(event) => onChange(path, event.currentTarget.checked ? true : undefined)}
-        />
-        <span>{field.label}</span>
-      </label>
-    )
-  }
-  if (field.kind === 'set') {
-    const chosen = Array.isArray(value) ? (value as string[]) : []
-    return (
-      <div class="checks">
-        {Object.entries(field.options ?? {}).map(([key, text]) => (
-          <label key={key} class="check">
-            <input
-              type="checkbox"
-              {...given}
-              name={`${path}.${key}`}
-              checked={chosen.includes(key)}
-              onChange={(event) =>
-                onChange(
-                  path,
-                  event.currentTarget.checked
-                    ? [...chosen, key]
-                    : chosen.filter((one) => one !== key),
-                )
-              }
-            />
-            <span>{text}</span>
-          </label>
-        ))}
-      </div>
-    )
-  }
+  if (field.kind === 'check') return <Check {...{ field, path, value, onChange, given }} />
+  if (field.kind === 'set') return <Checks {...{ field, path, value, onChange, given }} />
   if (field.kind === 'choice') {
     return (
       <select
         {...given}
-        value={String(value ?? '')}
+        value={typeof value === 'string' ? value : ''}
         onChange={(event) => onChange(path, event.currentTarget.value)}
       >
         {Object.entries(field.options ?? {}).map(([key, text]) => (
@@ -114,5 +77,48 @@ function Control({ field, path, value, error, onChange, onLeave }: Props) {
       value={text}
       onInput={(event) => typedIn(event.currentTarget.value)}
     />
+  )
+}
+
+type BoxProps = Pick<Props, 'field' | 'path' | 'value' | 'onChange'> & { given: object }
+
+function Check({ field, path, value, onChange, given }: BoxProps) {
+  return (
+    <label class="check">
+      <input
+        type="checkbox"
+        {...given}
+        checked={value === true}
+        onChange={(event) => onChange(path, event.currentTarget.checked ? true : undefined)}
+      />
+      <span>{field.label}</span>
+    </label>
+  )
+}
+
+function Checks({ field, path, value, onChange, given }: BoxProps) {
+  const chosen = Array.isArray(value) ? (value as string[]) : []
+  return (
+    <div class="checks">
+      {Object.entries(field.options ?? {}).map(([key, text]) => (
+        <label key={key} class="check">
+          <input
+            type="checkbox"
+            {...given}
+            name={`${path}.${key}`}
+            checked={chosen.includes(key)}
+            onChange={(event) =>
+              onChange(
+                path,
+                event.currentTarget.checked
+                  ? [...chosen, key]
+                  : chosen.filter((one) => one !== key),
+              )
+            }
+          />
+          <span>{text}</span>
+        </label>
+      ))}
+    </div>
   )
 }

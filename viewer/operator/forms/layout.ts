@@ -33,8 +33,8 @@ const stamp: Block = {
     { path: 'orgStamp.outgoingDate', label: 'Дата исходящего', isOptional: true },
   ],
 }
-const [, name1 = '', snils1 = '', position1 = '', phone1 = '', email1 = ''] = form1.columns
-const [fullName = '', address = '', phone = '', email = '', oid = ''] = form1.organization
+const [, name1, snils1, position1, phone1, email1] = form1.columns
+const [fullName, address, phone, email, oid] = form1.organization
 const documentDate: Field = { path: 'documentDate', label: 'Дата документа' }
 const signature = (path: string): Field[] => [
   { path: `${path}.incomingNo`, label: 'Оригинал с подписью: входящий №', isOptional: true },
@@ -74,7 +74,7 @@ const enrollment: Block[] = [
     ],
   },
   {
-    title: form1.of,
+    title: 'Медицинская организация',
     fields: [
       { path: 'organization.fullName', label: fullName, kind: 'long' },
       { path: 'organization.address', label: address, kind: 'long' },

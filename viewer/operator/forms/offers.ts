@@ -15,13 +15,13 @@ const said = 'достаточно подробно'
 
 /** One of each, filled in well enough, so that only the form itself can be what stands against it. */
 const tried = [
-  { type: 'edit', content: {} },
   { type: 'submit' },
   { type: 'resubmit' },
   { type: 'register', number: '1', incoming: sample },
-  { type: 'receive_signature', signature: { kind: 'paper', incomingNo: '1', date: sample.date } },
   { type: 'approve' },
   { type: 'issue_notice' },
+  { type: 'receive_signature', signature: { kind: 'paper', incomingNo: '1', date: sample.date } },
+  { type: 'edit', content: {} },
   { type: 'return_for_correction', comments: [{ field: '', comment: said }] },
   { type: 'refuse', reasons: [{ clause: 'J-2', text: said }] },
   { type: 'withdraw' },
@@ -57,7 +57,8 @@ function attempt(form: Form, action: Tried, { organizations, ...context }: World
   const isConnected = (oid: unknown) =>
     organizations.some(({ card, state }) => card.oid === oid && state === 'connected')
   if (form.kind === 'enrollment') {
-    if (action.type === 'close' || action.type === 'revoke') return no
+    const isSigned = action.type === 'receive_signature' && 'headSignature' in form.content
+    if (isSigned || action.type === 'close' || action.type === 'revoke') return no
     const content = checkable(form.content)
     const oid = (content['organization'] as { frmoOid?: unknown } | undefined)?.frmoOid
     const oidTaken = organizations.some(

@@ -126,6 +126,7 @@ function shownValue({ kind, options, path }: Field, value: unknown, texts: Texts
   if (typeof value === 'string') {
     return options?.[value] ?? (/date$|^valid/i.test(path) ? texts.date(value) : value)
   }
-  if (typeof value !== 'object') return String(value as number)
+  if (typeof value === 'number') return String(value)
+  if (typeof value !== 'object') return ''
   return 'last' in value ? printName(value as never) : printPhone(value as never)
 }

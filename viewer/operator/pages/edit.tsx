@@ -1,4 +1,5 @@
 import { useLocation } from 'preact-iso'
+import type { RefObject } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import type { Draft } from '#protocol/form.ts'
 import { get, kindAt, OfficeError, placeOf, post, type Form, type FormKind } from '../api.ts'
@@ -55,12 +56,74 @@ type EditorProps = {
 /** Each field says what is wrong when it is left, by the registry's own rules; all of them when the form is submitted. */
 function Editor({ kind, draft, title, id, isReturned = false, comments = [] }: EditorProps) {
   const { t } = useTexts()
+  const form = useRef<HTMLFormElement>(null)
+  const { content, setContent, touch, errors, isTried, errorAt, finish, act } = useEditing(
+    { kind, draft, id, isReturned },
+    form,
+  )
+  return (
+    <form
+      ref={form}
+      class="page editor"
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault()
+        void finish(true)
+      }}
+    >
+      <div class="page-head">
+        <a href={id === undefined ? '/' : `/forms/${placeOf[kind]}/${id}`} class="button quiet">
+          ← {t('back')}
+        </a>
+        <h1>{title}</h1>
+      </div>
+      <div class="editor-body">
+        {layouts[kind].map((block) => (
+          <Group
+            key={block.title}
+            block={block}
+            content={content}
+            errorAt={errorAt}
+            commentAt={(path) => comments.find(({ field }) => field === path)?.comment}
+            onChange={(path, to) => setContent(withValue(content, path, to) as Draft)}
+            onLeave={touch}
+          />
+        ))}
+      </div>
+      <footer class="editor-foot">
+        {isTried && errors.length > 0 && (
+          <p class="form-error" role="alert">
+            {t('fieldsWrong', { n: errors.length })}
+          </p>
+        )}
+        <Failure error={act.error} />
+        <button
+          type="button"
+          class="button"
+          disabled={act.isBusy}
+          onClick={() => void finish(false)}
+        >
+          {t('saveDraft')}
+        </button>
+        <button class="button primary" data-testid="submit-form" disabled={act.isBusy}>
+          {t(act.isBusy ? 'working' : 'saveAndSubmit')}
+        </button>
+      </footer>
+    </form>
+  )
+}
+
+type Editing = Pick<EditorProps, 'kind' | 'draft'> & { id: string | undefined; isReturned: boolean }
+
+function useEditing(
+  { kind, draft, id, isReturned }: Editing,
+  form: RefObject<HTMLFormElement | null>,
+) {
   const { route } = useLocation()
   const [content, setContent] = useState(draft)
   const [touched, setTouched] = useState<ReadonlySet<string>>(new Set())
   const [isTried, setTried] = useState(false)
   const saved = useRef(id)
-  const form = useRef<HTMLFormElement>(null)
   const act = useAct()
   const fromServer = act.error instanceof OfficeError ? act.error.fields : []
   const errors = errorsOf(kind, content, Date.now())
@@ -90,60 +153,13 @@ function Editor({ kind, draft, title, id, isReturned = false, comments = [] }: E
     })
     if (isDone) route(`/forms/${placeOf[kind]}/${saved.current}`)
   }
-  return (
-    <form
-      ref={form}
-      class="page editor"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault()
-        void finish(true)
-      }}
-    >
-      <div class="page-head">
-        <a href={id === undefined ? '/' : `/forms/${placeOf[kind]}/${id}`} class="button quiet">
-          ← {t('back')}
-        </a>
-        <h1>{title}</h1>
-      </div>
-      <div class="editor-body">
-        {layouts[kind].map((block) => (
-          <Group
-            key={block.title}
-            block={block}
-            content={content}
-            errorAt={errorAt}
-            commentAt={(path) => comments.find(({ field }) => field === path)?.comment}
-            onChange={(path, to) => setContent(withValue(content, path, to) as Draft)}
-            onLeave={(path) => setTouched(new Set([...touched, path]))}
-          />
-        ))}
-      </div>
-      <footer class="editor-foot">
-        {isTried && errors.length > 0 && (
-          <p class="form-error" role="alert">
-            {t('fieldsWrong', { n: errors.length })}
-          </p>
-        )}
-        <Failure error={act.error} />
-        <button
-          type="button"
-          class="button"
-          disabled={act.isBusy}
-          onClick={() => void finish(false)}
-        >
-          {t('saveDraft')}
-        </button>
-        <button class="button primary" data-testid="submit-form" disabled={act.isBusy}>
-          {t(act.isBusy ? 'working' : 'saveAndSubmit')}
-        </button>
-      </footer>
-    </form>
-  )
+  const touch = (path: string) => setTouched(new Set([...touched, path]))
+  return { content, setContent, touch, errors, isTried, errorAt, finish, act }
 }
 
 /** A rule that speaks of a part as a whole (a name, a phone) belongs to the part's one field. */
-const isWhole = (errorPath: string, path: string): boolean => errorPath.startsWith(`${path}.`)
+const isWhole = (errorPath: string, path: string): boolean =>
+  errorPath.startsWith(`${path}.`) && !/\.\d+\./.test(errorPath.slice(path.length))
 
 type GroupProps = {
   block: Block

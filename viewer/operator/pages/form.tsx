@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact'
 import { useLocation } from 'preact-iso'
 import { useState } from 'preact/hooks'
 import {
@@ -59,7 +60,7 @@ type ViewProps = {
   organizations: Organization[]
   place: string
   onDone: (activations: Activation[]) => Promise<void>
-  children: preact.ComponentChildren
+  children: ComponentChildren
 }
 
 function FormView({ form, organizations, place, onDone, children }: ViewProps) {
@@ -115,7 +116,7 @@ function FormView({ form, organizations, place, onDone, children }: ViewProps) {
             canAttach={offers.length > 0 && actorOf(session).role !== 'system'}
             onDone={() => onDone([])}
           />
-          <History history={form.history} name={(action) => `action_${action}`} />
+          <History history={form.history} name={(action) => `did_${action}`} />
         </aside>
       </div>
       {chosen !== undefined && (

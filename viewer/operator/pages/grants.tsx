@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { printName } from '#protocol/fields/full-name.ts'
+import { printName, type FullName } from '#protocol/fields/full-name.ts'
 import type { AccessRequest } from '#protocol/access-request.ts'
 import { Message } from '../../parts/message.tsx'
 import { allForms, allGrants, allOrganizations, type Grant, post } from '../api.ts'
@@ -84,7 +84,7 @@ const isLive = ({ status }: Access): boolean => ['approved', 'effective', 'pause
 type Given = { all: Access[]; names: Map<string, string>; onDone: () => Promise<void> }
 
 function Grants({ all, names, onDone }: Given) {
-  const { t, day } = useTexts()
+  const { t } = useTexts()
   const [cell, setCell] = useState<{ holder: string; grantee: string } | undefined>(undefined)
   const nameOf = (oid: string): string => names.get(oid) ?? oid
   const byName = (a: string, b: string) => nameOf(a).localeCompare(nameOf(b), 'ru')
@@ -116,30 +116,15 @@ function Grants({ all, names, onDone }: Given) {
                 <th scope="row" title={holder}>
                   {nameOf(holder)}
                 </th>
-                {grantees.map((grantee) => {
-                  const found = between(holder, grantee)
-                  const live = found.filter(isLive)
-                  const people = live.reduce((sum, one) => sum + one.people, 0)
-                  const until = Math.max(...live.map((one) => one.until ?? 0))
-                  const first = live[0] ?? found[0]
-                  const isChosen = cell?.holder === holder && cell.grantee === grantee
-                  return (
-                    <td key={grantee}>
-                      {first !== undefined && (
-                        <button
-                          type="button"
-                          class="cell"
-                          aria-pressed={isChosen}
-                          onClick={() => setCell({ holder, grantee })}
-                        >
-                          <Status of={first.status}>{t(`status_${first.status}`)}</Status>
-                          {live.length > 0 && <b>{t('people', { n: people })}</b>}
-                          {until > 0 && <small>{t('validUntil', { date: day(until) })}</small>}
-                        </button>
-                      )}
-                    </td>
-                  )
-                })}
+                {grantees.map((grantee) => (
+                  <td key={grantee}>
+                    <Cell
+                      of={between(holder, grantee)}
+                      isChosen={cell?.holder === holder && cell.grantee === grantee}
+                      onChoose={() => setCell({ holder, grantee })}
+                    />
+                  </td>
+                ))}
               </tr>
             ))}
           </tbody>
@@ -159,11 +144,57 @@ function Grants({ all, names, onDone }: Given) {
   )
 }
 
+type CellProps = { of: Access[]; isChosen: boolean; onChoose: () => void }
+
+function Cell({ of, isChosen, onChoose }: CellProps) {
+  const { t, day } = useTexts()
+  const live = of.filter(isLive)
+  const people = live.reduce((sum, one) => sum + one.people, 0)
+  const until = Math.max(...live.map((one) => one.until ?? 0))
+  const first = live[0] ?? of[0]
+  if (first === undefined) return null
+  return (
+    <button type="button" class="cell" aria-pressed={isChosen} onClick={onChoose}>
+      <Status of={first.status}>{t(`status_${first.status}`)}</Status>
+      {live.length > 0 && <b>{t('people', { n: people })}</b>}
+      {until > 0 && <small>{t('validUntil', { date: day(until) })}</small>}
+    </button>
+  )
+}
+
+function People({ of }: { of: Access }) {
+  const { t } = useTexts()
+  return (
+    <table class="rows plain-rows">
+      <thead>
+        <tr>
+          {(['person', 'position', 'account', 'state'] as const).map((name) => (
+            <th key={name}>{t(`column_${name}`)}</th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {peopleOf(of).map(({ name, position, uid, state }, at) => (
+          <tr key={at}>
+            <td>{name}</td>
+            <td>{position}</td>
+            <td>
+              <code>{uid}</code>
+            </td>
+            <td>
+              <span class={`status row-${state}`}>{t(`rowState_${state}`)}</span>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
 function Paper({ access, onDone }: { access: Access; onDone: () => Promise<void> }) {
   const { t, day } = useTexts()
   const [isRevoking, setRevoking] = useState(false)
   const { form, grant, status, until } = access
-  const people = peopleOf(access)
   const revoke = async () => {
     await post(`/api/federation/grants/${grant?.jti}/revoke`)
     await onDone()
@@ -190,29 +221,7 @@ function Paper({ access, onDone }: { access: Access; onDone: () => Promise<void>
           </button>
         )}
       </div>
-      <table class="rows plain-rows">
-        <thead>
-          <tr>
-            {(['person', 'position', 'account', 'state'] as const).map((name) => (
-              <th key={name}>{t(`column_${name}`)}</th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {people.map(({ name, position, uid, state }, at) => (
-            <tr key={at}>
-              <td>{name}</td>
-              <td>{position}</td>
-              <td>
-                <code>{uid}</code>
-              </td>
-              <td>
-                <span class={`status row-${state}`}>{t(`rowState_${state}`)}</span>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <People of={access} />
       {isRevoking && form !== undefined && (
         <Decision form={form} type="revoke" onDone={onDone} onClose={() => setRevoking(false)} />
       )}
@@ -236,13 +245,13 @@ function peopleOf({ form, grant }: Access) {
     return (grant?.users ?? []).map(({ uid, position }) => ({
       name: '—',
       position,
-      uid: uid as string,
+      uid,
       state: 'confirmed' as const,
     }))
   }
-  const users = (form.content['users'] ?? []) as { fullName: never; position: string }[]
+  const users = (form.content['users'] ?? []) as { fullName: FullName; position: string }[]
   return form.rows.map(({ row, state, uid }) => ({
-    name: printName(users[row - 1]?.fullName ?? ({ last: '—', first: '' } as never)),
+    name: printName(users[row - 1]?.fullName ?? { last: '—', first: '' }),
     position: users[row - 1]?.position ?? '',
     uid: uid ?? '—',
     state,

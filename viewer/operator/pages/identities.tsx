@@ -124,8 +124,7 @@ function TrustList({ trust }: { trust: Federation['trust'] }) {
 type Member = Federation['members'][number]
 
 function Members({ members, onDone }: { members: Member[]; onDone: () => Promise<void> }) {
-  const { t, day } = useTexts()
-  const { roles } = useSession()
+  const { t } = useTexts()
   const [chosen, setChosen] = useState<Member | undefined>(undefined)
   return (
     <section class="card members">
@@ -144,35 +143,7 @@ function Members({ members, onDone }: { members: Member[]; onDone: () => Promise
         </thead>
         <tbody data-testid="members">
           {members.map((member) => (
-            <tr key={member.kid}>
-              <td>
-                <a href={`/organizations/${member.organization}`}>{member.name}</a>
-                <small>{member.organization}</small>
-              </td>
-              <td>
-                <NodeState member={member} />
-              </td>
-              <td>
-                <code>{member.kid}</code>
-              </td>
-              <td>{day(member.issuedAt * 1000)}</td>
-              <td class={member.expiresAt - Date.now() < 30 * 86_400_000 ? 'late' : undefined}>
-                {day(member.expiresAt)}
-              </td>
-              <td>
-                {!member.isRevoked && (
-                  <button
-                    type="button"
-                    class="button small danger-quiet"
-                    disabled={!roles.includes('cami_admin')}
-                    title={roles.includes('cami_admin') ? undefined : t('errorRole')}
-                    onClick={() => setChosen(member)}
-                  >
-                    {t('revokeKey')}
-                  </button>
-                )}
-              </td>
-            </tr>
+            <MemberRow key={member.kid} member={member} onRevoke={() => setChosen(member)} />
           ))}
         </tbody>
       </table>
@@ -192,6 +163,42 @@ function Members({ members, onDone }: { members: Member[]; onDone: () => Promise
         </DecisionDialog>
       )}
     </section>
+  )
+}
+
+function MemberRow({ member, onRevoke }: { member: Member; onRevoke: () => void }) {
+  const { t, day } = useTexts()
+  const { roles } = useSession()
+  return (
+    <tr>
+      <td>
+        <a href={`/organizations/${member.organization}`}>{member.name}</a>
+        <small>{member.organization}</small>
+      </td>
+      <td>
+        <NodeState member={member} />
+      </td>
+      <td>
+        <code>{member.kid}</code>
+      </td>
+      <td>{day(member.issuedAt * 1000)}</td>
+      <td class={member.expiresAt - Date.now() < 30 * 86_400_000 ? 'late' : undefined}>
+        {day(member.expiresAt)}
+      </td>
+      <td>
+        {!member.isRevoked && (
+          <button
+            type="button"
+            class="button small danger-quiet"
+            disabled={!roles.includes('cami_admin')}
+            title={roles.includes('cami_admin') ? undefined : t('errorRole')}
+            onClick={onRevoke}
+          >
+            {t('revokeKey')}
+          </button>
+        )}
+      </td>
+    </tr>
   )
 }
 

@@ -39,59 +39,9 @@ function Inbox({ forms, names, reload }: Given) {
     .filter(({ status }) => filter.status === '' || status === filter.status)
     .filter((form) => filter.organization === '' || oidsOf(form).includes(filter.organization))
     .sort((a, b) => (a.submittedAt ?? Infinity) - (b.submittedAt ?? Infinity))
-  const states = [...new Set(forms.map(({ status }) => status))]
   return (
     <div class="page">
-      <div class="filters">
-        <div class="segments strong" role="group">
-          {(['ours', 'theirs', 'all'] as const).map((turn) => (
-            <button
-              key={turn}
-              type="button"
-              aria-pressed={filter.turn === turn}
-              onClick={() => set({ turn })}
-            >
-              {t(`filterTurn_${turn}`)}{' '}
-              <b>{forms.filter((form) => turn === 'all' || turnOf(form) === turn).length}</b>
-            </button>
-          ))}
-        </div>
-        <Choice
-          label={t('filterKind')}
-          value={filter.kind}
-          any={t('kind_any')}
-          options={Object.keys(placeOf).map((kind) => [kind, t(`kind_${kind}` as Key)])}
-          onChange={(kind) => set({ kind })}
-        />
-        <Choice
-          label={t('filterState')}
-          value={filter.status}
-          any={t('anyState')}
-          options={states.map((status) => [status, t(`status_${status}`)])}
-          onChange={(status) => set({ status, turn: 'all' })}
-        />
-        <Choice
-          label={t('filterOrganization')}
-          value={filter.organization}
-          any={t('anyOrganization')}
-          options={[...names]}
-          onChange={(organization) => set({ organization })}
-        />
-        <div class="filters-end">
-          <button
-            type="button"
-            class="icon-button"
-            title={t('reload')}
-            aria-label={t('reload')}
-            onClick={() => void reload()}
-          >
-            <Icon name="refresh" />
-          </button>
-          <a class="button primary" href="/forms/new" data-testid="new-enrollment">
-            {t('newEnrollment')}
-          </a>
-        </div>
-      </div>
+      <Filters filter={filter} set={set} forms={forms} names={names} reload={reload} />
       {shown.length > 0 ? (
         <FormTable forms={shown} names={names} />
       ) : (
@@ -101,6 +51,65 @@ function Inbox({ forms, names, reload }: Given) {
           text={t(filter === everything ? 'inboxEmptyOurs' : 'inboxEmptyFilter')}
         />
       )}
+    </div>
+  )
+}
+
+type FilterProps = Given & { filter: Filter; set: (part: Partial<Filter>) => void }
+
+function Filters({ filter, set, forms, names, reload }: FilterProps) {
+  const { t } = useTexts()
+  const states = [...new Set(forms.map(({ status }) => status))]
+  return (
+    <div class="filters">
+      <div class="segments strong" role="group">
+        {(['ours', 'theirs', 'all'] as const).map((turn) => (
+          <button
+            key={turn}
+            type="button"
+            aria-pressed={filter.turn === turn}
+            onClick={() => set({ turn })}
+          >
+            {t(`filterTurn_${turn}`)}{' '}
+            <b>{forms.filter((form) => turn === 'all' || turnOf(form) === turn).length}</b>
+          </button>
+        ))}
+      </div>
+      <Choice
+        label={t('filterKind')}
+        value={filter.kind}
+        any={t('kind_any')}
+        options={Object.keys(placeOf).map((kind) => [kind, t(`kind_${kind}` as Key)])}
+        onChange={(kind) => set({ kind })}
+      />
+      <Choice
+        label={t('filterState')}
+        value={filter.status}
+        any={t('anyState')}
+        options={states.map((status) => [status, t(`status_${status}`)])}
+        onChange={(status) => set({ status, turn: 'all' })}
+      />
+      <Choice
+        label={t('filterOrganization')}
+        value={filter.organization}
+        any={t('anyOrganization')}
+        options={[...names]}
+        onChange={(organization) => set({ organization })}
+      />
+      <div class="filters-end">
+        <button
+          type="button"
+          class="icon-button"
+          title={t('reload')}
+          aria-label={t('reload')}
+          onClick={() => void reload()}
+        >
+          <Icon name="refresh" />
+        </button>
+        <a class="button primary" href="/forms/new" data-testid="new-enrollment">
+          {t('newEnrollment')}
+        </a>
+      </div>
     </div>
   )
 }

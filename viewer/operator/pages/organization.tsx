@@ -1,9 +1,7 @@
-import { useLocation } from 'preact-iso'
 import { useState } from 'preact/hooks'
 import { printName } from '#protocol/fields/full-name.ts'
 import { printPhone } from '#protocol/fields/phone.ts'
 import { conditionCodes, conditions, type ConditionCode } from '#protocol/organization.ts'
-import type { Restriction } from '#protocol/restriction.ts'
 import {
   type Activation,
   allDevices,
@@ -20,43 +18,46 @@ import { useLoad, useTexts } from '../desk.ts'
 import { DecisionDialog, Input, Loading, Select, Status, useAct, Failure } from '../parts/act.tsx'
 import { Links } from '../parts/links.tsx'
 import { NodeState } from '../parts/node-state.tsx'
+import { Restrictions } from '../parts/restrictions.tsx'
 import type { Key } from '../texts/texts.ts'
 import { hrefOf } from './inbox.tsx'
+
+async function loadCard(oid: string) {
+  const [organization, organizations, devices, forms, restrictions, federation, accounts] =
+    await Promise.all([
+      get<Organization>(`/api/organizations/${oid}`),
+      allOrganizations(),
+      allDevices(),
+      allForms(),
+      allRestrictions(),
+      get<Federation>('/api/federation'),
+      get<{
+        accounts: {
+          id: string
+          organization?: string
+          name: Organization['card']['persons'][number]['fullName']
+        }[]
+      }>('/api/accounts'),
+    ])
+  return {
+    organization,
+    names: new Map(organizations.map(({ card }) => [card.oid, card.fullName])),
+    devices: devices.filter(({ organization }) => organization === oid),
+    forms,
+    restrictions: restrictions.filter(({ organization }) => organization === oid),
+    member: federation.members.find(({ organization }) => organization === oid),
+    accounts: accounts.accounts.filter(({ organization }) => organization === oid),
+  }
+}
 
 /** An organization's card: what it lacks, who answers, what it sends with, whom it lets in, what is limited. */
 export function OrganizationPage({ oid = '' }: { oid?: string }) {
   const { t } = useTexts()
-  const data = useLoad(async () => {
-    const [organization, organizations, devices, forms, restrictions, federation, accounts] =
-      await Promise.all([
-        get<Organization>(`/api/organizations/${oid}`),
-        allOrganizations(),
-        allDevices(),
-        allForms(),
-        allRestrictions(),
-        get<Federation>('/api/federation'),
-        get<{
-          accounts: {
-            id: string
-            organization?: string
-            name: Organization['card']['persons'][number]['fullName']
-          }[]
-        }>('/api/accounts'),
-      ])
-    return {
-      organization,
-      names: new Map(organizations.map(({ card }) => [card.oid, card.fullName])),
-      devices: devices.filter(({ organization }) => organization === oid),
-      forms,
-      restrictions: restrictions.filter(({ organization }) => organization === oid),
-      member: federation.members.find(({ organization }) => organization === oid),
-      accounts: accounts.accounts.filter(({ organization }) => organization === oid),
-    }
-  }, [oid])
+  const data = useLoad(() => loadCard(oid), [oid])
   return (
     <Loading of={data}>
       {({ organization, names, devices, forms, restrictions, member, accounts }) => (
-        <div class="page">
+        <div class="page scrolls">
           <div class="page-head">
             <a href="/organizations" class="button quiet">
               ← {t('organizations')}
@@ -65,30 +66,34 @@ export function OrganizationPage({ oid = '' }: { oid?: string }) {
             <Status of={organization.state}>{t(`state_${organization.state}`)}</Status>
             <span class="muted">{oid}</span>
           </div>
-          <div class="cards">
-            <Conditions organization={organization} onDone={data.reload} />
-            <Restrictions oid={oid} restrictions={restrictions} />
-            <Persons organization={organization} accounts={accounts} />
-            <section class="card">
-              <h3>{t('node')}</h3>
-              <p>
-                <NodeState member={member} />
-              </p>
-              {member !== undefined && <Fingerprint member={member} />}
-            </section>
-            <section class="card">
-              <h3>{t('devices')}</h3>
-              {devices.length === 0 && <p class="muted">{t('devicesEmpty')}</p>}
-              <ul class="plain">
-                {devices.map(({ id, device, status, startDate }) => (
-                  <li key={id}>
-                    <b>{device.model}</b> <Status of={status}>{t(`device_${status}`)}</Status>
-                    <StartDate date={startDate} />
-                  </li>
-                ))}
-              </ul>
-            </section>
-            <Access oid={oid} forms={forms} names={names} />
+          <div class="columns even">
+            <div class="stack">
+              <Conditions organization={organization} onDone={data.reload} />
+              <Persons organization={organization} accounts={accounts} />
+            </div>
+            <div class="stack">
+              <Restrictions oid={oid} restrictions={restrictions} />
+              <section class="card">
+                <h3>{t('node')}</h3>
+                <p>
+                  <NodeState member={member} />
+                </p>
+                {member !== undefined && <Fingerprint member={member} />}
+              </section>
+              <section class="card">
+                <h3>{t('devices')}</h3>
+                {devices.length === 0 && <p class="muted">{t('devicesEmpty')}</p>}
+                <ul class="plain">
+                  {devices.map(({ id, device, status, startDate }) => (
+                    <li key={id}>
+                      <b>{device.model}</b> <Status of={status}>{t(`device_${status}`)}</Status>
+                      <StartDate date={startDate} />
+                    </li>
+                  ))}
+                </ul>
+              </section>
+              <Access oid={oid} forms={forms} names={names} />
+            </div>
           </div>
         </div>
       )}
@@ -300,105 +305,5 @@ function Access({ oid, forms, names }: AccessProps) {
         </div>
       ))}
     </section>
-  )
-}
-
-function Restrictions({ oid, restrictions }: { oid: string; restrictions: Restriction[] }) {
-  const texts = useTexts()
-  const { t } = texts
-  const [isProposing, setProposing] = useState(false)
-  return (
-    <section class="card" data-testid="restrictions">
-      <h3>{t('restrictions')}</h3>
-      {restrictions.length === 0 && <p class="muted">{t('restrictionsNone')}</p>}
-      <ul class="plain">
-        {restrictions.map(({ id, number, status, scope, level, start }) => (
-          <li key={id}>
-            <a href={`/restrictions/${id}`}>№ {number}</a>{' '}
-            <Status of={status}>{t(`restriction_${status}`)}</Status>
-            <small>
-              {t(`scope_${scope}`)}: {t(`level_${level}`)} ·{' '}
-              {t('deviceStart', { date: texts.date(start) })}
-            </small>
-          </li>
-        ))}
-      </ul>
-      <button
-        type="button"
-        class="button small"
-        data-testid="propose"
-        onClick={() => setProposing(true)}
-      >
-        {t('proposeRestriction')}
-      </button>
-      {isProposing && <Propose oid={oid} onClose={() => setProposing(false)} />}
-    </section>
-  )
-}
-
-const scopes = ['cami', 'proxy', 'both'] as const
-const levels = ['no_consult', 'no_export', 'read_only', 'no_login'] as const
-
-function Propose({ oid, onClose }: { oid: string; onClose: () => void }) {
-  const { t } = useTexts()
-  const { route } = useLocation()
-  const [input, setInput] = useState({
-    scope: 'cami',
-    level: 'no_consult',
-    clause: '',
-    reason: '',
-    remedy: '',
-    start: '',
-  })
-  const set = (name: keyof typeof input) => (value: string) => setInput({ ...input, [name]: value })
-  return (
-    <DecisionDialog
-      title={t('proposeRestriction')}
-      confirm={t('proposeRestriction')}
-      onClose={onClose}
-      onConfirm={async () => {
-        const { id } = await post<{ id: string }>('/api/restrictions', {
-          organization: oid,
-          ...input,
-        })
-        route(`/restrictions/${id}`)
-      }}
-    >
-      <p class="notice">{t('proposeText')}</p>
-      <div class="pair">
-        <Select
-          name="scope"
-          label={t('scope')}
-          value={input.scope}
-          options={Object.fromEntries(scopes.map((one) => [one, t(`scope_${one}`)]))}
-          onInput={set('scope')}
-        />
-        <Select
-          name="level"
-          label={t('level')}
-          value={input.level}
-          options={Object.fromEntries(levels.map((one) => [one, t(`level_${one}`)]))}
-          onInput={set('level')}
-        />
-      </div>
-      <div class="pair">
-        <Input name="clause" label={t('clause')} value={input.clause} onInput={set('clause')} />
-        <Input name="start" label={t('start')} value={input.start} onInput={set('start')} />
-      </div>
-      <Input
-        name="reason"
-        isLong
-        label={t('restrictionReason')}
-        value={input.reason}
-        onInput={set('reason')}
-      />
-      <Input
-        name="remedy"
-        isLong
-        label={t('remedy')}
-        value={input.remedy}
-        onInput={set('remedy')}
-      />
-    </DecisionDialog>
   )
 }

@@ -1,11 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { RefusalCode } from '#protocol/life-cycle.ts'
-import {
-  advanceRestriction,
-  needsTwo,
-  type Restriction,
-  type RestrictionAction,
-} from '#protocol/restriction.ts'
+import { advanceRestriction, needsTwo, type Restriction } from '#protocol/restriction.ts'
 import {
   allNotices,
   get,
@@ -36,7 +31,7 @@ type Offered = { type: Step; refusal?: RefusalCode }
 function stepsOf(restriction: Restriction, session: Session): Offered[] {
   return tried.flatMap((action): Offered[] => {
     const context = { actor: actorOf(session), now: 0, facts: null }
-    const outcome = advanceRestriction(restriction, action as RestrictionAction, context)
+    const outcome = advanceRestriction(restriction, action, context)
     if (outcome.ok) return [{ type: action.type }]
     if (outcome.code === 'wrong_state' || outcome.code === 'wrong_actor') return []
     return [{ type: action.type, refusal: outcome.code }]
@@ -123,7 +118,7 @@ function View({ restriction, preview, name, notices, onDone }: Given) {
             onDone={onDone}
           />
           <Notices notices={notices} onDone={onDone} />
-          <History history={restriction.history} name={(action) => `restrictionAct_${action}`} />
+          <History history={restriction.history} name={(action) => `restrictionDid_${action}`} />
         </aside>
       </div>
     </div>
