@@ -22,15 +22,16 @@ const starters: Record<ReceiverName, (dir: string) => Promise<Receiver>> = {
   storescp: (dir) => startStorescp(dir),
 }
 
-/** dcmtk's receiver: writes files, has no index, syncs nothing. */
+/** dcmtk's receiver: writes files (or nothing), has no index, syncs nothing. */
 export async function startStorescp(
   dir: string,
-  options: { aeTitle?: string; port?: number } = {},
+  options: { aeTitle?: string; port?: number; isKept?: boolean } = {},
 ): Promise<Receiver> {
-  const { aeTitle = 'STORESCP', port = await freePort() } = options
+  const { aeTitle = 'STORESCP', port = await freePort(), isKept = true } = options
   const folder = path.join(dir, 'received')
   await mkdir(folder, { recursive: true })
-  const args = ['--fork', '-aet', aeTitle, '-od', folder, String(port)]
+  const where = isKept ? ['-od', folder] : ['--ignore']
+  const args = ['--fork', '-aet', aeTitle, ...where, String(port)]
   const peer = await startPeer('storescp', args, { port, logFile: path.join(dir, 'storescp.log') })
   return {
     pid: peer.pid,
