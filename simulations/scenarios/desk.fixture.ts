@@ -8,7 +8,7 @@ import { signIn, type Client } from '../client.ts'
 import { freePorts } from '../layout.ts'
 import { storeItem, type Value } from '../modality/data-set.ts'
 import { pixelElements } from '../modality/study.ts'
-import { createRegion } from '../region.ts'
+import { createRegion, type Region } from '../region.ts'
 import type { RegionNode } from '../region-file.ts'
 import { ensureViewer } from '../viewer-build.ts'
 
@@ -16,6 +16,8 @@ import { ensureViewer } from '../viewer-build.ts'
 export type Desk = AsyncDisposable & {
   node: RegionNode
   admin: Client
+  /** A doctor of the other hospital, as form № 5 names her. */
+  doctor: { id: string; organization: string; position: string }
   /** A page on which somebody of this role has signed in; `complaints` are what the browser said. */
   open(role: 'radiographer' | 'dept_head' | 'mo_admin'): Promise<Page>
   complaints: string[]
@@ -42,15 +44,8 @@ export async function openDesk(): Promise<Desk> {
   const node = region.node('okb')
   const account = region.account('okb', 'mo_admin')
   const admin = await signIn(node.url, account)
-  const people = [
-    ['radiographer', 'Лаптева Анна Петровна', 'рентгенолаборант'],
-    ['dept_head', 'Орлов Денис Юрьевич', 'заведующий отделением'],
-  ] as const
-  for (const [role, name, position] of people) {
-    const person = { login: `${role}.okb`, password, name, position, department: 'ОЛД' }
-    const answer = await admin.post('/api/accounts/users', { ...person, roles: [role] })
-    if (!answer.ok) throw new Error(`no account: ${answer.status} ${await answer.text()}`)
-  }
+  await addPeople(admin)
+  const doctor = await doctorOf(region)
   const browser = stack.use(await openBrowser())
   const complaints: string[] = []
   const pages = new Map<string, Page>()
@@ -58,6 +53,7 @@ export async function openDesk(): Promise<Desk> {
   return {
     node,
     admin,
+    doctor,
     complaints,
     async open(role) {
       const known = pages.get(role)
@@ -92,6 +88,29 @@ export async function openDesk(): Promise<Desk> {
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+async function addPeople(admin: Client): Promise<void> {
+  const people = [
+    ['radiographer', 'Лаптева Анна Петровна', 'рентгенолаборант'],
+    ['dept_head', 'Орлов Денис Юрьевич', 'заведующий отделением'],
+  ] as const
+  for (const [role, name, position] of people) {
+    const person = { login: `${role}.okb`, password, name, position, department: 'ОЛД' }
+    const answer = await admin.post('/api/accounts/users', { ...person, roles: [role] })
+    if (!answer.ok) throw new Error(`no account: ${answer.status} ${await answer.text()}`)
+  }
+}
+
+async function doctorOf(region: Region): Promise<Desk['doctor']> {
+  const other = region.node('crb1')
+  const there = await signIn(other.url, region.account('crb1', 'mo_admin'))
+  const { users } = await there.json<{ users: { id: string; position: string }[] }>(
+    '/api/accounts/users',
+  )
+  const found = users.find(({ position }) => position === 'врач-рентгенолог')
+  if (found === undefined) throw new Error('crb1 has no radiologist')
+  return { ...found, organization: other.organization.name }
 }
 
 export type Made = {

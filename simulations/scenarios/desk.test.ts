@@ -205,6 +205,9 @@ test('a referral is made, found in the list and cancelled', { timeout }, async (
   assert.equal(referrals[0]?.diagnosis, 'J18.9')
   await page.getByTestId('referral-details').click()
   await page.getByText('Аппарат ещё ничего не сообщил').waitFor()
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await screenshot(page, 'referrals-dark')
+  await page.emulateMedia({ colorScheme: 'light' })
   await screenshot(page, 'referrals')
   await page.getByTestId('referral-cancel').click()
   await page.getByText('ушло из рабочего списка').waitFor()
@@ -247,6 +250,32 @@ test('a ZIP is taken in, and each of its files has its line', { timeout }, async
     await rm(folder, { recursive: true, force: true })
   }
 })
+
+test(
+  'access is given to a doctor of another hospital by name, and ends after a second click',
+  { timeout },
+  async () => {
+    const { id, organization, position } = desk.doctor
+    const page = await desk.open('mo_admin')
+    await page.getByTestId('section-access').click()
+    await page.getByRole('button', { name: 'Открыть доступ' }).click()
+    const form = page.getByTestId('grant-form')
+    await form.getByRole('combobox').selectOption({ label: organization })
+    await form.getByLabel('Идентификатор врача').fill(id)
+    await form.getByLabel('Должность').fill(position)
+    await form.getByLabel('Модальности').fill('ct, dx')
+    await screenshot(page, 'grant-form')
+    await form.getByRole('button', { name: 'Открыть доступ' }).click()
+    await page.getByText('Доступ открыт.').waitFor()
+    const row = page.getByTestId('grantee-row')
+    await row.getByText('CT, DX').waitFor()
+    await row.getByRole('button', { name: 'Прекратить доступ' }).click()
+    await row.getByRole('button', { name: 'Точно прекратить?' }).click()
+    await page.getByText('Доступ прекращён.').waitFor()
+    const { given } = await desk.admin.json<{ given: { active: boolean }[] }>('/api/grants')
+    assert.ok(given.every(({ active }) => !active))
+  },
+)
 
 test(
   'every section opens for the administrator in both languages, and the browser complains of nothing',

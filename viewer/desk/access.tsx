@@ -102,7 +102,11 @@ function Grants({ grants, other, onChanged }: GrantsProps) {
       </thead>
       <tbody>
         {grants.map((grant) => (
-          <tr key={grant.jti} class={grant.active ? undefined : 'is-unlikely'}>
+          <tr
+            key={grant.jti}
+            data-testid={`${other}-row`}
+            class={grant.active ? undefined : 'is-unlikely'}
+          >
             <td>{nameOf(grant[other])}</td>
             <td>
               {grant.users.map(({ uid, pos, dep }) => (

@@ -39,6 +39,7 @@ export function GrantForm({ close, onGiven }: { close: () => void; onGiven: () =
   return (
     <form
       class="desk-card"
+      data-testid="grant-form"
       onSubmit={(event) => {
         event.preventDefault()
         if (isReady) void give()

@@ -15,7 +15,7 @@ export function ReferralsSection() {
   const load = useLoad<{ referrals: Referral[] }>(
     (signal) => get(`/api/referrals?state=${state}&limit=1000`, signal),
     state,
-    15_000,
+    30_000,
   )
   const empty =
     state === 'open'

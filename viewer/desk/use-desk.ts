@@ -63,15 +63,21 @@ export function useLoad<T>(
     key,
   })
   const [turn, setTurn] = useState(0)
+  const isAsking = useRef(false)
   useEffect(() => {
     const aborting = new AbortController()
+    isAsking.current = true
     setState((was) => ({ ...was, isLoading: true }))
     ask(aborting.signal).then(
       (data) => {
-        if (!aborting.signal.aborted) setState({ data, failure: undefined, isLoading: false, key })
+        if (aborting.signal.aborted) return
+        isAsking.current = false
+        setState({ data, failure: undefined, isLoading: false, key })
       },
       (failure: unknown) => {
-        if (aborting.signal.aborted || isAborted(failure) || failed(failure)) return
+        if (aborting.signal.aborted) return
+        isAsking.current = false
+        if (isAborted(failure) || failed(failure)) return
         setState((was) => ({ ...was, failure, isLoading: false }))
       },
     )
@@ -80,6 +86,8 @@ export function useLoad<T>(
   useEffect(() => {
     if (everyMs === undefined) return undefined
     const timer = setInterval(() => {
+      // On a thin link the answer may take longer than the wait for the next question.
+      if (isAsking.current) return
       // Whoever has gone away must not be kept signed in by her browser.
       if (!document.hidden && idleMs() < presenceMs) setTurn((turn) => turn + 1)
     }, everyMs)
