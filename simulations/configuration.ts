@@ -6,9 +6,11 @@ import { accountsFile } from './accounts.ts'
 import {
   credentialFile,
   issuingKeyFile,
+  logKeyFile,
   nodeKeyFile,
   registryKeyFile,
   trustListFile,
+  witnessKeyFile,
   type Identities,
 } from './identities.ts'
 import { operatorsFile } from './operators.ts'
@@ -32,6 +34,9 @@ export function nodeConfig(options: {
     organization: { oid: member.oid, name: member.name },
     dataDir: home,
     keyFile: nodeKeyFile(dataDir, member.key),
+    ...(identities.witnesses.has(member.key) && {
+      witnessKeyFile: witnessKeyFile(dataDir, member.key),
+    }),
     credentialFile: credentialFile(dataDir, member.key),
     trustListFile: trustListFile(dataDir),
     authority: identities.authority,
@@ -80,6 +85,7 @@ export function registryConfig(options: {
     dataDir: path.join(dataDir, 'registry'),
     keyFile: registryKeyFile(dataDir),
     issuerKeyFile: issuingKeyFile(dataDir),
+    ...(identities.hasLog && { logKeyFile: logKeyFile(dataDir) }),
     trustListFile: trustListFile(dataDir),
     authority: identities.authority,
     http: {

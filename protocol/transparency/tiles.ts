@@ -115,14 +115,13 @@ export type TileWriter = {
 export function createTileWriter(size: number, partials: readonly Uint8Array[]): TileWriter {
   let count = size
   const levels = partials.map((bytes) => hashesOf(bytes))
-  const changed = new Map<string, WrittenTile>()
+  const changed = new Map<string, { level: number; index: number; hashes: Hash[] }>()
 
   const push = (level: number, position: number, hash: Hash): void => {
     const hashes = (levels[level] ??= [])
     hashes.push(hash)
     const index = Math.floor(position / tileWidth)
-    const tile = { level, index, width: hashes.length }
-    changed.set(`${level}/${index}`, { ...tile, bytes: joined(hashes) })
+    changed.set(`${level}/${index}`, { level, index, hashes })
     if (hashes.length < tileWidth) return
     levels[level] = []
     push(level + 1, index, subtreeHash(hashes))
@@ -137,7 +136,9 @@ export function createTileWriter(size: number, partials: readonly Uint8Array[]):
       count++
     },
     take() {
-      const tiles = [...changed.values()]
+      const tiles = Array.from(changed.values(), ({ level, index, hashes }) => {
+        return { level, index, width: hashes.length, bytes: joined(hashes) }
+      })
       changed.clear()
       return tiles
     },
