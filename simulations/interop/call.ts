@@ -20,11 +20,11 @@ const timeoutMs = 60_000
 export async function runTool(
   tool: string,
   args: readonly string[],
-  { cwd, timeout = timeoutMs }: { cwd?: string; timeout?: number } = {},
+  timeout = timeoutMs,
 ): Promise<Told> {
   const options = { env: environment, timeout, maxBuffer: 64 * 1024 * 1024 }
   try {
-    const running = run(tool, args, { ...options, ...(cwd && { cwd }) })
+    const running = run(tool, args, options)
     // Some programs wait for a person.
     running.child.stdin?.end()
     const { stdout, stderr } = await running
@@ -50,7 +50,7 @@ export type ToolCall = {
   countMin?: number
   /** Some tools end with an error although all went well, and others the other way round. */
   anyCode?: true
-  cwd?: string
+  timeout?: number
 }
 
 /** Calls one after the other: each may rest on what the one before it did. */
@@ -61,8 +61,8 @@ export async function callAll(calls: readonly ToolCall[]): Promise<Row[]> {
 }
 
 export async function callTool(call: ToolCall): Promise<Row> {
-  const { peer, service, tool, args, expects, countMin = 1, anyCode, cwd } = call
-  const { code, output } = await runTool(tool, args, cwd === undefined ? {} : { cwd })
+  const { peer, service, tool, args, expects, countMin = 1, anyCode, timeout } = call
+  const { code, output } = await runTool(tool, args, timeout)
   const found = [...output.matchAll(new RegExp(expects, expects.flags.replace('g', '') + 'g'))]
   const isOk = found.length >= countMin && (code === 0 || anyCode === true)
   const last = found.at(-1)?.[0]
@@ -70,7 +70,7 @@ export async function callTool(call: ToolCall): Promise<Row> {
   return {
     peer,
     service,
-    command: [tool, ...args.map(shortened)].join(' '),
+    command: [shortened(tool), ...args.map(shortened)].join(' '),
     said: said.replaceAll(/\s+/g, ' ').trim().slice(0, 160),
     verdict: isOk ? 'ok' : 'failed',
   }

@@ -5,15 +5,15 @@ import { missingProgram } from '../bench/peer-process.ts'
 import { corpusMissing } from '../corpus.ts'
 import { callDcmtk } from './dcmtk-calls.ts'
 import { callOrthanc } from './orthanc-calls.ts'
-import { callOthers } from './other-calls.ts'
-import { printRows } from './call.ts'
+import { browserCalls, callOthers } from './other-calls.ts'
+import { callAll, printRows } from './call.ts'
 import { compareErrors } from './dciodvfy.ts'
 import { printWays, roundTrip, type Accepted, sendCorpus } from './round-trip.ts'
 import { setStage, type Stage } from './stage.ts'
 
 /**
  * Foreign programs against one node: `npm run interop`. The peers are Debian's (`npm run setup -- --bench`), the files
- * are the corpus; parts: `peers`, `trip`, `dciodvfy` (all of them where none is named).
+ * are the corpus; parts: `peers`, `browsers`, `trip`, `dciodvfy` (all of them where none is named).
  */
 
 async function makeReferral({ admin }: Stage): Promise<void> {
@@ -28,6 +28,7 @@ async function main(parts: readonly string[]): Promise<void> {
   if (corpusMissing !== false) throw new Error(corpusMissing)
   const wants = (part: string) => parts.length === 0 || parts.includes(part)
   if (wants('peers')) await onStage(callPeers)
+  if (wants('browsers')) printRows(await callAll(browserCalls))
   // On a node of its own: what tools re-encode on their way would be other content under the same UIDs.
   if (!wants('trip') && !wants('dciodvfy')) return
   await onStage(async (stage) => {

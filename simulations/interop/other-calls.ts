@@ -129,3 +129,23 @@ async function ctnCalls({ node }: Stage): Promise<ToolCall[]> {
     },
   ]
 }
+
+/** Clients in a browser bring their own nodes: a test of dicomweb-client, and OHIF as it is fetched from npm. */
+export const browserCalls: readonly ToolCall[] = [
+  {
+    peer: 'dicomweb-client',
+    service: 'QIDO-RS, WADO-RS, STOW-RS',
+    tool: process.execPath,
+    args: ['--test', 'simulations/scenarios/dicomweb-client.test.ts'],
+    expects: /pass \d+/,
+    timeout: 180_000,
+  },
+  {
+    peer: 'OHIF',
+    service: 'QIDO-RS, WADO-RS',
+    tool: process.execPath,
+    args: ['simulations/interop/ohif.ts'],
+    expects: /\d+ % of the viewport is image/,
+    timeout: 300_000,
+  },
+]

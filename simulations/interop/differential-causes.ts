@@ -1,0 +1,87 @@
+import type { Asked } from './differential-queries.ts'
+import type { SetStudy } from './differential-set.ts'
+
+/** Why two archives may answer one query differently, and who is right by the standard. */
+export const causes = {
+  'names written otherwise': {
+    right: 'both',
+    why:
+      'Of person names an archive may find also what differs in case, accent or encoding of letters (PS3.4 §C.2.2.2.1). ' +
+      'Here ё is е, and a Cyrillic letter is the Latin one that looks like it; Orthanc compares letters.',
+  },
+  'letters of answers': {
+    right: 'ours',
+    why:
+      'The same patients are found, but Orthanc answers in its default character set, Latin 1, in which Cyrillic is lost ' +
+      '(PS3.4 §C.2.2.2: the answer is in a character set that holds it).',
+  },
+  'letters of a query in a URL': {
+    right: 'ours',
+    why:
+      'Values of QIDO-RS are UTF-8 in percent-encoding (PS3.18 §8.3.4); Orthanc compares them with text in its default ' +
+      'character set and finds nothing.',
+  },
+  'case of what is no name': {
+    right: 'ours',
+    why:
+      'Matching of everything but person names regards case (PS3.4 §C.2.2.2.1); the plugin of Orthanc disregards it in ' +
+      'QIDO-RS.',
+  },
+  'no date in a range': {
+    right: 'ours',
+    why:
+      'What has no date lies neither before nor behind one (PS3.4 §C.2.2.2.5); Orthanc compares texts, and an empty one ' +
+      'comes before every date.',
+  },
+} as const satisfies Record<string, { right: 'ours' | 'theirs' | 'both'; why: string }>
+
+export type Cause = keyof typeof causes
+type Answer = string[] | string
+
+/** Identifiers of patients that go through any character set unharmed. */
+const isPlain = (value: string): boolean => /^[ -~]*$/.test(value) && /^[Pp.\d]*$/.test(value)
+const identifiers: Record<string, (one: SetStudy) => string> = {
+  '00100020': ({ patientId }) => patientId,
+  '00080050': ({ accession }) => accession,
+  '00081030': ({ description }) => description,
+}
+
+/** Nothing when no known cause makes exactly this difference. */
+export function causeOf(
+  { service, level, keys }: Asked,
+  ours: Answer,
+  theirs: Answer,
+  set: readonly SetStudy[],
+): Cause | undefined {
+  if (typeof ours === 'string' || typeof theirs === 'string') return undefined
+  const plain = level === 'PATIENT' ? isPlain : () => true
+  const [own, other] = [ours.filter(plain), theirs.filter(plain)]
+  const more = own.filter((one) => !other.includes(one))
+  const fewer = other.filter((one) => !own.includes(one))
+  if (more.length === 0 && fewer.length === 0) {
+    return level === 'PATIENT' && ours.length === theirs.length ? 'letters of answers' : undefined
+  }
+  const values = Object.values(keys).join('')
+  if (service === 'QIDO-RS' && /[^ -~]/.test(values) && fewer.length === 0) {
+    return 'letters of a query in a URL'
+  }
+  if (keys['00100010'] !== undefined && fewer.length === 0) return 'names written otherwise'
+  if (more.length > 0) return undefined
+  const extra = set.filter((one) => fewer.includes(level === 'PATIENT' ? one.patientId : one.study))
+  if (extra.length < fewer.length) return undefined
+  const isUndated = ({ date, birthDate }: SetStudy) =>
+    level === 'PATIENT' ? birthDate === '' : date === ''
+  if (values.includes('-') && extra.every(isUndated)) return 'no date in a range'
+  const isOtherCase = (one: SetStudy) =>
+    Object.entries(identifiers).some(([tag, valueOf]) => {
+      const asked = keys[tag]?.replace(/\*$/, '')
+      const stored = valueOf(one)
+      const isSame = (a: string, b: string) => a.startsWith(b)
+      return (
+        asked !== undefined &&
+        isSame(stored.toLowerCase(), asked.toLowerCase()) &&
+        !isSame(stored, asked)
+      )
+    })
+  return extra.every(isOtherCase) ? 'case of what is no name' : undefined
+}
