@@ -1,7 +1,8 @@
 import { after, before, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { generateSync } from 'otplib'
 import type { Browser, Page } from 'playwright-core'
 import { accessRequestContent, enrollmentContent } from '#protocol/forms.fixture.ts'
 import { connect, incoming, signIn, type Client } from '../../registry/http/client.fixture.ts'
@@ -59,6 +60,29 @@ async function open(login: string): Promise<Page> {
   pages.set(login, page)
   return page
 }
+
+test('where the policy asks for it, the sign-in page asks for the code after the password', async () => {
+  await using strict = await createRegion({ office: true, secondFactor: 'required' })
+  const totpSecret = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'
+  const people = officers.map((officer) => ({ ...officer, totpSecret }))
+  await writeFile(strict.config.accountsFile ?? '', JSON.stringify(people), { mode: 0o600 })
+  Object.assign(strict.config.http, { secureCookie: false, cookieName: 'cami-registry' })
+  await using registry = await strict.start()
+  const page = await (await browser.newContext()).newPage()
+  await page.goto(registry.url)
+  await page.fill('[name=login]', 'ivanova')
+  await page.fill('[name=password]', officers[0]?.password ?? '')
+  await page.click('[data-testid=sign-in]')
+  await page.waitForSelector('[name=code]')
+  await page.fill('[name=code]', '000000')
+  await page.click('[data-testid=sign-in]')
+  await page.waitForSelector('[role=alert]:has-text("Код не подошёл")')
+  const epoch = Math.floor(strict.clock.now() / 1000)
+  await page.fill('[name=code]', generateSync({ secret: totpSecret, epoch }))
+  await page.click('[data-testid=sign-in]')
+  await page.waitForSelector('.places')
+  await page.context().close()
+})
 
 async function shoot(page: Page, name: string): Promise<void> {
   const folder = process.env['CAMI_SCREENSHOTS']
@@ -137,8 +161,15 @@ describe('the operator’s screens', () => {
     await shoot(page, 'approve-preview')
     await confirm(page)
     await status(page, 'Учётные записи созданы')
-    assert.match((await page.textContent('[data-testid=links]')) ?? '', /\/activation#\S{20}/)
+    const link = await page.textContent('[data-testid=links] code')
     await shoot(page, 'links')
+    const newcomer = await (await browser.newContext()).newPage()
+    await newcomer.goto(link ?? '')
+    await newcomer.fill('[name=new]', 'длинный пароль администратора')
+    await newcomer.fill('[name=repeat]', 'длинный пароль администратора')
+    await newcomer.click('button.primary')
+    await newcomer.waitForSelector('[data-testid=activated]:has-text("petrov.ps")')
+    await newcomer.context().close()
     await act(page, 'issue_notice')
     await confirm(page)
     await status(page, 'Завершена')

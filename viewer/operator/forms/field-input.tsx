@@ -16,9 +16,10 @@ export function FieldInput(props: Props) {
   const { field, path, error, comment } = props
   const { t } = useTexts()
   const isSet = field.kind === 'set' || field.kind === 'check'
+  const isWide = field.kind === 'check' || field.kind === 'long'
   const Box = isSet ? 'div' : 'label'
   return (
-    <Box class={`field ${field.kind ?? 'text'}`} lang="ru">
+    <Box class={isWide ? 'field wide' : 'field'} lang="ru">
       {field.kind !== 'check' && (
         <span>
           {field.label}

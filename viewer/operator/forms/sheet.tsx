@@ -13,10 +13,21 @@ export type Commenting = {
 }
 
 /** Everything that stands in the form, under the labels of the paper, with the remarks that belong to each field. */
-export function Sheet({ form, commenting }: { form: Form; commenting?: Commenting | undefined }) {
+type SheetProps = {
+  form: Form
+  /** Names of organizations by OID. */
+  names: Map<string, string>
+  commenting?: Commenting | undefined
+}
+
+export function Sheet({ form, names, commenting }: SheetProps) {
+  const isShown = ({ fields, rows }: Block): boolean =>
+    commenting !== undefined ||
+    rows !== undefined ||
+    fields.some((field) => isNeeded(form, field, field.path))
   return (
     <article class="sheet" lang="ru">
-      {layouts[form.kind].map((block) => (
+      {layouts[form.kind].filter(isShown).map((block) => (
         <section key={block.title}>
           <h3>{block.title}</h3>
           {instancesOf(block, form.content).map((prefix, at) => (
@@ -28,6 +39,7 @@ export function Sheet({ form, commenting }: { form: Form; commenting?: Commentin
                   field={field}
                   path={prefix + field.path}
                   form={form}
+                  names={names}
                   commenting={commenting}
                 />
               ))}
@@ -58,18 +70,25 @@ function RowHead({ form, row }: { form: Form; row: number }) {
   )
 }
 
-type EntryProps = { field: Field; path: string; form: Form; commenting: Commenting | undefined }
+/** An optional field that nobody filled in takes no place, unless something is said about it. */
+const isNeeded = (form: Form, { isOptional }: Field, path: string): boolean =>
+  isOptional !== true ||
+  valueAt(form.content, path) !== undefined ||
+  form.comments.some(({ field }) => field === path)
 
-function Entry({ field, path, form, commenting }: EntryProps) {
+type EntryProps = { field: Field; path: string } & Pick<SheetProps, 'form' | 'names' | 'commenting'>
+
+function Entry({ field, path, form, names, commenting }: EntryProps) {
   const texts = useTexts()
   const { t } = texts
-  const shown = shownValue(field, valueAt(form.content, path), texts)
+  const value = shownValue(field, valueAt(form.content, path), texts)
+  const name = names.get(value)
+  const shown = name === undefined ? value : `${name} (${value})`
   const said = form.comments.filter((one) => one.field === path).map(({ comment }) => comment)
   const warned = (form.warnings ?? []).filter((one) => one.path === path)
   const writing = commenting?.comments[path]
   const isEmpty = shown === ''
-  if (isEmpty && field.isOptional === true && said.length === 0 && commenting === undefined)
-    return null
+  if (commenting === undefined && !isNeeded(form, field, path)) return null
   return (
     <div class={field.kind === 'check' ? 'entry sentence' : 'entry'}>
       <dt>{field.label}</dt>

@@ -96,7 +96,11 @@ function FormView({ form, organizations, place, onDone, children }: ViewProps) {
         </a>
       </div>
       <div class="columns">
-        <Sheet form={form} commenting={commentingOf(comments, setComments)} />
+        <Sheet
+          form={form}
+          names={new Map(organizations.map(({ card }) => [card.oid, card.fullName]))}
+          commenting={commentingOf(comments, setComments)}
+        />
         <aside class="side">
           {comments === undefined ? (
             <Next form={form} offers={offers} onChoose={choose} />

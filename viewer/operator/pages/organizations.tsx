@@ -1,4 +1,5 @@
 import { useLocation } from 'preact-iso'
+import { conditions } from '#protocol/organization.ts'
 import { useState } from 'preact/hooks'
 import { Icon } from '../../parts/icons.tsx'
 import { Message } from '../../parts/message.tsx'
@@ -109,7 +110,9 @@ function OrganizationRow({ row }: { row: Row }) {
       <td>
         <Status of={state}>{t(`state_${state}`)}</Status>
       </td>
-      <td>{missing.length === 0 ? t('nothingMissing') : missing.join(', ')}</td>
+      <td title={missing.map((code) => `${code}: ${conditions[code]}`).join('\n')}>
+        {missing.length === 0 ? t('nothingMissing') : missing.join(', ')}
+      </td>
       <td>
         <NodeState member={member} />
       </td>
