@@ -18,8 +18,22 @@ export type SetStudy = {
 }
 
 const surnames = [
-  ...['IVANOV', 'Ivanova', 'PETROV', 'Sidorov', "O'Brien", 'VAN DER BERG', 'Müller', 'SMIRNOV'],
-  ...['ИВАНОВ', 'Иванова', 'Пётр', 'ПЕТРОВ', 'Щербаков', 'ЁЛКИН', 'Елкин', 'Соловьёв'],
+  'IVANOV',
+  'Ivanova',
+  'PETROV',
+  'Sidorov',
+  "O'Brien",
+  'VAN DER BERG',
+  'Müller',
+  'SMIRNOV',
+  'ИВАНОВ',
+  'Иванова',
+  'Пётр',
+  'ПЕТРОВ',
+  'Щербаков',
+  'ЁЛКИН',
+  'Елкин',
+  'Соловьёв',
 ] as const
 const givens = ['PETR', 'Anna', 'Olga^M', 'ПЁТР', 'Анна', 'Юлия^И', ''] as const
 const modalities = ['CT', 'MR', 'DX', 'US', 'MG'] as const
