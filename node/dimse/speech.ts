@@ -59,7 +59,7 @@ export function createSpeech(deps: {
   ): Promise<void> => {
     let before: Uint8Array[] = [commandPdu(context, command)]
     let left = bytes
-    let odd = nothing
+    let odd: Buffer = nothing
     for await (const part of parts) {
       if (part.length === 0) continue
       left -= part.length
