@@ -99,7 +99,8 @@ export function isUnknownToUs({ entry, before }: Taken, own: OwnActs): boolean {
     }
     case 'credential':
       return subjectOf(entry.token) === self && entry.token !== own.credential
-    default:
+    case 'trust-list':
+    case 'manifest':
       return false
   }
 }

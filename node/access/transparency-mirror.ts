@@ -65,7 +65,8 @@ export async function openMirror({ records, dir, authority }: Deps): Promise<Mir
   let note = kept?.note
   let state = kept?.state ?? emptyState
   const readTile = async (tile: Pick<Tile, 'level' | 'index'>): Promise<Uint8Array> => {
-    const bytes = fromBase64(String((await records.get('log-tile', tileKey(tile))) ?? ''))
+    const stored = await records.get('log-tile', tileKey(tile))
+    const bytes = typeof stored === 'string' ? fromBase64(stored) : undefined
     if (bytes === undefined || bytes.length === 0) {
       throw new ProtocolError('storage_corrupt', 'a tile of the log is missing here')
     }

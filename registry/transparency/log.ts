@@ -226,7 +226,7 @@ async function isNews(state: LogState, entry: LogEntry): Promise<boolean> {
     }
     case 'audit-head':
       return (state.heads[entry.org]?.seq ?? 0) < entry.seq
-    default:
+    case 'manifest':
       return true
   }
 }
