@@ -6,6 +6,7 @@ import { DeviceType } from '#protocol/device-type.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { Kid, OrganizationOid, PublicJwk, type PrivateJwk } from '#protocol/ids.ts'
 import { checkPublicKey } from '#protocol/keys.ts'
+import { RetentionPolicy } from './archive/retention.ts'
 import { StorageConfig } from './archive/storage-config.ts'
 
 const port = z.int().min(0).max(65_535)
@@ -144,6 +145,8 @@ export const NodeConfig = z.strictObject({
     registry: z.array(z.string()).min(1),
   }),
   storage: StorageConfig.exactOptional(),
+  /** When bytes leave that another place is known to keep; without it nothing ever does. */
+  retention: RetentionPolicy.exactOptional(),
   /** Where discs are mounted that may be imported; below it only. */
   mediaDir: z.string().min(1).exactOptional(),
   /** The first accounts, read once by a node that has none (mode 0600; holds passwords). */

@@ -37,6 +37,7 @@ import { createDicomweb } from './dicomweb/router.ts'
 import { createPixelPool, type PixelPool } from './dicom/pixel-workers/pool.ts'
 import { createQueryRetrieve } from './dimse/query-retrieve.ts'
 import { openDeviceServices } from './dimse/device-services.ts'
+import { createKeptCopies } from './dimse/kept-copies.ts'
 import { createScp } from './dimse/scp.ts'
 import { readTlsIdentity } from './dimse/tls.ts'
 import { createHolder } from './exchange/holder.ts'
@@ -123,6 +124,8 @@ async function readIdentity(config: NodeConfig) {
   }
 }
 
+const dayMs = 24 * 3600 * 1000
+
 type Kept = Awaited<ReturnType<typeof openKept>>
 
 /** What is on this node's own disk: images, people, apparatus, referrals, the audit. */
@@ -137,6 +140,11 @@ async function openKept({ config, deps, stack }: Context) {
     clock,
     onError: (error) => log.warn({ err: error }, 'what a device writes was not kept'),
   })
+  const keptCopies = createKeptCopies({
+    records,
+    clock,
+    renewAfterMs: ((config.retention?.proofDays ?? 0) / 2) * dayMs,
+  })
   const archive = stack.use(
     await openArchive({
       dir: path.join(config.dataDir, 'archive'),
@@ -146,7 +154,10 @@ async function openKept({ config, deps, stack }: Context) {
       random,
       reception: createReception({ devices, encodings }),
       quietMs: createQuiet(devices),
-      ...storageOptions(config.storage),
+      ...storageOptions(config.storage, [path.join(config.dataDir, 'copies')]),
+      ...(config.retention !== undefined && {
+        retention: { policy: config.retention, findProof: keptCopies.findProof },
+      }),
     }),
   )
   stack.use(auditIntegrity({ archive, audit, self: organization, log }))
@@ -157,7 +168,7 @@ async function openKept({ config, deps, stack }: Context) {
   const sessions = await createSessions(people)
   const referrals = await openReferrals({ records, clock, random })
   const procedureSteps = await openProcedureSteps(records)
-  const registers = { devices, encodings, referrals, procedureSteps }
+  const registers = { devices, encodings, referrals, procedureSteps, keptCopies }
   return { records, audit, archive, accounts, sessions, restrictions, ...registers }
 }
 

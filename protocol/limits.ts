@@ -10,6 +10,7 @@ const hour = 60 * minute
 export const tokenLimits = {
   assertionBytes: 4 * KiB,
   credentialBytes: 16 * KiB,
+  rekeyBytes: 4 * KiB,
   grantRequestBytes: 16 * KiB,
   /** A grant carries its request whole. */
   grantBytes: 32 * KiB,
@@ -21,6 +22,7 @@ export const tokenLimits = {
   assertionLifetimeSeconds: 300,
   epochLifetimeSeconds: 72 * 3600,
   credentialLifetimeSeconds: 400 * 24 * 3600,
+  rekeyLifetimeSeconds: 24 * 3600,
   grantLifetimeSeconds: 400 * 24 * 3600,
   trustListLifetimeSeconds: 1830 * 24 * 3600,
   clockToleranceSeconds: 60,
@@ -373,10 +375,22 @@ export const scrubLimits = {
   differencesMax: 100_000,
 } as const
 
+/** What leaves an archive for another place, and the space it gives back. */
+export const retentionLimits = {
+  everyMs: 24 * hour,
+} as const
+
 /** Records that cannot be rebuilt, and the audit log. */
 export const recordLimits = {
   keyLength: 512,
   valueBytes: 1 * MiB,
+} as const
+
+export const rekeyLimits = {
+  /** Earlier keys of one organization that its members learn of. */
+  ancestorsMax: 16,
+  /** How long the old key speaks beside the new one. */
+  overlapMs: 24 * hour,
 } as const
 
 export const timeLimits = {

@@ -12,7 +12,7 @@ const details = {
   'catalog-repaired': 'integrity: rows of the catalog were put right from the value log',
 } as const
 
-/** Whatever was found damaged or put right in the archive is told to the audit. */
+/** Whatever was found damaged or put right in the archive, and what left it, is told to the audit. */
 export function auditIntegrity(deps: {
   archive: Pick<Archive, 'on'>
   audit: Pick<AuditLog, 'append'>
@@ -21,9 +21,15 @@ export function auditIntegrity(deps: {
 }): Disposable {
   const { archive, audit, self, log } = deps
   const stop = archive.on((event) => {
-    if (event.kind !== 'integrity') return
-    audit.append(entryOf(event, self)).catch((error: unknown) => {
-      log.error({ err: error }, 'damage in the archive could not be audited')
+    const entry =
+      event.kind === 'integrity'
+        ? entryOf(event, self)
+        : event.kind === 'moved'
+          ? movedEntry(event, self)
+          : undefined
+    if (entry === undefined) return
+    audit.append(entry).catch((error: unknown) => {
+      log.error({ err: error }, 'what became of the archive could not be audited')
     })
   })
   return { [Symbol.dispose]: stop }
@@ -40,4 +46,22 @@ const entryOf = ({ finding, study, rows }: Integrity, self: OrganizationOid): Au
   holder: self,
   ...(study !== undefined && { study }),
   detail: rows === undefined ? details[finding] : `${details[finding]} (${rows})`,
+})
+
+/** The bytes were transferred when they were sent; now they are there only. */
+const movedEntry = (
+  { study, instances, bytes, to }: Extract<ArchiveEvent, { kind: 'moved' }>,
+  self: OrganizationOid,
+): AuditEntry => ({
+  event: 'instances-transferred',
+  outcome: 'success',
+  organization: self,
+  user: '',
+  role: '',
+  source: '',
+  holder: self,
+  study,
+  instances,
+  bytes,
+  detail: `retention: they are only there now: ${to.join(', ')}`.slice(0, 200),
 })

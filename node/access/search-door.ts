@@ -128,7 +128,10 @@ function withHolder(row: DicomJson, { oid, name, online }: Holder): DicomJson {
   return {
     ...row,
     '00080054': { vr: 'AE', Value: [oid] },
-    '00080056': { vr: 'CS', Value: [online ? 'ONLINE' : 'OFFLINE'] },
+    '00080056': (online ? row['00080056'] : undefined) ?? {
+      vr: 'CS',
+      Value: [online ? 'ONLINE' : 'OFFLINE'],
+    },
     '00080080': { vr: 'LO', Value: [name] },
   }
 }

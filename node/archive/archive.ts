@@ -173,6 +173,8 @@ export type ArchiveEvent =
       segment?: number
       rows?: number
     }
+  /** Bytes of so many instances of a study left; the places named have them. */
+  | { kind: 'moved'; study: StudyUid; instances: number; bytes: number; to: string[] }
   | { kind: 'instance-stored'; study: StudyUid; sop: SopUid }
   /** `late`: so many of its instances came after it had been complete before (DQ-18). */
   | { kind: 'study-complete'; study: StudyUid; late: number }

@@ -135,9 +135,7 @@ function createRepairAccess(
       const bounds = range && { gte: Buffer.from(range.gte), lt: Buffer.from(range.lt) }
       // Made at once: it sees what is there now.
       const iterator = level.iterator({ ...bounds, keyEncoding: 'buffer' })
-      return (async function* () {
-        for await (const [key, framed] of iterator) yield { key, value: unframe(key, framed) }
-      })()
+      return pagesOf(iterator)
     },
     discard: (key) => level.del(key, { keyEncoding: 'buffer' }),
     inspect(key) {
@@ -145,6 +143,23 @@ function createRepairAccess(
       return framed && (unframe(key, framed) ?? 'altered')
     },
   }
+}
+
+/** Many at a time: each step of an iteration costs as much as a hundred rows. */
+async function* pagesOf(iterator: RowIterator): AsyncGenerator<StoredRow> {
+  try {
+    for (;;) {
+      const page = await iterator.nextv(storageLimits.catalogPageRows)
+      if (page.length === 0) return
+      for (const [key, framed] of page) yield { key, value: unframe(key, framed) }
+    }
+  } finally {
+    await iterator.close()
+  }
+}
+type RowIterator = {
+  nextv(size: number): Promise<[Buffer, Buffer][]>
+  close(): Promise<void>
 }
 
 async function writeProbe(file: string): Promise<void> {

@@ -48,11 +48,13 @@ export async function fill(archive: Archive, count = 12): Promise<void> {
   for (const entry of entries) await archive.append('index-entry', Buffer.from(entry))
 }
 
-/** Everything an archive says about what it holds. */
+/** Everything an archive says about what it holds, but for where the bytes are. */
 export async function describe(archive: Archive): Promise<Record<string, unknown>> {
   const found: Record<string, unknown> = { counts: await archive.counts() }
   for (const level of ['study', 'series', 'instance'] as const) {
-    found[level] = await archive.search(searchProof, { level, match: {}, limit: 1000, offset: 0 })
+    const query = { level, match: {}, limit: 1000, offset: 0 }
+    const { matches, more } = await archive.search(searchProof, query)
+    found[level] = { matches: matches.map(({ '00080056': _, ...match }) => match), more }
   }
   for (const tag of ['00100020', '00080050', '00100010', '00080061']) {
     const match = {

@@ -22,6 +22,8 @@ export type MaintenanceOptions = {
   scrub?: Partial<ScrubOptions>
   /** Absent: nothing ever leaves. */
   retention?: { policy: RetentionPolicy; findProof: FindProof }
+  /** How often what may leave does, and dead space is given back; absent: only when it is asked for. */
+  retainEveryMs?: number
   /** A segment of which this fraction is dead is emptied. */
   deadFractionMin?: number
 }
@@ -62,22 +64,54 @@ export async function createMaintenance(parts: MaintenanceParts): Promise<Mainte
     found,
     traffic: () => traffic,
   })
+  const retention = createSchedule(parts.retainEveryMs, {
+    log: parts.log,
+    retain: () => retainAndCompact({ ...parts, findCopy }),
+  })
   return {
     repair,
     count: (bytes) => void (traffic += bytes),
     doors: {
       integrity: () => scrub.status(),
       scrub: () => scrub.run(),
-      retain: () => retainAndCompact({ ...parts, findCopy }),
+      retain: retention.run,
     },
-    [Symbol.asyncDispose]: () => scrub[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await retention[Symbol.asyncDispose]()
+      await scrub[Symbol.asyncDispose]()
+    },
+  }
+}
+
+type Retaining = Retained & { compacted: Compacted }
+
+/** One at a time; whoever asks while one goes on gets its result. */
+function createSchedule(
+  everyMs: number | undefined,
+  { retain: start, log }: { retain: () => Promise<Retaining>; log: Log },
+) {
+  let going: Promise<Retaining> | undefined
+  const run = (): Promise<Retaining> => (going ??= start().finally(() => (going = undefined)))
+  const tick = (): void =>
+    void run().then(
+      ({ evicted, withoutCopy, compacted }) =>
+        log.info({ evicted, withoutCopy, ...compacted }, 'what may leave the archive has left'),
+      (error: unknown) => log.error({ err: error }, 'moving away was given up; it is tried again'),
+    )
+  const timer = everyMs === undefined ? undefined : setInterval(tick, everyMs).unref()
+  return {
+    run,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer)
+      await going?.catch(() => {})
+    },
   }
 }
 
 async function retainAndCompact(
   parts: MaintenanceParts & { findCopy: FindCopy },
-): Promise<Retained & { compacted: Compacted }> {
-  const { retention, disk, deadFractionMin = storageLimits.deadFractionMin } = parts
+): Promise<Retaining> {
+  const { retention, disk, emit, deadFractionMin = storageLimits.deadFractionMin } = parts
   const freeFraction = async (): Promise<number> => {
     const { freeBytes, totalBytes } = await disk.freeSpace()
     return freeBytes / totalBytes
@@ -85,6 +119,12 @@ async function retainAndCompact(
   const retained =
     retention === undefined
       ? { evicted: 0, bytes: 0, withoutCopy: 0 }
-      : await retain({ ...parts, ...retention, copying: parts, freeFraction })
+      : await retain({
+          ...parts,
+          ...retention,
+          copying: parts,
+          freeFraction,
+          moved: (study, left) => emit({ kind: 'moved', study, ...left }),
+        })
   return { ...retained, compacted: await compact(parts, { deadFractionMin }) }
 }

@@ -41,6 +41,7 @@ export type CopyProof = z.infer<typeof CopyProof>
 
 /** Asks the places that may hold a copy. */
 export type FindProof = (instance: {
+  study: StudyUid
   sop: SopUid
   sha256: Sha256
   bytes: number
@@ -54,6 +55,8 @@ export type RetentionParts = {
   freeFraction: () => Promise<number>
   clock: () => number
   log: Log
+  /** So many instances of a study left. */
+  moved: (study: StudyUid, left: { instances: number; bytes: number; to: string[] }) => void
 }
 export type Retained = { evicted: number; bytes: number; withoutCopy: number }
 
@@ -66,21 +69,29 @@ export async function retain(parts: RetentionParts): Promise<Retained> {
   const isLow = (await parts.freeFraction()) < (policy.lowSpace?.freeFraction ?? 0)
   for await (const study of catalog.allStudies()) {
     if (!isDue(policy, study, { now: clock(), isLow })) continue
+    const left = { instances: 0, bytes: 0, to: new Set<string>() }
     for await (const row of catalog.instancesOf(study.study)) {
       if (row.evicted !== undefined) continue
       const { sop, sha256, bytes } = row
-      const proof = await findProof({ sop, sha256, bytes }).catch((error: unknown) => {
-        log.warn({ code: codeOf(error) }, 'whether another copy exists could not be asked')
-        return undefined
-      })
+      const proof = await findProof({ study: study.study, sop, sha256, bytes }).catch(
+        (error: unknown) => {
+          log.warn({ code: codeOf(error) }, 'whether another copy exists could not be asked')
+          return undefined
+        },
+      )
       if (proof === undefined || !isProof(parts, row, proof)) {
         done.withoutCopy++
         continue
       }
       await evict(parts, proof)
-      done.evicted++
-      done.bytes += bytes
+      left.instances++
+      left.bytes += bytes
+      left.to.add(proof.to)
     }
+    if (left.instances === 0) continue
+    done.evicted += left.instances
+    done.bytes += left.bytes
+    parts.moved(study.study, { ...left, to: [...left.to] })
   }
   return done
 }

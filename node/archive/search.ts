@@ -149,6 +149,8 @@ const instanceAttributes = (row: InstanceRow): DicomJson => ({
   ...row.attributes,
   // Available Transfer Syntax UID (PS3.18 Table 10.6.3-5).
   '00083002': element('UI', row.transferSyntax),
+  // The bytes are elsewhere (PS3.3 C.4.23.1.1).
+  ...(row.evicted !== undefined && { '00080056': element('CS', 'OFFLINE') }),
 })
 
 const pageStudies = 128

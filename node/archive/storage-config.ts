@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { scrubLimits, storageLimits } from '#protocol/limits.ts'
+import { retentionLimits, scrubLimits, storageLimits } from '#protocol/limits.ts'
 import { createFolderCopies } from './folder-copies.ts'
 import type { MaintenanceOptions } from './maintenance.ts'
 
@@ -18,13 +18,16 @@ export type StorageConfig = z.infer<typeof StorageConfig>
 
 const dayMs = 24 * 3600 * 1000
 
+/** `copies`: more folders in which lost bytes are looked for. */
 export function storageOptions(
   config: StorageConfig = storageLimits,
+  copies: readonly string[] = [],
 ): MaintenanceOptions & { freeSpace: { freeFractionMin: number; freeBytesMin: number } } {
   const { freeFractionMin, freeBytesMin, repairFrom = [], scrubDays } = config
   return {
     freeSpace: { freeFractionMin, freeBytesMin },
-    findCopy: createFolderCopies(repairFrom),
+    findCopy: createFolderCopies([...repairFrom, ...copies]),
+    retainEveryMs: retentionLimits.everyMs,
     scrub: {
       bytesPerSecond: config.scrubBytesPerSecond ?? scrubLimits.bytesPerSecond,
       passMs: scrubDays === undefined ? scrubLimits.passMs : scrubDays * dayMs,

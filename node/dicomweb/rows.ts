@@ -115,7 +115,7 @@ export const instanceAttributes = (entry: InstanceEntry): DicomJson => ({
   ...entry.attributes,
   '00080016': text('UI', entry.sopClass),
   '00080018': text('UI', entry.sop),
-  '00080056': text('CS', 'ONLINE'),
+  '00080056': text('CS', entry.evicted === undefined ? 'ONLINE' : 'OFFLINE'),
   '00081190': text('UR', instancePath(entry)),
   '00083002': text('UI', entry.transferSyntax),
   '0020000D': text('UI', entry.study),

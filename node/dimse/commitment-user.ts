@@ -26,11 +26,19 @@ import { encodersFor } from './text-encoder.ts'
  * association, or later on one of its own.
  */
 export function createCommitmentUser(deps: SendQueueDeps) {
-  const { jobs, connect, random } = deps
+  const { jobs, connect, random, keptCopies, clock } = deps
 
   const onResult = async ({ transaction, failed }: CommitmentResult): Promise<void> => {
     const job = jobs.list().find(({ work }) => work.commitment?.transactions.includes(transaction))
     if (job === undefined) throw new ProtocolError('not_found', 'no such transaction')
+    const { to, study, commitment: before } = job.work
+    const { commitment } = settled(job.work, transaction, failed.length)
+    // Before the job forgets what was asked.
+    if (commitment?.state === 'kept') {
+      await keptCopies?.note({ to, study, marks: before?.asked ?? [], keptAt: clock() })
+    } else if (failed.length > 0) {
+      await keptCopies?.forget(study, to)
+    }
     await jobs.update(job.id, (work) => settled(work, transaction, failed.length))
   }
 
@@ -45,6 +53,7 @@ export function createCommitmentUser(deps: SendQueueDeps) {
         transferSyntax,
       }))
       const waiting = createCountdown()
+      const marks = references.map(({ sop }) => sentMark(sop))
       const association = await connect(
         { ...to, calledAe },
         pairs,
@@ -58,7 +67,7 @@ export function createCommitmentUser(deps: SendQueueDeps) {
       try {
         for (let at = 0; at < references.length; at += commitmentLimits.referencesMax) {
           const transaction = uidOf(random(16))
-          await jobs.update(jobId, (work) => asked(work, transaction, at === 0))
+          await jobs.update(jobId, (work) => asked(work, transaction, at === 0 ? marks : undefined))
           const part = references.slice(at, at + commitmentLimits.referencesMax)
           waiting.more()
           await request(association, transaction, part)
@@ -111,10 +120,12 @@ async function takenReferences(
 }
 
 /** A study that is asked about anew begins anew. */
-function asked(work: SendWork, transaction: string, isFirst: boolean): SendWork {
-  const before = isFirst ? undefined : work.commitment
+function asked(work: SendWork, transaction: string, marks: string[] | undefined): SendWork {
+  const before = marks === undefined ? work.commitment : undefined
   const transactions = [...(before?.transactions ?? []), transaction]
-  return { ...work, commitment: { state: 'asked', transactions, failed: before?.failed ?? 0 } }
+  const failed = before?.failed ?? 0
+  const about = marks ?? before?.asked ?? []
+  return { ...work, commitment: { state: 'asked', transactions, failed, asked: about } }
 }
 
 /** Kept when every transaction was reported on and nothing is missing. */
@@ -124,8 +135,9 @@ function settled(work: SendWork, transaction: string, failures: number): SendWor
   const transactions = commitment.transactions.filter((uid) => uid !== transaction)
   const failed = commitment.failed + failures
   const end = failed === 0 ? ('kept' as const) : ('failed' as const)
-  const state = transactions.length > 0 ? commitment.state : end
-  return { ...work, commitment: { state, transactions, failed } }
+  return transactions.length > 0
+    ? { ...work, commitment: { ...commitment, transactions, failed } }
+    : { ...work, commitment: { state: end, transactions, failed } }
 }
 
 /** Waits for as many reports as were asked for, not for ever. */

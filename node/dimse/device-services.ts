@@ -11,7 +11,8 @@ import type { Records } from '../store/records.ts'
 import type { Referrals } from '../store/referrals.ts'
 import { CommitmentReport, createCommitment, type Connect } from './commitment.ts'
 import { createPerformedStep } from './performed-step.ts'
-import { openRouting } from './routing.ts'
+import type { KeptCopies } from './kept-copies.ts'
+import { openRouting, renewCopy } from './routing.ts'
 import { openAssociation } from './scu-association.ts'
 import { createSendQueue } from './send-queue.ts'
 import { SendWork } from './send-work.ts'
@@ -29,6 +30,7 @@ export type DeviceServices = AsyncDisposable & {
 export async function openDeviceServices(deps: {
   archive: Archive
   records: Records
+  keptCopies: KeptCopies
   devices: Pick<DeviceRegister, 'get'>
   referrals: Referrals
   procedureSteps: ProcedureSteps
@@ -56,6 +58,7 @@ export async function openDeviceServices(deps: {
   const sending = await openJobQueue({ ...deps, kind: 'send', work: SendWork })
   const queue = stack.use(createSendQueue({ ...deps, jobs: sending, connect, own }))
   if (deps.routes.length > 0) stack.use(await openRouting({ ...deps, jobs: sending }))
+  deps.keptCopies.onStale((copy) => renewCopy(sending, copy))
   const reports = await openJobQueue({
     ...deps,
     kind: 'commitment-report',

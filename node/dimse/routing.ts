@@ -6,6 +6,7 @@ import type { SendRoute } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { JobQueue } from '../store/job-queue.ts'
 import type { Records } from '../store/records.ts'
+import type { KeptCopy } from './kept-copies.ts'
 import type { SendWork } from './send-work.ts'
 
 /** Names a target: two routes to one place are one queue. */
@@ -100,6 +101,16 @@ async function plan(
       await jobs.update(known.id, more, { isNew: true })
     }
   }
+}
+
+/** Has a target asked again whether it keeps what it kept; a job that goes on will ask by itself. */
+export async function renewCopy(
+  jobs: JobQueue<SendWork>,
+  { to, study, marks }: Pick<KeptCopy, 'to' | 'study' | 'marks'>,
+): Promise<void> {
+  const known = jobs.list().find(({ work }) => work.to === to && work.study === study)
+  if (known === undefined) await jobs.add({ to, study, wanted: 1, sent: marks, refused: 0 })
+  else if (known.state === 'done') await jobs.update(known.id, more, { isNew: true })
 }
 
 const more = (work: SendWork): SendWork => ({ ...work, wanted: work.wanted + 1 })

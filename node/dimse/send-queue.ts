@@ -11,6 +11,7 @@ import type { Job, JobQueue } from '../store/job-queue.ts'
 import type { Connect } from './commitment.ts'
 import type { CommitmentResult } from './commitment-data.ts'
 import { createCommitmentUser } from './commitment-user.ts'
+import type { KeptCopies } from './kept-copies.ts'
 import { createJobRunner } from './job-runner.ts'
 import { targetKey } from './routing.ts'
 import { createStoreScu, type OutgoingItem } from './scu.ts'
@@ -22,6 +23,8 @@ export type SendQueueDeps = {
   routes: readonly SendRoute[]
   archive: Pick<Archive, 'facts' | 'open'>
   jobs: JobQueue<SendWork>
+  /** Where it is written down what targets keep; absent: nowhere. */
+  keptCopies?: Pick<KeptCopies, 'note' | 'forget'>
   connect: Connect
   /** What this node is to its peers. */
   own: Pick<Target, 'callingAe' | 'identity'>

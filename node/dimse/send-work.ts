@@ -19,6 +19,8 @@ export const SendWork = z.strictObject({
       state: z.enum(['asked', 'kept', 'failed']),
       transactions: z.array(Uid),
       failed: z.int(),
+      /** What it was asked about, until it has answered. */
+      asked: z.array(z.string().length(16)).exactOptional(),
     })
     .exactOptional(),
 })

@@ -98,12 +98,13 @@ function createEncoder(
   const fixed: Record<string, DicomJsonElement> = {
     [queryRetrieveLevel]: { vr: 'CS', Value: [level] },
     [retrieveAeTitle]: { vr: 'AE', Value: [options.aeTitle] },
-    [instanceAvailability]: { vr: 'CS', Value: ['ONLINE'] },
   }
+  const online: DicomJsonElement = { vr: 'CS', Value: ['ONLINE'] }
   return (match) =>
     writeExpressible(writer, encoders, () => {
       for (const { tag, name, vr } of returned) {
-        const element = fixed[name] ?? match[name]
+        const own = name === instanceAvailability ? (match[name] ?? online) : fixed[name]
+        const element = own ?? match[name]
         if (!writer.element(tag, element?.vr ?? vr, element)) return false
       }
       return true
