@@ -14,6 +14,7 @@ import type { Signer, TokenKind, TokenType } from '#protocol/jws.ts'
 import { checkPublicKey, peerIdOf, thumbprint } from '#protocol/keys.ts'
 import { tokenLimits } from '#protocol/limits.ts'
 import { manifestKind } from '#protocol/manifest.ts'
+import { rekeyKind } from '#protocol/rekey.ts'
 import { checkLifetime } from '#protocol/times.ts'
 import { TrustList, trustListKind, verifyTrustList } from '#protocol/trust-list.ts'
 import type { LogTrust, Policy } from '#protocol/trust-list.ts'
@@ -98,6 +99,7 @@ function parse<T>(schema: z.ZodType<T>, value: unknown): T {
 const kinds: Record<TokenType, TokenKind<unknown>> = {
   'cami-trust+jwt': trustListKind,
   'cami-mo+jwt': credentialKind,
+  'cami-rekey+jwt': rekeyKind,
   'cami-grant-req+jwt': grantRequestKind,
   'cami-grant+jwt': grantKind,
   'cami-access+jwt': assertionKind,

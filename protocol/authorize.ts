@@ -327,8 +327,18 @@ function refuseGrant(
     claims.sub === assertion.claims.iss &&
     request.sub === assertion.claims.iss
   if (!isBetween) return 'grant_foreign'
-  if (!request.sub_kid.includes(assertion.kid)) return 'grant_key_unpinned'
+  if (!isPinned(facts, epoch, request)) return 'grant_key_unpinned'
   return selfKids.has(kid) ? undefined : 'grant_unsigned'
+}
+
+/** The key, or one that gave way to it and has not been revoked since: a thief's change of key must not inherit. */
+function isPinned(
+  { assertion, credential }: PeerFacts,
+  epoch: EpochFacts,
+  { sub_kid }: GrantRequest,
+) {
+  const follows = (credential?.follows ?? []).filter((kid) => !epoch.kidsOff.has(kid))
+  return [assertion.kid, ...follows].some((kid) => sub_kid.includes(kid))
 }
 
 /** The user is named, and neither she nor her organization nor its key has been switched off. */

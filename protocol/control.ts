@@ -6,8 +6,9 @@ import { errorCodes } from './errors.ts'
 import { FullName } from './fields/full-name.ts'
 import { OrganizationOid, Sha256, SopUid, StudyUid, Ulid, UserId } from './ids.ts'
 import { IndexItem } from './index-log.ts'
-import { transparencyLimits } from './limits.ts'
+import { rekeyLimits, transparencyLimits } from './limits.ts'
 import { ManifestPage } from './manifest.ts'
+import { Ancestor } from './rekey.ts'
 import { RestrictionRecord } from './restriction.ts'
 import { Submission } from './transparency/entries.ts'
 
@@ -32,6 +33,8 @@ export const Member = z.strictObject({
   credential: z.string(),
   addresses,
   online: z.boolean(),
+  /** Earlier credentials, the newest first. */
+  lineage: z.array(Ancestor).max(rekeyLimits.ancestorsMax).exactOptional(),
 })
 export type Member = z.infer<typeof Member>
 

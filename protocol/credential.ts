@@ -76,6 +76,8 @@ export type CredentialFacts = {
   peerId: PeerIdString
   notBefore: number
   expiresAt: number
+  /** Earlier keys that gave way to this one by their own word. */
+  follows?: readonly Kid[]
 }
 
 export async function credentialFacts(credential: Credential): Promise<CredentialFacts> {

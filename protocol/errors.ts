@@ -31,6 +31,7 @@ export const errorCodes = [
   'peer_mismatch',
   'credential_expired',
   'key_revoked',
+  'rekey_unproven',
   'trust_rollback',
   'trust_equivocation',
   'epoch_absent',

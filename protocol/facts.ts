@@ -127,6 +127,8 @@ export type FetchedFacts = {
   self: OrganizationOid
   /** The key that this node signs assertions with: a grant that pins another one opens nothing. */
   selfKid: Kid
+  /** Own earlier keys, which grants may name. */
+  selfFollows?: ReadonlySet<Kid>
   policy: Policy
   user: OwnUser
   operation: Operation

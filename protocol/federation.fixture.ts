@@ -15,6 +15,8 @@ import type { Signer, TokenType } from './jws.ts'
 import { peerIdOf, privateJwk } from './keys.ts'
 import type { Manifest, ManifestInstance } from './manifest.ts'
 import type { StudyRecord } from './study.ts'
+import { signRekey } from './rekey.ts'
+import type { Rekey } from './rekey.ts'
 import type { TrustList } from './trust-list.ts'
 
 /** A small federation with keys from fixed seeds: a holder, a grantee, a stranger; every message in a correct form. */
@@ -46,6 +48,7 @@ const ids = {
   assertion: '01KB0000000000000000000002',
   credential: '01KB0000000000000000000003',
   user: '01KB0000000000000000000004',
+  rekey: '01KB0000000000000000000006',
   otherUser: '01KB0000000000000000000005',
 }
 
@@ -70,12 +73,15 @@ export async function createFederation() {
     partyOf(5, 1002),
     partyOf(6, 1003),
   ])
+  // The grantee's key after the present one.
+  const successor = await partyOf(7, 1002)
   const parties = { authority, issuer, registry, holder, grantee, stranger }
   const user = UserId.parse(`${grantee.oid}#${ids.user}`)
   const otherUser = UserId.parse(`${grantee.oid}#${ids.otherUser}`)
   const claims = createClaims(parties, user)
   return {
     ...parties,
+    successor,
     user,
     otherUser,
     claims,
@@ -94,6 +100,11 @@ export async function createFederation() {
         const req = await holder.signer.sign('cami-grant-req+jwt', claims.grantRequest(request))
         return issuer.signer.sign('cami-grant+jwt', claims.grant(req, over))
       },
+      rekey: (over: Partial<Rekey> = {}, by: { old?: Party; next?: Party } = {}) =>
+        signRekey(
+          { ...claims.rekey(), ...over },
+          { old: (by.old ?? grantee).signer, next: (by.next ?? successor).signer },
+        ),
       epoch: (grants: Epoch['grants'], over: Partial<Epoch> = {}) =>
         issuer.signer.sign('cami-epoch+jwt', claims.epoch(grants, over)),
       beat: (sha256: Sha256, over: Partial<Beat> = {}) =>
@@ -238,6 +249,13 @@ function holderClaims({ holder, grantee }: Parties, user: UserId) {
 
 function granteeClaims({ holder, grantee }: Parties, user: UserId) {
   return {
+    rekey: (): Omit<Rekey, 'prev_kid' | 'cnf' | 'proof'> => ({
+      iss: grantee.urn,
+      aud: REGISTRY,
+      jti: ids.rekey,
+      iat: nowSeconds,
+      exp: nowSeconds + day,
+    }),
     assertion: (over: Partial<Assertion> = {}): Assertion => ({
       iss: grantee.urn,
       sub: user,

@@ -24,7 +24,7 @@ export const grantOrder: readonly ErrorCode[] = [
 
 /** A received grant against its user, its study and this moment. */
 export function refuseReceived(
-  { now, self, selfKid, user, operation, study }: FetchedFacts,
+  { now, self, selfKid, selfFollows, user, operation, study }: FetchedFacts,
   { facts, active }: FetchedFacts['grants'][number],
 ): ErrorCode | undefined {
   const { claims } = facts.grant
@@ -38,7 +38,8 @@ export function refuseReceived(
   if (!active || claims.st !== 'active') return 'grant_inactive'
   const ended = refuseSpan(claims, now)
   if (ended !== undefined) return ended
-  if (!request.sub_kid.includes(selfKid)) return 'grant_key_unpinned'
+  const isPinned = request.sub_kid.some((kid) => kid === selfKid || selfFollows?.has(kid) === true)
+  if (!isPinned) return 'grant_key_unpinned'
   if (!request.users.some(({ uid }) => uid === user.uid)) return 'user_not_named'
   if (!request.act.includes(operation)) return 'operation_not_granted'
   return coversStudy(request.scope, study) ? undefined : 'study_out_of_scope'

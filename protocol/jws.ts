@@ -17,6 +17,7 @@ import type { z } from 'zod'
 export type TokenType =
   | 'cami-trust+jwt'
   | 'cami-mo+jwt'
+  | 'cami-rekey+jwt'
   | 'cami-grant-req+jwt'
   | 'cami-grant+jwt'
   | 'cami-access+jwt'
@@ -28,6 +29,7 @@ export type TokenType =
 const bytesMax: Record<TokenType, number> = {
   'cami-trust+jwt': tokenLimits.trustListBytes,
   'cami-mo+jwt': tokenLimits.credentialBytes,
+  'cami-rekey+jwt': tokenLimits.rekeyBytes,
   'cami-grant-req+jwt': tokenLimits.grantRequestBytes,
   'cami-grant+jwt': tokenLimits.grantBytes,
   'cami-access+jwt': tokenLimits.assertionBytes,

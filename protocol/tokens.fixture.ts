@@ -8,6 +8,7 @@ import type { Sha256 } from './ids.ts'
 import { emptyHead, verifyIndexEntry } from './index-log.ts'
 import type { TokenType } from './jws.ts'
 import { verifyManifest } from './manifest.ts'
+import { verifyRekey } from './rekey.ts'
 import { verifyTrustList } from './trust-list.ts'
 
 export type Sample = {
@@ -36,6 +37,11 @@ export async function createSamples(): Promise<Sample[]> {
       'cami-mo+jwt',
       await sign.credential(grantee),
       (token) => verifyCredential(token, { trust, now }),
+    ],
+    [
+      'cami-rekey+jwt',
+      await sign.rekey(),
+      (token) => verifyRekey(token, { keyOf: holderKeyOf, now }),
     ],
     [
       'cami-grant-req+jwt',

@@ -12,6 +12,7 @@ const { authority, issuer, holder, grantee, stranger } = region
 const signers: Record<TokenType, Party> = {
   'cami-trust+jwt': authority,
   'cami-mo+jwt': issuer,
+  'cami-rekey+jwt': grantee,
   'cami-grant-req+jwt': holder,
   'cami-grant+jwt': issuer,
   'cami-access+jwt': grantee,
@@ -20,7 +21,8 @@ const signers: Record<TokenType, Party> = {
   'cami-index+jwt': holder,
   'cami-manifest+jws': holder,
 }
-const refusals = /^(token_\w+|too_large|grant_mismatch|peer_mismatch|key_weak|log_\w+)$/
+const refusals =
+  /^(token_\w+|too_large|grant_mismatch|peer_mismatch|key_weak|log_\w+|rekey_unproven)$/
 const claimsOf = (token: string) =>
   parseCanonicalJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<
     string,

@@ -1,8 +1,11 @@
+import { z } from 'zod'
 import { verifyCredential } from '#protocol/credential.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { oidOf, PublicJwk } from '#protocol/ids.ts'
 import type { Kid, OrganizationOid, PeerIdString } from '#protocol/ids.ts'
 import { thumbprint } from '#protocol/keys.ts'
+import { rekeyLimits } from '#protocol/limits.ts'
+import { Ancestor, verifyRekey } from '#protocol/rekey.ts'
 import type { Store } from './store/store.ts'
 import type { Journal } from './transparency/journal.ts'
 import type { Trust } from './trust.ts'
@@ -17,6 +20,8 @@ export type Organization = {
   credential: string
   issuedAt: number
   expiresAt: number
+  /** The key that this one follows, as the credential says. */
+  prevKid?: Kid
 }
 
 /**
@@ -29,8 +34,15 @@ export type Credentials = {
   all(): Organization[]
   /** A key the organization has, or had: entries of its index log outlive its keys. */
   keyOf(oid: OrganizationOid, kid: Kid): PublicJwk | undefined
-  /** Takes a credential; one that is known already changes nothing. */
-  publish(credential: string): Promise<Organization>
+  /** Earlier credentials, the newest first. */
+  lineage(oid: OrganizationOid): readonly Ancestor[]
+  /** The node that still runs under the key before, while the two overlap. */
+  retiring(oid: OrganizationOid): Organization | undefined
+  /**
+   * Takes a credential; one that is known already changes nothing. `rekey`: the word of the old key and the new one,
+   * without which the new key inherits nothing.
+   */
+  publish(credential: string, rekey?: string): Promise<Organization>
 }
 
 const rowsPerPage = 500
@@ -41,22 +53,38 @@ export async function openCredentials(deps: Deps): Promise<Credentials> {
   const { store, journal, clock } = deps
   const current = new Map<OrganizationOid, Organization>()
   const keys = await readKeys(store)
+  const ancestors = await readAncestors(store)
+  const retiring = new Map<OrganizationOid, Organization>()
   for (const { value } of await store.list('credential/', { limit: 1000 })) {
     // One that has run out since, or whose issuer is no longer trusted, names nobody any more.
     const organization = await read(deps, value).catch(() => undefined)
     if (organization !== undefined) current.set(organization.oid, organization)
   }
+  for (const [oid, [newest]] of ancestors) {
+    if (newest?.rekey === undefined) continue
+    const before = await read(deps, newest.credential).catch(() => undefined)
+    if (before !== undefined) retiring.set(oid, before)
+  }
   const isLive = (organization: Organization): boolean => clock() < organization.expiresAt
+  const retiringOf = (oid: OrganizationOid): Organization | undefined => {
+    const [before, now] = [retiring.get(oid), current.get(oid)]
+    if (before === undefined || now === undefined || !isLive(before)) return undefined
+    return clock() < now.issuedAt * 1000 + rekeyLimits.overlapMs ? before : undefined
+  }
 
   return {
     organization(oid) {
       const found = current.get(oid)
       return found !== undefined && isLive(found) ? found : undefined
     },
-    byPeer: (peer) => [...current.values()].find((one) => one.peer === peer && isLive(one)),
+    byPeer: (peer) =>
+      [...current.values()].find((one) => one.peer === peer && isLive(one)) ??
+      [...retiring.keys()].map(retiringOf).find((one) => one?.peer === peer),
     all: () => [...current.values()].filter(isLive),
     keyOf: (oid, kid) => keys.get(`${oid}/${kid}`),
-    async publish(credential) {
+    lineage: (oid) => ancestors.get(oid) ?? [],
+    retiring: retiringOf,
+    async publish(credential, rekey) {
       const organization = await read(deps, credential)
       const { oid, kid, jwk, peer, issuedAt } = organization
       const before = current.get(oid)
@@ -67,13 +95,25 @@ export async function openCredentials(deps: Deps): Promise<Credentials> {
       if (before !== undefined && before.issuedAt > issuedAt) {
         throw new ProtocolError('conflict', 'a later credential is published already')
       }
+      const lineage = await lineageAfter(ancestors.get(oid) ?? [], {
+        before,
+        organization,
+        rekey,
+        now: clock(),
+      })
       await journal.write(
         [{ kind: 'credential', token: credential }],
         [
           { put: `credential/${oid}`, value: credential },
           { put: `key/${oid}/${kid}`, value: JSON.stringify(jwk) },
+          { put: `lineage/${oid}`, value: JSON.stringify(lineage) },
         ],
       )
+      if (before !== undefined && before.kid !== kid) {
+        if (rekey === undefined) retiring.delete(oid)
+        else retiring.set(oid, before)
+      }
+      ancestors.set(oid, lineage)
       current.set(oid, organization)
       keys.set(`${oid}/${kid}`, jwk)
       return organization
@@ -92,7 +132,44 @@ async function read({ trust, clock }: Deps, credential: string): Promise<Organiz
     credential,
     issuedAt: claims.iat,
     expiresAt: claims.exp * 1000,
+    ...(claims.prev_kid !== undefined && { prevKid: claims.prev_kid }),
   }
+}
+
+/** A renewal of the same key adds nothing; another key puts the one before it into the line. */
+async function lineageAfter(
+  lineage: readonly Ancestor[],
+  given: {
+    before: Organization | undefined
+    organization: Organization
+    rekey: string | undefined
+    now: number
+  },
+): Promise<Ancestor[]> {
+  const { before, organization, rekey, now } = given
+  if (before === undefined || before.kid === organization.kid) return [...lineage]
+  if (rekey !== undefined) {
+    const { next } = await verifyRekey(rekey, {
+      keyOf: (kid, oid) => (oid === before.oid && kid === before.kid ? before.jwk : undefined),
+      now,
+    })
+    if (next !== organization.kid || organization.prevKid !== before.kid) {
+      throw new ProtocolError('rekey_unproven', 'the credential is not of the key that follows')
+    }
+  }
+  const ancestor = { credential: before.credential, ...(rekey !== undefined && { rekey }) }
+  return [ancestor, ...lineage].slice(0, rekeyLimits.ancestorsMax)
+}
+
+async function readAncestors(store: Store): Promise<Map<OrganizationOid, Ancestor[]>> {
+  const rows = await store.list('lineage/', { limit: 1000 })
+  const read = z.array(Ancestor)
+  return new Map(
+    rows.map(({ key, value }) => [
+      key.slice('lineage/'.length) as OrganizationOid,
+      read.parse(JSON.parse(value)),
+    ]),
+  )
 }
 
 async function readKeys(store: Store): Promise<Map<string, PublicJwk>> {

@@ -36,19 +36,20 @@ export async function openDirectory(deps: {
   }
 
   const connection = (oid: OrganizationOid): Connection | undefined => {
-    const peer = credentials.organization(oid)?.peer
-    return peer === undefined ? undefined : connectionOf(peer)
+    const nodes = [credentials.organization(oid), credentials.retiring(oid)]
+    return nodes.map((node) => node && connectionOf(node.peer)).find((one) => one !== undefined)
   }
   const online = (): OrganizationOid[] =>
     credentials
       .all()
-      .filter(({ peer }) => connectionOf(peer) !== undefined)
+      .filter(({ oid }) => connection(oid) !== undefined)
       .map(({ oid }) => oid)
   const members = (): Member[] =>
-    credentials.all().map(({ oid, credential, peer }) => ({
+    credentials.all().map(({ oid, credential }) => ({
       credential,
       addresses: addresses.get(oid) ?? [],
-      online: connectionOf(peer) !== undefined,
+      online: connection(oid) !== undefined,
+      ...(credentials.lineage(oid).length > 0 && { lineage: [...credentials.lineage(oid)] }),
     }))
   const tellAll: Directory['tellAll'] = (event, params) => {
     for (const oid of online()) connection(oid)?.send(event, params)

@@ -1,3 +1,6 @@
+import { credentialKind } from '#protocol/credential.ts'
+import { ProtocolError } from '#protocol/errors.ts'
+import { decodeToken } from '#protocol/jws.ts'
 import type { Kid, OrganizationOid, PeerIdString, UserId } from '#protocol/ids.ts'
 import type { Host } from '#protocol/transport/transport.ts'
 import type { Credentials } from './credentials.ts'
@@ -12,7 +15,7 @@ import type { Withdrawals, Withdrawn } from './withdrawals.ts'
 
 /** What the operator may do to the federation; forms and restrictions end in these. */
 export type Operator = {
-  publishCredential(credential: string): Promise<void>
+  publishCredential(credential: string, rekey?: string): Promise<void>
   publishTrustList(trustList: string): Promise<void>
   suspend(oid: OrganizationOid, off?: boolean): Promise<void>
   revokeKey(kid: Kid): Promise<void>
@@ -47,8 +50,9 @@ export function createOperator(
     for (const { oid } of credentials.all()) await epochs.bump(oid, noChange)
   }
   return {
-    async publishCredential(credential) {
-      const { oid } = await credentials.publish(credential)
+    async publishCredential(credential, rekey) {
+      refuseRevoked(withdrawals, [decodeToken(credential, credentialKind).claims.prev_kid])
+      const { oid } = await credentials.publish(credential, rekey)
       log.info({ oid }, 'a credential is published')
       for (const peer of host().peers()) if (!isAllowed(peer)) await host().hangUp(peer)
       directory.changed()
@@ -63,11 +67,23 @@ export function createOperator(
       const peer = credentials.organization(oid)?.peer
       if (off && peer !== undefined) await host().hangUp(peer)
     },
-    revokeKey: (kid) => withdraw({ kid }, true),
+    async revokeKey(kid) {
+      await withdraw({ kid }, true)
+      for (const peer of host().peers()) if (!isAllowed(peer)) await host().hangUp(peer)
+      directory.changed()
+    },
     async disableUser(user) {
       await withdraw({ user }, true)
       await userLeft(user)
     },
     revokeGrant: (jti) => grants.revoke(jti),
+  }
+}
+
+/** A revoked key has no word in who follows it: its thief would speak. */
+function refuseRevoked(withdrawals: Withdrawals, kids: readonly (Kid | undefined)[]): void {
+  const revoked = withdrawals.kids()
+  if (kids.some((kid) => kid !== undefined && revoked.includes(kid))) {
+    throw new ProtocolError('key_revoked', 'the key before is revoked: enroll anew')
   }
 }

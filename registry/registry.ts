@@ -217,7 +217,7 @@ function createGate({
 }: Pick<OperatorParts, 'credentials' | 'withdrawals'> & Pick<Desks, 'restrictions'>) {
   return (peer: PeerIdString): boolean => {
     const organization = credentials.byPeer(peer)
-    if (organization === undefined) return false
+    if (organization === undefined || withdrawals.kids().includes(organization.kid)) return false
     return !withdrawals.isSuspended(organization.oid) || restrictions.isUntold(organization.oid)
   }
 }

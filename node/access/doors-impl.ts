@@ -21,7 +21,10 @@ export type RegionStudy = { holder: OrganizationOid; record: StudyRecord; attrib
 export type DoorsDeps = {
   archive: Pick<Archive, 'facts' | 'open' | 'search' | 'quarantine' | 'ingest' | 'overlay'>
   audit: { append(entry: AuditEntry): Promise<unknown> }
-  federation: Pick<Federation, 'policy' | 'receivedGrants' | 'now' | 'status' | 'onChange'>
+  federation: Pick<
+    Federation,
+    'policy' | 'receivedGrants' | 'earlierKids' | 'now' | 'status' | 'onChange'
+  >
   /** The replicated index (`node/replica`). */
   replica: {
     find(study: StudyUid): Promise<RegionStudy[]>

@@ -63,6 +63,8 @@ export type Federation = {
   keyOf(organization: OrganizationOid, kid: Kid): PublicJwk | undefined
   /** Thumbprints of the keys that this node signs, or signed, grants with. */
   selfKids(): ReadonlySet<Kid>
+  /** Own keys before the present one, which grants to us may still name. */
+  earlierKids(): ReadonlySet<Kid>
   epochFacts(): EpochFacts | undefined
   heldGrant(jti: string): GrantFacts | undefined
   /** Grants that this organization gave, and whether they are in force. */
@@ -229,6 +231,7 @@ function compose(state: State): Federation {
     isAllowed: (peer) => isAllowed(state, peer),
     keyOf: (oid, kid) => members.keyOf(oid, kid),
     selfKids: () => new Set([...state.ownKeys.keys()].filter((kid) => !state.kidsOff().has(kid))),
+    earlierKids: () => earlierKids(state),
     epochFacts,
     heldGrant: (jti) => grants.held(jti),
     heldGrants,
@@ -257,6 +260,12 @@ function compose(state: State): Federation {
     },
     intake: createIntake(state, link, { changed, epochFacts }),
   }
+}
+
+function earlierKids({ options, ownKeys, kidsOff }: State): ReadonlySet<Kid> {
+  const off = kidsOff()
+  const present = options.signer.kid
+  return new Set([...ownKeys.keys()].filter((kid) => kid !== present && !off.has(kid)))
 }
 
 type Link = { access?: RegistryAccess; since: number }

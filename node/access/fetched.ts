@@ -16,7 +16,7 @@ export type FetchedDecision = (
 export function createFetchedDecision(deps: {
   self: OrganizationOid
   selfKid: Kid
-  federation: Pick<Federation, 'policy' | 'receivedGrants' | 'now'>
+  federation: Pick<Federation, 'policy' | 'receivedGrants' | 'now' | 'earlierKids'>
 }): FetchedDecision {
   const { self, selfKid, federation } = deps
   return (user, { holder, record }, operation) => {
@@ -26,6 +26,7 @@ export function createFetchedDecision(deps: {
       now: federation.now(),
       self,
       selfKid,
+      selfFollows: federation.earlierKids(),
       policy: federation.policy(),
       user,
       operation,

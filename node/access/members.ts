@@ -3,8 +3,11 @@ import { Member as DirectoryEntry } from '#protocol/control.ts'
 import { credentialFacts, verifyCredential } from '#protocol/credential.ts'
 import type { CredentialFacts } from '#protocol/credential.ts'
 import { codeOf } from '#protocol/errors.ts'
+import { rekeyLimits } from '#protocol/limits.ts'
 import { oidOf, PublicJwk } from '#protocol/ids.ts'
 import type { Kid, OrganizationOid, PeerIdString } from '#protocol/ids.ts'
+import { Ancestor, readLineage } from '#protocol/rekey.ts'
+import type { Lineage } from '#protocol/rekey.ts'
 import type { TrustList } from '#protocol/trust-list.ts'
 import type { Log } from '../log.ts'
 import type { RecordChange, Records } from '../store/records.ts'
@@ -19,6 +22,11 @@ export type Member = {
   facts: CredentialFacts
   /** The compact credential. */
   credential: string
+  lineage: readonly Ancestor[]
+  /** The node under the key before, while the two overlap. */
+  retiring?: { peer: PeerIdString; kid: Kid; jwk: PublicJwk; facts: CredentialFacts }
+  /** Keys it had before: what they signed stays signed. */
+  earlier: readonly { kid: Kid; jwk: PublicJwk }[]
   /** Where its node was last said to listen. */
   addresses: readonly string[]
   /** As the registry last said. */
@@ -48,6 +56,7 @@ type Deps = {
 
 const Stored = z.strictObject({
   credential: z.string(),
+  lineage: z.array(Ancestor).default([]),
   addresses: z.array(z.string()),
   seenAt: z.int(),
 })
@@ -60,8 +69,8 @@ export async function openMembers(deps: Deps): Promise<Members> {
   }
   let members = new Map<OrganizationOid, Member>()
   for await (const { value } of records.list('member')) {
-    const { credential, addresses, seenAt } = Stored.parse(value)
-    const read = await readMember(deps, { credential, addresses, online: false })
+    const { credential, lineage, addresses, seenAt } = Stored.parse(value)
+    const read = await readMember(deps, { credential, lineage, addresses, online: false })
     if (read !== undefined) members.set(read.oid, { ...read, seenAt })
   }
   const isLive = ({ facts }: Member): boolean => now() < facts.expiresAt
@@ -69,7 +78,10 @@ export async function openMembers(deps: Deps): Promise<Members> {
   const replace = async (entries: readonly DirectoryEntry[]): Promise<void> => {
     const next = new Map<OrganizationOid, Member>()
     for (const entry of entries) {
-      const before = [...members.values()].find(({ credential }) => credential === entry.credential)
+      const before = [...members.values()].find(
+        ({ credential, lineage }) =>
+          credential === entry.credential && isSameLine(lineage, entry.lineage ?? []),
+      )
       const read = before ?? (await readMember(deps, entry))
       if (read === undefined || read.oid === deps.self) continue
       const known = members.get(read.oid)
@@ -82,7 +94,9 @@ export async function openMembers(deps: Deps): Promise<Members> {
       }
     }
     await records.write(changesBetween(members, next))
-    for (const { oid, kid, jwk } of next.values()) keys.set(`${oid}/${kid}`, jwk)
+    for (const { oid, kid, jwk, earlier } of next.values()) {
+      for (const one of [...earlier, { kid, jwk }]) keys.set(`${oid}/${one.kid}`, one.jwk)
+    }
     members = next
   }
   return {
@@ -91,7 +105,9 @@ export async function openMembers(deps: Deps): Promise<Members> {
       const member = members.get(oid)
       return member !== undefined && isLive(member) ? member : undefined
     },
-    byPeer: (peer) => [...members.values()].find((one) => one.peer === peer && isLive(one)),
+    byPeer: (peer) =>
+      [...members.values()].find((one) => one.peer === peer && isLive(one)) ??
+      retiringBy(members, peer, now()),
     keyOf: (oid, kid) => keys.get(`${oid}/${kid}`),
     replace,
   }
@@ -104,14 +120,21 @@ async function readMember(
   try {
     const { claims } = await verifyCredential(entry.credential, { trust: trust(), now: now() })
     const facts = await credentialFacts(claims)
+    const lineage = entry.lineage ?? []
+    const { keys, follows } = await readLineage(claims, lineage, trust())
+    const [before] = keys
+    const isRetiring = before !== undefined && follows[0] === before.kid
     return {
       oid: oidOf(claims.sub),
       name: claims.name,
       peer: claims.peer_id,
       kid: facts.kid,
       jwk: claims.cnf.jwk,
-      facts,
+      facts: follows.length > 0 ? { ...facts, follows } : facts,
       credential: entry.credential,
+      lineage,
+      earlier: keys.map((one) => ({ kid: one.kid, jwk: one.jwk })),
+      ...(isRetiring && { retiring: await retiringOf(before, claims.iat) }),
       addresses: entry.addresses,
       online: entry.online,
       seenAt: 0,
@@ -140,18 +163,45 @@ function changesBetween(
     if (!next.has(oid)) changes.push({ type: 'del', kind: 'member', key: oid })
   }
   for (const member of next.values()) {
-    const { oid, kid, jwk, credential, addresses, online, seenAt } = member
+    const { oid, kid, jwk, credential, lineage, earlier, addresses, online, seenAt } = member
     const known = before.get(oid)
     const isSame =
       known?.credential === credential &&
+      isSameLine(known.lineage, lineage) &&
       known.online === online &&
       known.addresses.join() === addresses.join()
     if (isSame) continue
-    const value = { credential, addresses: [...addresses], seenAt }
+    const value = { credential, lineage: [...lineage], addresses: [...addresses], seenAt }
     changes.push({ type: 'put', kind: 'member', key: oid, value })
-    if (known?.kid !== kid) {
-      changes.push({ type: 'put', kind: 'member-key', key: `${oid}/${kid}`, value: jwk })
+    if (known?.kid === kid && known.earlier.length === earlier.length) continue
+    for (const one of [...earlier, { kid, jwk }]) {
+      changes.push({ type: 'put', kind: 'member-key', key: `${oid}/${one.kid}`, value: one.jwk })
     }
   }
   return changes
+}
+
+const isSameLine = (one: readonly Ancestor[], other: readonly Ancestor[]): boolean =>
+  one.length === other.length &&
+  one.every(({ credential, rekey }, at) => {
+    const there = other[at]
+    return there?.credential === credential && there.rekey === rekey
+  })
+
+/** The credential before, for as long as the two overlap. */
+async function retiringOf({ kid, jwk, credential }: Lineage['keys'][number], followedAt: number) {
+  const facts = await credentialFacts(credential)
+  const expiresAt = Math.min(facts.expiresAt, followedAt * 1000 + rekeyLimits.overlapMs)
+  return { peer: credential.peer_id, kid, jwk, facts: { ...facts, expiresAt } }
+}
+
+function retiringBy(
+  members: ReadonlyMap<OrganizationOid, Member>,
+  peer: PeerIdString,
+  now: number,
+): Member | undefined {
+  for (const { retiring, ...member } of members.values()) {
+    if (retiring?.peer === peer && now < retiring.facts.expiresAt) return { ...member, ...retiring }
+  }
+  return undefined
 }

@@ -43,6 +43,8 @@ async function createHolder() {
     jwk: party.jwk,
     facts: await credentialFacts(claims.credential(party)),
     credential: await sign.credential(party),
+    lineage: [],
+    earlier: [],
     addresses: [],
     online: true,
     seenAt: 0,

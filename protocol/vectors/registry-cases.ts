@@ -12,6 +12,7 @@ export async function registryCases(region: Federation): Promise<Case[]> {
   return [
     ...(await trustListCases(region)),
     ...(await credentialCases(region)),
+    ...(await rekeyCases(region)),
     ...(await grantCases(region)),
     ...(await epochCases(region)),
   ]
@@ -84,6 +85,52 @@ async function credentialCases(region: Federation): Promise<Case[]> {
       'vouched for, and worthless',
       await sign.credential(holder, { cnf: { jwk: weak }, peer_id: peerIdOf(weak) }),
       'key_weak',
+    ),
+  ]
+}
+
+async function rekeyCases(region: Federation): Promise<Case[]> {
+  const { sign, claims, grantee, successor, stranger } = region
+  const keys = keysOf(region)
+  const one = (name: string, why: string, token: string, error?: ErrorCode): Case => ({
+    name: `rekey${name}`,
+    ...answer(error),
+    vector: { message: 'rekey', why, now, keys, token },
+  })
+  const said = { ...claims.rekey(), prev_kid: grantee.kid, cnf: { jwk: successor.jwk } }
+  const proof = await stranger.signer.sign('cami-rekey+jwt', said)
+  const other = await successor.signer.sign('cami-rekey+jwt', { ...said, exp: said.exp - 1 })
+  return [
+    one('', 'the old key around the new one', await sign.rekey()),
+    one(
+      '-by-the-old-key-alone',
+      'nobody shows that the new key exists',
+      await grantee.signer.sign('cami-rekey+jwt', said),
+      'token_malformed',
+    ),
+    one(
+      '-with-the-proof-of-another-key',
+      'the key that follows speaks for itself',
+      await grantee.signer.sign('cami-rekey+jwt', { ...said, proof }),
+      'token_unknown_key',
+    ),
+    one(
+      '-of-two-minds',
+      'both keys say the same',
+      await grantee.signer.sign('cami-rekey+jwt', { ...said, proof: other }),
+      'rekey_unproven',
+    ),
+    one(
+      '-by-another-organization',
+      'nobody changes the key of others',
+      await sign.rekey({}, { old: stranger }),
+      'token_unknown_key',
+    ),
+    one(
+      '-expired',
+      'one day to hand it in',
+      await sign.rekey({ iat: nowSeconds - 86_400, exp: nowSeconds }),
+      'token_expired',
     ),
   ]
 }

@@ -24,6 +24,7 @@ import { sha256Hex } from '../jws.ts'
 import type { Verified } from '../jws.ts'
 import { checkPublicKey, jwkOfPeerId, peerIdOf, thumbprint } from '../keys.ts'
 import { verifyManifest } from '../manifest.ts'
+import { verifyRekey } from '../rekey.ts'
 import { verifyTrustList } from '../trust-list.ts'
 import type { TrustList } from '../trust-list.ts'
 
@@ -61,6 +62,7 @@ export const Vector = z.discriminatedUnion('message', [
     ...trusted,
     token: z.string(),
   }),
+  z.strictObject({ message: z.literal('rekey'), ...common, now, keys, token: z.string() }),
   z.strictObject({
     message: z.literal('grant-request'),
     ...common,
@@ -166,6 +168,10 @@ const readers: { [M in Vector['message']]: (vector: Of<M>) => Promise<Accepted> 
   'peer-id': async ({ peerId }) => ({ x: jwkOfPeerId(peerId as PeerIdString).x }),
   'trust-list': async (vector) => named(await verifyTrustList(vector.token, vector)),
   credential: async (vector) => named(await verifyCredential(vector.token, await trustOf(vector))),
+  async rekey(vector) {
+    const verified = await verifyRekey(vector.token, { keyOf: keyOf(vector), now: vector.now })
+    return { ...named(verified), next: verified.next }
+  },
   'grant-request': async (vector) =>
     named(await verifyGrantRequest(vector.token, { keyOf: keyOf(vector), now: vector.now })),
   grant: acceptGrant,

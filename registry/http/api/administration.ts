@@ -130,9 +130,12 @@ function federationRoutes({ operator, audit }: Deps): Route[] {
       path: '/api/federation/credentials',
       summary: 'Publish a credential that the issuing ceremony has made',
       access: operatorRoles,
-      body: z.strictObject({ credential: z.string().max(16 * 1024) }),
+      body: z.strictObject({
+        credential: z.string().max(16 * 1024),
+        rekey: z.string().max(4 * 1024).exactOptional(),
+      }),
       async handle({ body, user }) {
-        await operator.publishCredential(body.credential)
+        await operator.publishCredential(body.credential, body.rekey)
         await note(user, 'credential.publish', '')
       },
     }),
