@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import path from 'node:path'
 import type { OrganizationOid } from '#protocol/ids.ts'
+import { openDisk, type Disk } from '../../node/archive/disk.ts'
 import { openArchive } from '../../node/archive/level-archive.ts'
 import type { ArchiveOptions } from '../../node/archive/level-archive.ts'
 import type { Archive, Origin } from '../../node/archive/archive.ts'
@@ -46,12 +47,21 @@ export async function fillArchive(
   { dataDir, holder }: { dataDir: string; holder: OrganizationOid },
   items: Iterable<StoreItem>,
 ): Promise<number> {
-  await using archive = await openBenchArchive(path.join(dataDir, 'archive'), holder)
+  const dir = path.join(dataDir, 'archive')
+  const disk = unsynced(await openDisk(path.join(dir, 'log')))
+  await using archive = await openBenchArchive(dir, holder, { disk })
   const count = await ingestAll(archive, items)
   // What is complete here need not be found complete when the node starts.
   await new Promise((resolve) => setTimeout(resolve, 3 * quietMs))
   return count
 }
+
+/** Fills faster: what is measured afterwards has a disk that syncs. */
+export const unsynced = (disk: Disk): Disk => ({
+  ...disk,
+  open: async (name, mode) => ({ ...(await disk.open(name, mode)), sync: async () => {} }),
+  syncNames: async () => {},
+})
 
 /** Takes in many at a time; says how many they were. */
 export async function ingestAll(archive: Archive, items: Iterable<StoreItem>): Promise<number> {

@@ -18,7 +18,9 @@ export async function qido(
       query.set('offset', String(found.length))
     }
     const url = `${root}/studies?${query.toString()}`
-    const response = await fetch(url, { headers: { accept: 'application/dicom+json', 'accept-encoding': 'identity', ...headers } })
+    const response = await fetch(url, {
+      headers: { accept: 'application/dicom+json', 'accept-encoding': 'identity', ...headers },
+    })
     if (!response.ok && response.status !== 204) {
       throw new Error(`QIDO-RS answered ${response.status}: ${await response.text()}`)
     }

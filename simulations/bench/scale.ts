@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Archive } from '../../node/archive/archive.ts'
-import { openDisk, type Disk } from '../../node/archive/disk.ts'
+import { openDisk } from '../../node/archive/disk.ts'
 import type { StoreItem } from '../../node/dimse/scu.ts'
 import type { OrganizationOid } from '#protocol/ids.ts'
-import { ingestAll, ingestOne, openBenchArchive } from './archive-load.ts'
+import { ingestAll, ingestOne, openBenchArchive, unsynced } from './archive-load.ts'
 import type { Bench } from './bench-run.ts'
 import { median } from './line.ts'
 import { createStudySet, type StudySet } from './study-set.ts'
@@ -92,7 +92,7 @@ async function fillUp(
   { from, to }: { from: number; to: number },
 ): Promise<void> {
   if (to <= from) return
-  const disk = withoutSyncs(await openDisk(path.join(dir, 'log')))
+  const disk = unsynced(await openDisk(path.join(dir, 'log')))
   await using archive = await openBenchArchive(dir, holder, { disk })
   await ingestAll(archive, itemsOf(set, from, to))
 }
@@ -105,12 +105,6 @@ function* itemsOf(set: StudySet, from: number, to: number): Generator<StoreItem>
     yield* set.instances(study, first, Math.min(studyInstances, first + to - at))
   }
 }
-
-const withoutSyncs = (disk: Disk): Disk => ({
-  ...disk,
-  open: async (name, mode) => ({ ...(await disk.open(name, mode)), sync: async () => {} }),
-  syncNames: async () => {},
-})
 
 async function measureApart(dir: string, level: number): Promise<Level> {
   const child = fork(import.meta.filename, [dir, String(level)], { execArgv: ['--expose-gc'] })
