@@ -13,16 +13,9 @@ type Kept = { keys: Set<string>; isWhole: boolean }
  * kept up with. An archive with more keys than the limit is read each time.
  */
 export function createSearchKeyCache(store: CatalogStore): CatalogStore {
-  const { patient, accession, name } = searchKinds
-  const ranges = new Map([patient, accession, name].map((kind) => [rangeOf(kind).gte, kind]))
   const kept = new Map<string, Kept>()
   /** Keys that were removed while a set was being read. */
   const watching = new Map<Kept, Set<string>>()
-
-  const kindOf = ({ gte, lt }: KeyRange): string | undefined => {
-    const kind = ranges.get(gte)
-    return kind !== undefined && rangeOf(kind).lt === lt ? kind : undefined
-  }
 
   function note(key: string, isThere: boolean): void {
     const end = key.indexOf('\0')
@@ -66,11 +59,7 @@ export function createSearchKeyCache(store: CatalogStore): CatalogStore {
         yield* keeping(kind, range)
         return
       }
-      const all = [...known.keys]
-      for (let at = 0; at < all.length; at += storageLimits.searchKeptPageKeys) {
-        if (at > 0) await setImmediate()
-        yield all.slice(at, at + storageLimits.searchKeptPageKeys)
-      }
+      yield* pagesOf([...known.keys])
     },
     async write(rows, options) {
       await store.write(rows, options)
@@ -87,5 +76,26 @@ export function createSearchKeyCache(store: CatalogStore): CatalogStore {
       kept.clear()
       await store.reopen()
     },
+  }
+}
+
+const ranges = new Map(
+  [searchKinds.patient, searchKinds.accession, searchKinds.name].map((kind) => {
+    const { gte, lt } = rangeOf(kind)
+    return [gte, { kind, lt }]
+  }),
+)
+
+/** The kind of which a range has all keys. */
+function kindOf({ gte, lt }: KeyRange): string | undefined {
+  const found = ranges.get(gte)
+  return found?.lt === lt ? found.kind : undefined
+}
+
+/** Others have their turn between the pages. */
+async function* pagesOf(all: readonly string[]): AsyncGenerator<string[]> {
+  for (let at = 0; at < all.length; at += storageLimits.searchKeptPageKeys) {
+    if (at > 0) await setImmediate()
+    yield all.slice(at, at + storageLimits.searchKeptPageKeys)
   }
 }

@@ -119,10 +119,10 @@ const ways: Record<string, (side: Side, wanted: Wanted) => Promise<void>> = {
   },
 }
 
-const asked = ({ host, port, aeTitle }: Side['dimse'], { study }: CtSet): string[] => [
-  ...['-S', '-aec', aeTitle, host, String(port), '-k', 'QueryRetrieveLevel=STUDY'],
-  ...['-k', `StudyInstanceUID=${study[0]}`],
-]
+const asked = ({ host, port, aeTitle }: Side['dimse'], { study }: CtSet): string[] => {
+  const keys = ['QueryRetrieveLevel=STUDY', `StudyInstanceUID=${study[0]}`]
+  return ['-S', '-aec', aeTitle, host, String(port), ...keys.flatMap((key) => ['-k', key])]
+}
 
 async function bytesOf(url: string, headers: Record<string, string>): Promise<number> {
   const response = await fetch(url, { headers })
