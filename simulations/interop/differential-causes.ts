@@ -27,6 +27,12 @@ export const causes = {
       'Matching of everything but person names regards case (PS3.4 §C.2.2.2.1); the plugin of Orthanc disregards it in ' +
       'QIDO-RS.',
   },
+  'times without seconds': {
+    right: 'both',
+    why:
+      'A time without seconds is not precise to them (PS3.5 §6.2, TM): 0933 finds 093312 as well here; Orthanc compares ' +
+      'texts.',
+  },
   'no date in a range': {
     right: 'ours',
     why:
@@ -38,8 +44,9 @@ export const causes = {
 export type Cause = keyof typeof causes
 type Answer = string[] | string
 
-/** Identifiers of patients that go through any character set unharmed. */
-const isPlain = (value: string): boolean => /^[ -~]*$/.test(value) && /^[Pp.\d]*$/.test(value)
+/** What goes through any character set unharmed; the numbers of patients alone tell them apart. */
+const plain = (level: Asked['level'], value: string): string =>
+  level === 'PATIENT' ? value.replaceAll(/\D/g, '') : value
 const identifiers: Record<string, (one: SetStudy) => string> = {
   '00100020': ({ patientId }) => patientId,
   '00080050': ({ accession }) => accession,
@@ -54,8 +61,8 @@ export function causeOf(
   set: readonly SetStudy[],
 ): Cause | undefined {
   if (typeof ours === 'string' || typeof theirs === 'string') return undefined
-  const plain = level === 'PATIENT' ? isPlain : () => true
-  const [own, other] = [ours.filter(plain), theirs.filter(plain)]
+  const own = ours.map((one) => plain(level, one))
+  const other = theirs.map((one) => plain(level, one))
   const more = own.filter((one) => !other.includes(one))
   const fewer = other.filter((one) => !own.includes(one))
   if (more.length === 0 && fewer.length === 0) {
@@ -66,6 +73,7 @@ export function causeOf(
     return 'letters of a query in a URL'
   }
   if (keys['00100010'] !== undefined && fewer.length === 0) return 'names written otherwise'
+  if (keys['00080030'] !== undefined && fewer.length === 0) return 'times without seconds'
   if (more.length > 0) return undefined
   const extra = set.filter((one) => fewer.includes(level === 'PATIENT' ? one.patientId : one.study))
   if (extra.length < fewer.length) return undefined

@@ -79,7 +79,9 @@ async function find({ dimse }: Side, { level, keys }: Asked): Promise<string[]> 
   const responses = output.slice(output.search(/Find Response: 1 |Find Response 1\b/))
   const name = `(${uidTag.slice(0, 4)},${uidTag.slice(4)})`.toLowerCase()
   const values = responses.matchAll(/(\([0-9a-f]{4},[0-9a-f]{4}\)) [A-Z]{2} \[([^\]]*)\]/g)
-  return [...values].filter(([, tag]) => tag === name).map(([, , value = '']) => value.trim())
+  return [...values]
+    .filter(([, tag]) => tag === name)
+    .map(([, , value = '']) => value.replaceAll('\0', '').trim())
 }
 
 const pathOf = ({ level, keys }: Asked): string => {
