@@ -2,9 +2,8 @@ import { z } from 'zod'
 import { credentialKind, verifyCredential } from '#protocol/credential.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { Kid, OrganizationOid } from '#protocol/ids.ts'
-import type { PublicJwk } from '#protocol/ids.ts'
 import { createSigner, decodeToken } from '#protocol/jws.ts'
-import { peerIdOf, publicJwk, thumbprint } from '#protocol/keys.ts'
+import { publicJwk } from '#protocol/keys.ts'
 import { tokenLimits } from '#protocol/limits.ts'
 import { trustListKind, verifyTrustList } from '#protocol/trust-list.ts'
 import type { TrustList } from '#protocol/trust-list.ts'
@@ -12,7 +11,7 @@ import { parseVerifierKey, signatureType, verifierKey } from '#protocol/transpar
 import { readArguments } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { createKey } from './authority.ts'
-import { fingerprintDigits } from './fingerprint.ts'
+import { describeKey } from './describe-key.ts'
 import { inspect, issueCredential, signTrustList } from './issue.ts'
 import {
   readEitherKeyFile,
@@ -23,6 +22,7 @@ import {
   writeNewFile,
 } from './key-file.ts'
 import { describeLog, judgeLog, readFromFolder, readFromUrl } from './log.ts'
+import { changeKey, keyBefore } from './rekey.ts'
 import { usage } from './usage.ts'
 
 export type Io = {
@@ -63,11 +63,23 @@ const commands: Record<string, Command> = {
     run: makeTrustList,
   },
   credential: {
-    names: ['issuer', 'oid', 'name', 'key', 'out', 'days', 'form1-no', 'form1-date'],
+    names: [
+      'issuer',
+      'oid',
+      'name',
+      'key',
+      'out',
+      'days',
+      'form1-no',
+      'form1-date',
+      'rekey',
+      'previous',
+    ],
     files: 0,
     run: makeCredential,
   },
   log: { names: ['authority', 'url'], files: [1, 2], run: verifyLog },
+  rekey: { names: ['old', 'new', 'oid', 'out'], files: 0, run: changeKey },
   inspect: { names: ['authority', 'trust-list'], files: 1, run: showToken },
   fingerprint: { names: [], files: 1, run: showFingerprint },
 }
@@ -168,15 +180,6 @@ function logTrust(given: Arguments) {
   return { transparency, log: { key, witnesses } } as const
 }
 
-async function describeKey(key: PublicJwk): Promise<string> {
-  const kid = await thumbprint(key)
-  return [
-    `thumbprint  ${kid}\n`,
-    `digits      ${fingerprintDigits(kid)}\n`,
-    `peer id     ${peerIdOf(key)}\n`,
-  ].join('')
-}
-
 async function makeTrustList(given: Arguments, io: Io): Promise<void> {
   const root = await createSigner(await readKeyFile(given.text('root')))
   const issuers = await Promise.all(given.list('issuer').map(readPublicKeyFile))
@@ -238,14 +241,17 @@ async function makeCredential(given: Arguments, io: Io): Promise<void> {
   if ((no === undefined) !== (date === undefined)) {
     throw invalid('credential: --form1-no and --form1-date belong together: give both or none')
   }
+  const oid = given.value('oid', OrganizationOid, 'an organization OID of the ФРМО register')
+  const follows = await keyBefore(given, { oid, jwk, now: io.clock() })
   const token = await issueCredential({
     issuer,
-    oid: given.value('oid', OrganizationOid, 'an organization OID of the ФРМО register'),
+    oid,
     name: given.text('name'),
     jwk,
     now: io.clock(),
     days: given.integer('days', 365, daysMax.credential),
     random: (bytes) => io.random(bytes),
+    ...(follows === undefined ? {} : { follows }),
     ...(no === undefined || date === undefined
       ? {}
       : { form1: { no, date: given.value('form1-date', z.iso.date(), 'a date') } }),

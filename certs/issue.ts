@@ -69,8 +69,10 @@ export async function issueCredential(options: {
   days: number
   random: (bytes: number) => Uint8Array
   form1?: DocumentReference
+  /** The key that this one follows, by a change of key. */
+  follows?: Kid
 }): Promise<string> {
-  const { issuer, oid, name, jwk, now, days, random, form1 } = options
+  const { issuer, oid, name, jwk, now, days, random, form1, follows } = options
   checkPublicKey(jwk)
   const iat = secondsOf(now)
   const claims = parse(Credential, {
@@ -85,6 +87,7 @@ export async function issueCredential(options: {
     peer_id: peerIdOf(jwk),
     cnf: { jwk },
     ...(form1 === undefined ? {} : { form1 }),
+    ...(follows === undefined ? {} : { prev_kid: follows }),
   })
   checkLifetime(claims, tokenLimits.credentialLifetimeSeconds)
   return issuer.sign(credentialKind.typ, claims)

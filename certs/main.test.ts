@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
@@ -112,7 +122,7 @@ async function played(transcript: string): Promise<string> {
 }
 
 process.umask(0o022)
-for (const file of ['federation.txt', 'log.txt', 'refusals.txt']) {
+for (const file of ['federation.txt', 'log.txt', 'refusals.txt', 'rekey.txt']) {
   test(`transcript ${file}`, async () => {
     const where = path.join(folder, 'transcripts', file)
     const transcript = await readFile(where, 'utf8')

@@ -13,6 +13,8 @@ Usage: npm run certs -- COMMAND
                [--transparency off|required]
   credential   --issuer FILE --oid OID --name NAME --key FILE.pub --out FILE
                [--days 365] [--form1-no NUMBER --form1-date YYYY-MM-DD]
+               [--rekey FILE --previous CREDENTIAL]
+  rekey        --old FILE --new FILE --oid OID --out FILE
   inspect      FILE [--authority THUMBPRINT] [--trust-list FILE]
   fingerprint  FILE
   log verify   DIR | --url URL, --authority THUMBPRINT
@@ -41,5 +43,12 @@ Examples:
   # Registry, after form 1 was approved.
   npm run certs -- credential --issuer issuing.jwk --oid 1.2.643.5.1.13.13.12.2.42.1001 \\
       --name "ГАУЗ «Районная больница»" --key node.jwk.pub --out credential.jwt
+  # Hospital, when its key changes: both keys say so; then the registry, within a day.
+  npm run certs -- node-key --out node-2.jwk
+  npm run certs -- rekey --old node.jwk --new node-2.jwk --oid 1.2.643.5.1.13.13.12.2.42.1001 \\
+      --out rekey.jwt
+  npm run certs -- credential --issuer issuing.jwk --oid 1.2.643.5.1.13.13.12.2.42.1001 \\
+      --name "ГАУЗ «Районная больница»" --key node-2.jwk.pub --out credential-2.jwt \\
+      --rekey rekey.jwt --previous credential.jwt
   npm run certs -- inspect credential.jwt --trust-list trust-list.jwt --authority THUMBPRINT
 `
