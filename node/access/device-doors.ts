@@ -52,13 +52,7 @@ export function createDeviceDoors(deps: {
     }
   }
   const listed = createListAudit(audit)
-  const entryOf = (caller: DeviceCaller) => ({
-    organization: self.oid,
-    user: caller.ae,
-    role: 'device',
-    source: caller.address,
-    holder: self.oid,
-  })
+  const entryOf = (caller: DeviceCaller) => entryBy(caller, self.oid)
   const record = async (
     caller: DeviceCaller,
     entry: Pick<AuditEntry, 'event' | 'outcome'> & Partial<AuditEntry>,
@@ -103,3 +97,11 @@ export function createDeviceDoors(deps: {
     },
   }
 }
+
+const entryBy = ({ ae, address }: DeviceCaller, oid: OrganizationOid) => ({
+  organization: oid,
+  user: ae,
+  role: 'device',
+  source: address,
+  holder: oid,
+})

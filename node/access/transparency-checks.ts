@@ -102,6 +102,8 @@ export function isUnknownToUs({ entry, before }: Taken, own: OwnActs): boolean {
     case 'trust-list':
     case 'manifest':
       return false
+    default:
+      return entry satisfies never
   }
 }
 

@@ -6,7 +6,7 @@ import { ProtocolError } from '#protocol/errors.ts'
 import { Sha256, type Kid } from '#protocol/ids.ts'
 import { parseCheckpoint, type Checkpoint } from '#protocol/transparency/checkpoint.ts'
 import { decodeEntry, type LogEntry } from '#protocol/transparency/entries.ts'
-import { isSame, rootOf, type Hash } from '#protocol/transparency/merkle.ts'
+import { isSame, rootOf, type Hash, type SubtreeReader } from '#protocol/transparency/merkle.ts'
 import { fromBase64, parseNote, toBase64 } from '#protocol/transparency/note.ts'
 import { emptyState, isOfAccess, LogState, replay } from '#protocol/transparency/replay.ts'
 import { createTileReader, createTileWriter, tileWidth } from '#protocol/transparency/tiles.ts'
@@ -64,14 +64,7 @@ export async function openMirror({ records, dir, authority }: Deps): Promise<Mir
   const kept = stored === undefined ? undefined : Kept.parse(stored)
   let note = kept?.note
   let state = kept?.state ?? emptyState
-  const readTile = async (tile: Pick<Tile, 'level' | 'index'>): Promise<Uint8Array> => {
-    const stored = await records.get('log-tile', tileKey(tile))
-    const bytes = typeof stored === 'string' ? fromBase64(stored) : undefined
-    if (bytes === undefined || bytes.length === 0) {
-      throw new ProtocolError('storage_corrupt', 'a tile of the log is missing here')
-    }
-    return bytes
-  }
+  const readTile = createTiles(records)
   const rootAt = (size: number): Promise<Hash> => rootOf(size, createTileReader(size, readTile))
 
   const collect = async (target: Checkpoint, read: (from: number) => Promise<string[]>) => {
@@ -110,12 +103,7 @@ export async function openMirror({ records, dir, authority }: Deps): Promise<Mir
         return tiles.get(tileKey(tile)) ?? (await readTile(tile))
       })
       const isBorneOut = isSame(await rootOf(target.size, reader), target.root)
-      // A copy of an earlier day must come to what this node has seen before, or it has been shown another history.
-      const isMark =
-        mark === undefined ||
-        mark.size > target.size ||
-        toHex(await rootOf(mark.size, reader)) === mark.root
-      if (!isBorneOut || !isMark) {
+      if (!isBorneOut || !(await isAfter(mark, target, reader))) {
         throw new ProtocolError('log_inconsistent', 'the log is not a continuation of what it was')
       }
       await records.write([
@@ -133,6 +121,27 @@ export async function openMirror({ records, dir, authority }: Deps): Promise<Mir
       return taken
     },
   }
+}
+
+const createTiles =
+  (records: Pick<Records, 'get'>) =>
+  async (tile: Pick<Tile, 'level' | 'index'>): Promise<Uint8Array> => {
+    const stored = await records.get('log-tile', tileKey(tile))
+    const bytes = typeof stored === 'string' ? fromBase64(stored) : undefined
+    if (bytes === undefined || bytes.length === 0) {
+      throw new ProtocolError('storage_corrupt', 'a tile of the log is missing here')
+    }
+    return bytes
+  }
+
+/** A copy of an earlier day must come to what this node has seen before, or it has been shown another history. */
+async function isAfter(
+  mark: z.infer<typeof Mark> | undefined,
+  { size }: Checkpoint,
+  read: SubtreeReader,
+): Promise<boolean> {
+  if (mark === undefined || mark.size > size) return true
+  return toHex(await rootOf(mark.size, read)) === mark.root
 }
 
 async function judge(

@@ -93,22 +93,8 @@ type State = {
 const Evidence = z.strictObject({ ours: z.string(), theirs: z.string(), at: z.int() })
 
 export async function openTransparency(deps: TransparencyDeps): Promise<Transparency> {
-  const { records, now } = deps
-  const witnessed = await records.get('log-mirror', 'witnessed')
-  const kept = await records.get('log-evidence', 'first')
-  const evidence = kept === undefined ? undefined : Evidence.parse(kept)
-  const state: State = {
-    deps,
-    mirror: await openMirror(deps),
-    request: undefined,
-    witnessed: typeof witnessed === 'string' ? witnessed : undefined,
-    isFrozen: evidence !== undefined,
-    evidence: evidence?.theirs,
-    cosigned: undefined,
-    ahead: undefined,
-    alarmed: new Set(),
-  }
-  if (state.isFrozen) deps.log.error('evidence against the transparency log is kept: it is frozen')
+  const { now } = deps
+  const state = await openState(deps)
   const inTurn = createTurns()
   const witnessing = (): Witnessing =>
     witnessingOf(state.witnessed, { trust: deps.trust(), now: now() })
@@ -150,13 +136,8 @@ export async function openTransparency(deps: TransparencyDeps): Promise<Transpar
         return state.mirror.note()
       }),
     async checkEpoch(claims) {
-      const { log } = claims
-      if (deps.trust().log === undefined) return
-      if (log === undefined) {
-        if (deps.trust().policy.transparency === 'off') return
-        throw new ProtocolError('log_inconsistent', 'an epoch without a place in the log')
-      }
-      if (log.size > state.mirror.size()) {
+      if (!needsPlace(claims, deps.trust())) return
+      if (claims.log !== undefined && claims.log.size > state.mirror.size()) {
         await learn().catch((error: unknown) =>
           deps.log.warn({ code: codeOf(error) }, 'the transparency log was not followed'),
         )
@@ -169,6 +150,33 @@ export async function openTransparency(deps: TransparencyDeps): Promise<Transpar
     restrict: (facts) =>
       deps.trust().log === undefined ? facts : withoutLogged(facts, state.mirror.state()),
   }
+}
+
+async function openState(deps: TransparencyDeps): Promise<State> {
+  const witnessed = await deps.records.get('log-mirror', 'witnessed')
+  const kept = await deps.records.get('log-evidence', 'first')
+  const evidence = kept === undefined ? undefined : Evidence.parse(kept)
+  const isFrozen = evidence !== undefined
+  if (isFrozen) deps.log.error('evidence against the transparency log is kept: it is frozen')
+  return {
+    deps,
+    mirror: await openMirror(deps),
+    request: undefined,
+    witnessed: typeof witnessed === 'string' ? witnessed : undefined,
+    isFrozen,
+    evidence: evidence?.theirs,
+    cosigned: undefined,
+    ahead: undefined,
+    alarmed: new Set(),
+  }
+}
+
+/** Whether an epoch is held to the log; it may lack a place there only while the policy is off. */
+function needsPlace({ log }: Epoch, trust: TrustList): boolean {
+  if (trust.log === undefined) return false
+  if (log !== undefined) return true
+  if (trust.policy.transparency === 'off') return false
+  throw new ProtocolError('log_inconsistent', 'an epoch without a place in the log')
 }
 
 /** An epoch stands at a place of the log that we know, and says what stands before it there. */

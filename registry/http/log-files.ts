@@ -9,7 +9,10 @@ const prefix = '/log/'
 export const logFiles =
   ({ kept }: Pick<Transparency, 'kept'>): Middleware =>
   async (ctx, next) => {
-    if (!ctx.path.startsWith(prefix)) return await next()
+    if (!ctx.path.startsWith(prefix)) {
+      await next()
+      return
+    }
     const path = ctx.path.slice(prefix.length)
     if (kept !== undefined && path === 'checkpoint') {
       ctx.type = 'text/plain; charset=utf-8'

@@ -68,11 +68,6 @@ export async function openTransparencyLog(deps: Deps): Promise<TransparencyLog> 
   let size = parseCheckpoint(parseNote(note).text).size
   let state = await openState(store, { size, authority })
   let writer = await openWriter(store, size)
-  const headOf = (text: string): LogHead => {
-    const checkpoint = parseCheckpoint(text)
-    return { size: checkpoint.size, root: toHex(checkpoint.root) as Sha256 }
-  }
-
   const append = async (entries: readonly NewEntry[]) => {
     const at = Math.max(secondsOf(clock()), state.at)
     let next = state
@@ -129,15 +124,29 @@ export async function openTransparencyLog(deps: Deps): Promise<TransparencyLog> 
       if (second > size) throw new ProtocolError('bad_request', 'the log is not that long')
       return await consistencyProof(first, second, createTileReader(second, readTile))
     },
-    async tile({ level, index, width }) {
-      const from = index * tileWidth
-      const levelSize = level === 'entries' ? size : Math.floor(size / tileWidth ** level)
-      if (from + width > levelSize) return undefined
-      if (level !== 'entries') return (await readTile({ level, index })).subarray(0, width * 32)
-      const rows = await store.list('log/entry/', { limit: width, ...afterEntry(from) })
-      return encodeEntries(rows.map(({ value }) => encoder.encode(value)))
-    },
+    tile: (name) => readFile(store, name, size),
   }
+}
+
+function headOf(text: string): LogHead {
+  const { size, root } = parseCheckpoint(text)
+  return { size, root: toHex(root) as Sha256 }
+}
+
+/** A tile, or a bundle of entries, as a log of `size` entries shows it; nothing when it is not that long. */
+async function readFile(
+  store: Store,
+  { level, index, width }: TileName,
+  size: number,
+): Promise<Uint8Array | undefined> {
+  const from = index * tileWidth
+  const levelSize = level === 'entries' ? size : Math.floor(size / tileWidth ** level)
+  if (from + width > levelSize) return undefined
+  if (level !== 'entries') {
+    return (await createTiles(store)({ level, index })).subarray(0, width * 32)
+  }
+  const rows = await store.list('log/entry/', { limit: width, ...afterEntry(from) })
+  return encodeEntries(rows.map(({ value }) => encoder.encode(value)))
 }
 
 async function firstText(origin: string): Promise<string> {
@@ -228,5 +237,7 @@ async function isNews(state: LogState, entry: LogEntry): Promise<boolean> {
       return (state.heads[entry.org]?.seq ?? 0) < entry.seq
     case 'manifest':
       return true
+    default:
+      return entry satisfies never
   }
 }
