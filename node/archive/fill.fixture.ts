@@ -54,7 +54,7 @@ export async function describe(archive: Archive): Promise<Record<string, unknown
   for (const level of ['study', 'series', 'instance'] as const) {
     const query = { level, match: {}, limit: 1000, offset: 0 }
     const { matches, more } = await archive.search(searchProof, query)
-    found[level] = { matches: matches.map(({ '00080056': _, ...match }) => match), more }
+    found[level] = { matches: matches.map((match) => ({ ...match, '00080056': {} })), more }
   }
   for (const tag of ['00100020', '00080050', '00100010', '00080061']) {
     const match = {

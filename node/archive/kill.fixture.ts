@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { StudyUid } from '#protocol/ids.ts'
+import type { SopUid, StudyUid } from '#protocol/ids.ts'
 import {
   correctionProof,
   fetch,
@@ -18,7 +18,12 @@ import { digestOf } from './payload.ts'
 
 const child = join(import.meta.dirname, 'intake-child.fixture.ts')
 
-/** Kills a process that stores, again and again; checks after each kill that everything acknowledged is there. */
+/** What is checked again after each kill, beside what came before it. All of it is checked at the end. */
+const rechecked = 100
+/** Lists, entries and overlays are compared whole after so many kills. */
+const wholeEvery = 100
+
+/** Kills a process that stores, again and again; checks after each kill that what it acknowledged is there. */
 export async function killRepeatedly(
   kills: number,
   seed: number,
@@ -30,15 +35,26 @@ export async function killRepeatedly(
   const overlays = new Set<number>()
   for (let kill = 0; kill < kills; kill++) {
     const text = await runAndKill(folder.path, kill * 100_000, 20 + random() * 300)
+    const before = [...acknowledged.entries()]
+    const sample = Array.from<unknown, [string, string]>(
+      { length: Math.min(rechecked, before.length) },
+      () => before[Math.floor(random() * before.length)] ?? ['', ''],
+    )
+    const recent = new Map<string, string>(sample)
     for (const line of text.split('\n').slice(0, -1)) {
       const [sop = '', sha256 = ''] = line.split(' ')
       if (sop === 'entry') entries.add(line)
       else if (sop === 'overlay') overlays.add(Number(sha256))
-      else acknowledged.set(sop, sha256)
+      else {
+        acknowledged.set(sop, sha256)
+        recent.set(sop, sha256)
+      }
     }
     const opening = performance.now()
     await using archive = await openTestArchive(folder.path, { segmentBytes: 3_000_000 })
     assert.ok(performance.now() - opening < 5000, 'the archive opens within five seconds')
+    await checkBytes(archive, recent)
+    if (kill % wholeEvery !== wholeEvery - 1 && kill < kills - 1) continue
     await check(archive, acknowledged, entries)
     await checkOverlays(archive, overlays)
   }
@@ -73,6 +89,18 @@ async function checkOverlays(archive: Archive, acknowledged: ReadonlySet<number>
   for (const seq of acknowledged) assert.ok(found.has(seq), `overlay ${seq} is not there`)
   for (const [study, name] of shown) {
     assert.equal((await archive.record(study as StudyUid))?.patient.name, name)
+  }
+}
+
+/** Looked up one by one: what it costs does not grow with what is there. */
+async function checkBytes(
+  archive: Archive,
+  acknowledged: ReadonlyMap<string, string>,
+): Promise<void> {
+  for (const [sop, sha256] of acknowledged) {
+    const found = await archive.verify(sop as SopUid)
+    assert.ok(found !== undefined, `${sop} was acknowledged and is not there`)
+    assert.equal(digestOf(await fetch(archive, found.study, sop)), sha256)
   }
 }
 

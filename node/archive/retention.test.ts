@@ -21,9 +21,11 @@ import { createRandom, createSimulatedDisk } from './simulated-disk.fixture.ts'
 const day = 24 * 3600 * 1000
 const now = 1_800_000_000_000
 const policy: RetentionPolicy = { keepDays: { default: 30 }, legalHold: [], proofDays: 7 }
-const proven: FindProof = async ({ study: _, ...wanted }) => ({
+const proven: FindProof = async ({ sop, sha256, bytes }) => ({
   kind: 'storage-commitment',
-  ...wanted,
+  sop,
+  sha256,
+  bytes,
   to: 'CENTRAL',
   verifiedAt: now + 39 * day,
 })

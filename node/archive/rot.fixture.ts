@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Archive } from './archive.ts'
 import { dataSet, fetch, openTestArchive, temporaryFolder } from './archive.fixture.ts'
 import { describe, fill, manySlice, replicaOf } from './fill.fixture.ts'
+import { readLevelLog, readVersion } from './leveldb-log.ts'
+import { sealBytes } from './log-record.ts'
 import { createRandom } from './simulated-disk.fixture.ts'
 
 const count = 40
@@ -20,6 +22,8 @@ export type RotFigures = {
   /** How it was noticed: at the start, by a reader, by the scrub, or it changed nothing that is used. */
   noticed: Record<'start' | 'read' | 'scrub' | 'unused', number>
   byFile: Record<string, number>
+  /** Where the bits lay that nobody noticed: the kind of file, and which part of it. */
+  unused: Record<string, number>
 }
 
 /** A closed archive with tables, a write-ahead log and many segments, and what it says. */
@@ -43,32 +47,56 @@ export async function rotRepeatedly(states: number, seed: number): Promise<RotFi
   await using pristine = await temporaryFolder()
   const expected = await makePristine(pristine.path)
   const noticed = { start: 0, read: 0, scrub: 0, unused: 0 }
-  const figures: RotFigures = { states, wrong: 0, unrepaired: 0, noticed, byFile: {} }
+  const figures: RotFigures = { states, wrong: 0, unrepaired: 0, noticed, byFile: {}, unused: {} }
   for (let i = 0; i < states; i++) {
     await using folder = await temporaryFolder()
     await cp(pristine.path, folder.path, { recursive: true })
-    const kind = await flipBit(folder.path, random)
+    const { kind, part } = await flipBit(folder.path, random)
     figures.byFile[kind] = (figures.byFile[kind] ?? 0) + 1
     const outcome = await readScrubCompare(folder.path, expected)
     figures.wrong += outcome.wrong
     figures.noticed[outcome.noticed]++
+    if (outcome.noticed === 'unused') {
+      figures.unused[`${kind}: ${part}`] = (figures.unused[`${kind}: ${part}`] ?? 0) + 1
+    }
     if (!outcome.isRepaired) figures.unrepaired++
   }
   return figures
 }
 
 /** Each kind of file is hit equally often. */
-async function flipBit(dir: string, random: () => number): Promise<string> {
+async function flipBit(dir: string, random: () => number): Promise<{ kind: string; part: string }> {
   const files = [...(await filesOf(dir, 'catalog')), ...(await filesOf(dir, 'log'))]
   const kinds = [/\.seg$/, /\.ldb$/, /\d\.log$/, /MANIFEST/, /CURRENT/]
   const kind = kinds[Math.floor(random() * kinds.length)] ?? /\.seg$/
   const some = files.filter((file) => kind.test(file))
   const file = some[Math.floor(random() * some.length)] ?? ''
   const bytes = await readFile(file)
+  const live = await liveFiles(join(dir, 'catalog'))
   const at = Math.floor(random() * bytes.byteLength)
   bytes[at] = (bytes[at] ?? 0) ^ (1 << Math.floor(random() * 8))
   await writeFile(file, bytes)
-  return kind.source.replaceAll(/[\\$]|d\./g, '')
+  const isLive = file.endsWith('.seg') || live(basename(file))
+  const part = isLive ? partOf(file, bytes.byteLength, at) : 'a file that LevelDB uses no more'
+  return { kind: kind.source.replaceAll(/[\\$]|d\./g, ''), part }
+}
+
+function partOf(file: string, size: number, at: number): string {
+  if (file.endsWith('.seg') && at >= size - sealBytes) return 'seal'
+  if (file.endsWith('.ldb') && at >= size - tableFooterBytes) return 'footer'
+  return file.endsWith('.log') && at % 32_768 > 32_768 - 7 ? 'padding' : 'elsewhere'
+}
+const tableFooterBytes = 48
+
+/** Which files of a LevelDB folder count, by what its MANIFEST says. */
+async function liveFiles(folder: string): Promise<(name: string) => boolean> {
+  const manifest = (await readFile(join(folder, 'CURRENT'), 'utf8')).trim()
+  const version = readVersion(readLevelLog(await readFile(join(folder, manifest))).records)
+  return (name) =>
+    name === 'CURRENT' ||
+    name === manifest ||
+    (name.endsWith('.ldb') && version.tables.has(Number.parseInt(name, 10))) ||
+    (name.endsWith('.log') && Number.parseInt(name, 10) >= version.log)
 }
 
 const filesOf = async (dir: string, name: string): Promise<string[]> =>
