@@ -109,10 +109,8 @@ export async function openCredentials(deps: Deps): Promise<Credentials> {
           { put: `lineage/${oid}`, value: JSON.stringify(lineage) },
         ],
       )
-      if (before !== undefined && before.kid !== kid) {
-        if (rekey === undefined) retiring.delete(oid)
-        else retiring.set(oid, before)
-      }
+      if (rekey === undefined && before?.kid !== kid) retiring.delete(oid)
+      else if (before !== undefined && before.kid !== kid) retiring.set(oid, before)
       ancestors.set(oid, lineage)
       current.set(oid, organization)
       keys.set(`${oid}/${kid}`, jwk)
