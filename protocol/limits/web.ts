@@ -1,0 +1,72 @@
+import { KiB, MiB, GiB, second, minute, hour } from './units.ts'
+
+/** HTTP: people, DICOMweb, forms. */
+
+export const httpLimits = {
+  jsonBytes: 64 * KiB,
+  storeBytes: 4 * GiB,
+  headersTimeoutMs: 10 * second,
+  requestTimeoutMs: 30 * second,
+  passwordHashesMax: 2,
+  passwordQueueMax: 50,
+  loginFailuresMax: 5,
+  loginLockMs: 15 * minute,
+  sessionIdleMs: 15 * minute,
+  sessionMs: 12 * hour,
+  /** How often the last use of a session is written to the disk. */
+  sessionPersistMs: 1 * minute,
+  sessionsPerAccount: 20,
+  sessionsMax: 10_000,
+  loginFailuresPerAddressHour: 50,
+  loginAlertFailures: 10,
+  loginTrackedMax: 10_000,
+  passwordLengthMin: 15,
+  passwordLengthMax: 128,
+  accountsMax: 10_000,
+  /** A connection on which nothing moves. */
+  socketIdleMs: 2 * minute,
+  connectionsMax: 1024,
+  eventStreamKeepAliveMs: 15 * second,
+  eventStreamMs: 5 * minute,
+  eventStreamsMax: 256,
+  closeTimeoutMs: 5 * second,
+  resultsMax: 1000,
+  resultsDefault: 100,
+  /** Requests for one study by one session within this time are one opening of it in the audit. */
+  openingMs: 5 * minute,
+  openingsMax: 10_000,
+  /** Studies of one STOW-RS request that have an audit record of their own. */
+  storedStudiesAudited: 1000,
+} as const
+
+/** DICOMweb (PS3.18). */
+export const dicomwebLimits = {
+  searchKeysMax: 64,
+  searchValueChars: 4096,
+  framesPerRequest: 1024,
+  /** Images whose frames' places are remembered. */
+  framesCached: 64,
+  /** RFC 2046 allows 70; Orthanc writes 73. */
+  boundaryChars: 200,
+  /** Of one part of a multipart body. */
+  partHeaderBytes: 8 * KiB,
+  partsMax: 10_000,
+  /** What may stand before the first part. */
+  preambleBytes: 64 * KiB,
+  /** Metadata and bulk values of one request that stores them apart are held in memory. */
+  storedMetadataBytes: 16 * MiB,
+  storedBulkBytes: 256 * MiB,
+} as const
+
+/** Forms of the order and the registry's accounts. */
+export const formLimits = {
+  attachmentBytes: 20 * MiB,
+  attachmentTimeoutMs: 5 * minute,
+  /** A form of a hundred rows. */
+  jsonBytes: 256 * KiB,
+  activationMs: 72 * hour,
+  /** Unsubmitted forms that anybody may begin, per address and hour. */
+  publicDraftsPerHour: 10,
+  accountsMax: 10_000,
+  devicesPerOrganization: 1000,
+} as const
