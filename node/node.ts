@@ -188,20 +188,7 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   const { signer, key } = identity
   const { archive, audit } = kept
   const self = config.organization.oid
-  const { records } = kept
-  const auditHead = audit.head
-  const submissions = await openSubmissions({ auditHead, records, clock, log })
-  const federation = await openFederation({
-    ...identity,
-    ...deps,
-    self: config.organization,
-    authority: config.authority,
-    records: kept.records,
-    dir: path.join(config.dataDir, 'federation'),
-    hasSubmitted: submissions.hasSubmitted,
-    audit,
-  })
-  stack.use(keepTime(federation, log))
+  const { submissions, federation } = await openMembership({ config, deps, stack, identity }, kept)
   const replica = stack.use(await openReplica({ dir: path.join(config.dataDir, 'replica'), log }))
   const { rows } = replica
   const publisher = stack.use(await openPublisher({ archive, rows, signer, self, clock, log }))
@@ -251,8 +238,8 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   }
   const linked = { host, registry, federation, publisher, follower, orders, minutely, random, log }
   link = stack.use(createRegistryLink(linked))
-  const decide = createFetchedDecision({ self, selfKid: signer.kid, federation })
-  const decideFetched = createDecider(replica, decide)
+  const fetched = createFetchedDecision({ self, selfKid: signer.kid, federation })
+  const decide = createDecider(replica, fetched)
   const remote = stack.use(
     await createRemoteStudies({
       clock,
@@ -260,10 +247,29 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
       dir: config.dataDir,
       connect: peers.connect,
       holderKey: (oid) => federation.member(oid)?.jwk,
-      assert: createAssertions({ self, signer, decide: decideFetched, clock, random }),
+      assert: createAssertions({ self, signer, decide, clock, random }),
     }),
   )
   return { federation, replica, remote, host }
+}
+
+/** Who belongs to the region, by which time, and what this node adds to the transparency log. */
+async function openMembership({ config, deps, stack, identity }: Context, kept: Kept) {
+  const { clock, log } = deps
+  const { records, audit } = kept
+  const submissions = await openSubmissions({ auditHead: audit.head, records, clock, log })
+  const federation = await openFederation({
+    ...identity,
+    ...deps,
+    self: config.organization,
+    authority: config.authority,
+    records,
+    dir: path.join(config.dataDir, 'federation'),
+    hasSubmitted: submissions.hasSubmitted,
+    audit,
+  })
+  stack.use(keepTime(federation, log))
+  return { submissions, federation }
 }
 
 /** Each assertion is decided anew: a grant may have ended while a study was read. */

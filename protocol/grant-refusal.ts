@@ -1,6 +1,8 @@
+import type { EpochFacts } from './epoch.ts'
 import type { ErrorCode } from './errors.ts'
-import type { FetchedFacts } from './facts.ts'
+import type { FetchedFacts, PeerFacts } from './facts.ts'
 import { coversStudy } from './grant.ts'
+import type { GrantFacts, GrantRequest } from './grant.ts'
 import { oidOf } from './ids.ts'
 import { toleranceMs } from './times.ts'
 
@@ -43,4 +45,71 @@ export function refuseReceived(
   if (!request.users.some(({ uid }) => uid === user.uid)) return 'user_not_named'
   if (!request.act.includes(operation)) return 'operation_not_granted'
   return coversStudy(request.scope, study) ? undefined : 'study_out_of_scope'
+}
+
+/** The grant is in the epoch, unchanged, in force, between these two, and this holder signed it. */
+export function refuseGrant(
+  facts: PeerFacts,
+  epoch: EpochFacts,
+  grant: GrantFacts,
+): ErrorCode | undefined {
+  const { assertion, self, selfKids, now } = facts
+  const { claims, digest } = grant.grant
+  const listed = epoch.grants.get(assertion.claims.grant)
+  if (listed === undefined || claims.jti !== assertion.claims.grant) return 'grant_absent'
+  if (!listed.active || claims.st !== 'active') return 'grant_inactive'
+  if (listed.digest !== digest || listed.ver !== claims.ver) return 'grant_mismatch'
+  const ended = refuseSpan(claims, now)
+  if (ended !== undefined) return ended
+  const { kid, claims: request } = grant.request
+  const isBetween =
+    oidOf(claims.holder) === self &&
+    oidOf(request.iss) === self &&
+    claims.sub === assertion.claims.iss &&
+    request.sub === assertion.claims.iss
+  if (!isBetween) return 'grant_foreign'
+  if (!isPinned(facts, epoch, request)) return 'grant_key_unpinned'
+  return selfKids.has(kid) ? undefined : 'grant_unsigned'
+}
+
+/** The key, or one that gave way to it and has not been revoked since: a thief's change of key must not inherit. */
+function isPinned(
+  { assertion, credential }: PeerFacts,
+  epoch: EpochFacts,
+  { sub_kid }: GrantRequest,
+) {
+  const follows = (credential?.follows ?? []).filter((kid) => !epoch.kidsOff.has(kid))
+  return [assertion.kid, ...follows].some((kid) => sub_kid.includes(kid))
+}
+
+/** The user is named, and neither she nor her organization nor its key has been switched off. */
+export function refuseParties(
+  { assertion }: PeerFacts,
+  epoch: EpochFacts,
+  request: GrantRequest,
+): ErrorCode | undefined {
+  const { sub, iss } = assertion.claims
+  if (!request.users.some(({ uid }) => uid === sub)) return 'user_not_named'
+  if (epoch.usersOff.has(sub)) return 'user_disabled'
+  if (epoch.organizationsOff.has(oidOf(iss))) return 'peer_suspended'
+  return epoch.kidsOff.has(assertion.kid) ? 'key_revoked' : undefined
+}
+
+export function refuseAct(
+  { operation, assertion }: PeerFacts,
+  request: GrantRequest,
+): ErrorCode | undefined {
+  const isGranted = assertion.claims.op === operation && request.act.includes(operation)
+  if (!isGranted) return 'operation_not_granted'
+  return assertion.claims.purp === request.purp ? undefined : 'purpose_not_granted'
+}
+
+export function refuseStudy(
+  { assertion, study, self }: PeerFacts,
+  request: GrantRequest,
+): ErrorCode | undefined {
+  if (study === undefined || study.holder !== self) return 'study_not_held'
+  if (study.study !== assertion.claims.res) return 'study_mismatch'
+  if (!coversStudy(request.scope, study)) return 'study_out_of_scope'
+  return study.withheld ? 'study_withheld' : undefined
 }

@@ -81,7 +81,9 @@ for (const [what, device, from, code] of [
   })
 }
 
-function withoutServices({ services: _, ...rest }: Device): Device {
+function withoutServices(device: Device): Device {
+  const { services, ...rest } = device
+  assert.ok(services !== undefined)
   return rest
 }
 

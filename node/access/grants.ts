@@ -73,22 +73,8 @@ type Received = { facts: GrantFacts; active: boolean; token: string }
 
 export async function openGrants(deps: Deps): Promise<Grants> {
   const { records } = deps
-  const held = new Map<string, GrantFacts>()
-  const received = new Map<string, Received>()
-  const ended = new Map<string, boolean>()
+  const { held, received, ended } = await readKept(deps)
   const asked = new Set<string>()
-  for await (const { value } of records.list('held-grant')) {
-    const facts = await readGrant(deps, String(value), 'held')
-    if (facts !== undefined) held.set(facts.grant.claims.jti, facts)
-  }
-  for await (const { value } of records.list('received-grant')) {
-    const { grant, active } = Received.parse(value)
-    const facts = await readGrant(deps, grant, 'received')
-    if (facts !== undefined) received.set(facts.grant.claims.jti, { facts, active, token: grant })
-  }
-  for await (const { key, value } of records.list('ended-grant')) {
-    ended.set(key, Ended.parse(value).reported)
-  }
   const setEnded = async (jti: string, reported: boolean): Promise<void> => {
     await records.put('ended-grant', jti, { reported })
     ended.set(jti, reported)
@@ -143,6 +129,27 @@ export async function openGrants(deps: Deps): Promise<Grants> {
     end: (jti) => setEnded(jti, false),
     reported: (jti) => setEnded(jti, true),
   }
+}
+
+/** What was known when the node last stopped, proven again. */
+async function readKept(deps: Deps) {
+  const { records } = deps
+  const held = new Map<string, GrantFacts>()
+  const received = new Map<string, Received>()
+  const ended = new Map<string, boolean>()
+  for await (const { value } of records.list('held-grant')) {
+    const facts = await readGrant(deps, String(value), 'held')
+    if (facts !== undefined) held.set(facts.grant.claims.jti, facts)
+  }
+  for await (const { value } of records.list('received-grant')) {
+    const { grant, active } = Received.parse(value)
+    const facts = await readGrant(deps, grant, 'received')
+    if (facts !== undefined) received.set(facts.grant.claims.jti, { facts, active, token: grant })
+  }
+  for await (const { key, value } of records.list('ended-grant')) {
+    ended.set(key, Ended.parse(value).reported)
+  }
+  return { held, received, ended }
 }
 
 /** A grant without its holder's own signature is the registry's invention, and nothing. */

@@ -19,7 +19,10 @@ import type { ValueLog } from './value-log.ts'
 
 export type IngestParts = {
   valueLog: Pick<ValueLog, 'append' | 'stream'>
-  catalog: Pick<Catalog, 'apply' | 'study' | 'sop' | 'receivedInstance' | 'isCorrupt' | 'quarantined'>
+  catalog: Pick<
+    Catalog,
+    'apply' | 'study' | 'sop' | 'receivedInstance' | 'isCorrupt' | 'quarantined'
+  >
   sequence: Sequence
   buffers: Buffers
   locks: Locks

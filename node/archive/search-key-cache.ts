@@ -18,6 +18,7 @@ export function createSearchKeyCache(store: CatalogStore): CatalogStore {
   const watching = new Map<Kept, Set<string>>()
 
   function note(key: string, isThere: boolean): void {
+    if (!isThere) for (const removed of watching.values()) removed.add(key)
     const end = key.indexOf('\0')
     const known = end < 0 ? undefined : kept.get(key.slice(0, end))
     if (known === undefined) return
@@ -27,8 +28,8 @@ export function createSearchKeyCache(store: CatalogStore): CatalogStore {
 
   /** Reads as before, and keeps what was read when it was all. */
   async function* keeping(kind: string, range: KeyRange): AsyncGenerator<string[]> {
-    // What is written meanwhile goes into the same set; what is removed meanwhile may still be read, and is left out.
     const mine: Kept = { keys: new Set(), isWhole: false }
+    // What is written meanwhile goes into the same set; what is removed meanwhile may still be read, and is left out.
     const removed = new Set<string>()
     watching.set(mine, removed)
     if (!kept.has(kind)) kept.set(kind, mine)
@@ -55,18 +56,11 @@ export function createSearchKeyCache(store: CatalogStore): CatalogStore {
         return
       }
       const known = kept.get(kind)
-      if (known?.isWhole !== true) {
-        yield* keeping(kind, range)
-        return
-      }
-      yield* pagesOf([...known.keys])
+      yield* known?.isWhole === true ? pagesOf([...known.keys]) : keeping(kind, range)
     },
     async write(rows, options) {
       await store.write(rows, options)
-      for (const [key, value] of rows) {
-        note(key, value !== undefined)
-        if (value === undefined) for (const removed of watching.values()) removed.add(key)
-      }
+      for (const [key, value] of rows) note(key, value !== undefined)
     },
     async discard(key) {
       kept.clear()

@@ -132,7 +132,10 @@ function federationRoutes({ operator, audit }: Deps): Route[] {
       access: operatorRoles,
       body: z.strictObject({
         credential: z.string().max(16 * 1024),
-        rekey: z.string().max(4 * 1024).exactOptional(),
+        rekey: z
+          .string()
+          .max(4 * 1024)
+          .exactOptional(),
       }),
       async handle({ body, user }) {
         await operator.publishCredential(body.credential, body.rekey)
