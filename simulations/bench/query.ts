@@ -106,7 +106,8 @@ async function loadOrthanc(run: BenchRun, orthanc: Orthanc, set: StudySet): Prom
   return stored
 }
 
-const loadSeconds = 600
+/** How long the peer may take to be loaded; both sides are asked for what it could take. */
+const loadSeconds = Number(process.env['CAMI_LOAD_SECONDS'] ?? 600)
 
 /** A node that has just started publishes its index; that is over when it rests. */
 async function settle(run: BenchRun, { pid }: OwnNode): Promise<void> {
