@@ -4,7 +4,7 @@ import { createStoreScu } from '../../node/dimse/scu.ts'
 import { createRandom } from '../random.ts'
 import { fillArchive } from './archive-load.ts'
 import type { Bench, BenchRun } from './bench-run.ts'
-import { openFindClient } from './find-client.ts'
+import { openFindClient, type FindClient } from './find-client.ts'
 import { median } from './line.ts'
 import { orthancMissing, orthancName, startOrthanc, type Orthanc } from './orthanc.ts'
 import { prepareNode, startNode, type OwnNode, type Prepared } from './own-node.ts'
@@ -122,24 +122,32 @@ async function settle(run: BenchRun, { pid }: OwnNode): Promise<void> {
   run.note('the node is still at work')
 }
 
-async function openSide(own: OwnNode): Promise<Side & AsyncDisposable> {
-  const client = await openFindClient(own.dimse, 'FINDSCU')
-  const headers = { authorization: `Bearer ${own.token}` }
+function sideOf(
+  dimse: OwnNode['dimse'],
+  base: string,
+  how: { headers?: Record<string, string>; paged: boolean },
+): Side & AsyncDisposable {
+  // Peers end an association that has been idle for a while, so it begins with the first question.
+  let client: FindClient | undefined
   return {
-    find: (wanted) => client.find(wanted),
-    qido: (wanted) => qido(`${own.url}/dicom-web`, wanted, { headers, paged: true }),
-    [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
+    async find(wanted) {
+      client ??= await openFindClient(dimse, 'FINDSCU')
+      return client.find(wanted)
+    },
+    qido: (wanted) => qido(base, wanted, how),
+    async [Symbol.asyncDispose]() {
+      await client?.[Symbol.asyncDispose]()
+    },
   }
 }
 
-async function openPeerSide(orthanc: Orthanc): Promise<Side & AsyncDisposable> {
-  const client = await openFindClient(orthanc.dimse, 'FINDSCU')
-  return {
-    find: (wanted) => client.find(wanted),
-    qido: (wanted) => qido(`${orthanc.url}/dicom-web`, wanted, { paged: false }),
-    [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
-  }
-}
+const ownSide = ({ dimse, url, token }: OwnNode) =>
+  sideOf(dimse, `${url}/dicom-web`, {
+    headers: { authorization: `Bearer ${token}` },
+    paged: true,
+  })
+
+const peerSide = ({ dimse, url }: Orthanc) => sideOf(dimse, `${url}/dicom-web`, { paged: false })
 
 async function timed(work: () => Promise<string[]>): Promise<{ ms: number; found: string[] }> {
   const begin = performance.now()
@@ -158,8 +166,8 @@ async function measureBeside(
   },
 ): Promise<void> {
   const { set, count, missing } = about
-  await using ours = await openSide(about.node)
-  await using theirs = about.orthanc === undefined ? undefined : await openPeerSide(about.orthanc)
+  await using ours = ownSide(about.node)
+  await using theirs = about.orthanc === undefined ? undefined : peerSide(about.orthanc)
   for (const [service, ask] of services) {
     for (const [kind, make] of Object.entries(queryKinds)) {
       const random = createRandom(7)
@@ -203,7 +211,7 @@ async function measureGrowth(
   node: OwnNode,
   { set, count, of = '' }: { set: StudySet; count: number; of?: string },
 ): Promise<void> {
-  await using ours = await openSide(node)
+  await using ours = ownSide(node)
   for (const [kind, make] of Object.entries(queryKinds)) {
     const random = createRandom(7)
     const times: number[] = []
