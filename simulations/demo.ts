@@ -5,7 +5,7 @@ import path from 'node:path'
 import { createRegion, type Region } from './region.ts'
 import { portsFrom } from './layout.ts'
 import { sendFolder } from './folder.ts'
-import { ensureViewer } from './viewer-build.ts'
+import { ensureOperator, ensureViewer } from './viewer-build.ts'
 
 const usage = `npm start [-- OPTIONS]   a whole region on this machine
 
@@ -60,6 +60,8 @@ async function run(signal: AbortSignal): Promise<void> {
   })
   printTable(region)
   console.log(`region ready ${region.file}`)
+  // Nobody waits for these: the registry finds them as soon as they are there.
+  await ensureOperator()
   if (dicom !== undefined) await report(region, dicom)
   console.log('Ctrl-C stops it.')
   await Promise.race([once(signal, 'abort'), region.failed])

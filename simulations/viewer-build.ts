@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 
-const sources = ['viewer', 'protocol', 'package-lock.json']
+const sources = ['viewer', 'pixels', 'protocol', 'package-lock.json']
 
 /** Builds the viewer when `dist/viewer` is missing or older than what it is made of. */
 export const ensureViewer = (): Promise<void> => ensure('dist/viewer/index.html', 'production')
