@@ -34,7 +34,7 @@ export async function killRepeatedly(
   const entries = new Set<string>()
   const overlays = new Set<number>()
   for (let kill = 0; kill < kills; kill++) {
-    const text = await runAndKill(folder.path, kill * 100_000, 20 + random() * 300)
+    const text = await runAndKill(folder.path, kill * 100_000, 20 + random() * 170, random() * 20)
     const before = [...acknowledged.entries()]
     const sample = Array.from<unknown, [string, string]>(
       { length: Math.min(rechecked, before.length) },
@@ -61,15 +61,24 @@ export async function killRepeatedly(
   return { acknowledged: acknowledged.size }
 }
 
-async function runAndKill(dir: string, first: number, afterMs: number): Promise<string> {
+/** Kills after so many acknowledgements, not after a time: so that a slow machine proves as much as a fast one. */
+async function runAndKill(
+  dir: string,
+  first: number,
+  afterLines: number,
+  thenMs: number,
+): Promise<string> {
   const process_ = spawn(process.execPath, [child, dir, String(first)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let text = ''
   process_.stdout.setEncoding('utf8').on('data', (part: string) => (text += part))
   const closed = once(process_, 'close')
-  await once(process_.stdout, 'data')
-  await pause(afterMs)
+  while (text.split('\n').length <= afterLines) {
+    await Promise.race([once(process_.stdout, 'data'), closed])
+    assert.equal(process_.exitCode, null, 'the child ended by itself')
+  }
+  await pause(thenMs)
   process_.kill('SIGKILL')
   await closed
   return text
