@@ -73,6 +73,8 @@ export const Device = z.strictObject({
     .string()
     .regex(/^[+-](0\d|1[0-4])[0-5]\d$/)
     .exactOptional(),
+  /** By how much its clock is known to be ahead (DQ-12); its images are judged with that taken off. */
+  clockAheadMinutes: z.int().min(-100_000_000).max(100_000_000).exactOptional(),
 })
 export type Device = z.infer<typeof Device>
 

@@ -52,6 +52,7 @@ import { openMediaImports } from './media/media-imports.ts'
 import { createFollower } from './replica/follower.ts'
 import { openPublisher } from './replica/publisher.ts'
 import { openReplica, type Replica } from './replica/replica.ts'
+import { openDeviceClocks } from './store/device-clocks.ts'
 import { openDeviceRegister, type DeviceRegister } from './store/device-register.ts'
 import { takeDevices } from './store/noticed-devices.ts'
 import { openProcedureSteps } from './store/procedure-steps.ts'
@@ -140,6 +141,10 @@ async function openKept({ config, deps, stack }: Context) {
     clock,
     onError: (error) => log.warn({ err: error }, 'what a device writes was not kept'),
   })
+  const clocks = await openDeviceClocks({
+    records,
+    onError: (error) => log.warn({ err: error }, 'what a clock shows was not kept'),
+  })
   const keptCopies = createKeptCopies({
     records,
     clock,
@@ -152,7 +157,7 @@ async function openKept({ config, deps, stack }: Context) {
       log,
       clock,
       random,
-      reception: createReception({ devices, encodings }),
+      reception: createReception({ devices, encodings, clocks }),
       quietMs: createQuiet(devices),
       ...storageOptions(config.storage, [path.join(config.dataDir, 'copies')]),
       ...(config.retention !== undefined && {
@@ -168,7 +173,7 @@ async function openKept({ config, deps, stack }: Context) {
   const sessions = await createSessions(people)
   const referrals = await openReferrals({ records, clock, random })
   const procedureSteps = await openProcedureSteps(records)
-  const registers = { devices, encodings, referrals, procedureSteps, keptCopies }
+  const registers = { devices, encodings, clocks, referrals, procedureSteps, keptCopies }
   return { records, audit, archive, accounts, sessions, restrictions, ...registers }
 }
 

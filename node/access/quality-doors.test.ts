@@ -99,7 +99,8 @@ async function openWorld(dir: string, device: Partial<Device> = {}) {
   })
   const errors: unknown[] = []
   const encodings = await openTextEncodings({ records, clock, onError: (e) => errors.push(e) })
-  const reception = createReception({ devices, encodings })
+  const clocks = { learn: () => undefined }
+  const reception = createReception({ devices, encodings, clocks })
   const archive = stack.use(await openTestArchive(path.join(dir, 'archive'), { clock, reception }))
   const audited: AuditEntry[] = []
   const audit = { append: async (entry: AuditEntry) => audited.push(entry) }

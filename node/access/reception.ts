@@ -2,6 +2,7 @@ import { deviceTypes } from '#protocol/device-type.ts'
 import type { Origin } from '../archive/archive.ts'
 import type { Reception } from '../archive/reception.ts'
 import type { Device } from '../config.ts'
+import type { DeviceClocks } from '../store/device-clocks.ts'
 import type { DeviceRegister } from '../store/device-register.ts'
 import type { TextEncodings } from '../store/text-encodings.ts'
 
@@ -9,8 +10,9 @@ import type { TextEncodings } from '../store/text-encodings.ts'
 export function createReception(deps: {
   devices: Pick<DeviceRegister, 'get'>
   encodings: Pick<TextEncodings, 'get' | 'learn'>
+  clocks: Pick<DeviceClocks, 'learn'>
 }): Reception {
-  const { devices, encodings } = deps
+  const { devices, encodings, clocks } = deps
   const deviceOf = (origin: Origin): Device | undefined =>
     origin.kind === 'dimse' && origin.device !== undefined ? devices.get(origin.device) : undefined
   return {
@@ -21,6 +23,9 @@ export function createReception(deps: {
           modalities: modalitiesOf(device),
           isFluorography: device.type === 'fluorography',
           utcOffsetMinutes: minutesOf(device.utcOffset ?? '+0700'),
+          ...(device.clockAheadMinutes !== undefined && {
+            clockAheadMinutes: device.clockAheadMinutes,
+          }),
         }
       )
     },
@@ -37,6 +42,10 @@ export function createReception(deps: {
       const device = deviceOf(origin)
       if (device === undefined || source !== 'detected' || encoding === undefined) return
       encodings.learn(device.id, study, encoding)
+    },
+    timed(origin, study, aheadMinutes) {
+      const device = deviceOf(origin)
+      if (device !== undefined) clocks.learn(device.id, study, aheadMinutes)
     },
   }
 }

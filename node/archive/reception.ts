@@ -1,6 +1,6 @@
 import { judgeText, type KnownEncoding, type TextJudgement } from '../dicom/charsets.ts'
 import type { Walker } from '../dicom/data-set.ts'
-import { assess, type DeviceFacts } from '../dicom/quality.ts'
+import { assess, clockReading, type DeviceFacts, valueOf } from '../dicom/quality.ts'
 import { createWalker } from '../dicom/walker.ts'
 import type { Origin } from './archive.ts'
 import type { Catalog } from './catalog.ts'
@@ -14,6 +14,8 @@ export type Reception = {
   encoding(origin: Origin): KnownEncoding | undefined
   /** A whole object's text was not as declared: it tells what its device writes. */
   judged(origin: Origin, study: string, judgement: TextJudgement): void
+  /** By how many minutes the sender's clock was ahead when it made a live object; 0 when it was plausible. */
+  timed(origin: Origin, study: string, aheadMinutes: number): void
 }
 
 /** Where nothing is known of anybody. */
@@ -21,6 +23,7 @@ export const plainReception: Reception = {
   device: () => undefined,
   encoding: () => undefined,
   judged: () => undefined,
+  timed: () => undefined,
 }
 
 /**
@@ -41,14 +44,19 @@ export const createReceptionWalker =
       end() {
         const walk = walker.end()
         const device = reception.device(origin)
-        const { attributes, findings } = assess({
+        const arrival = {
           attributes: walk.attributes,
           damaged: walk.damaged === true,
           receivedAt,
           isLive: origin.kind === 'dimse',
           ...(walk.text !== undefined && { text: walk.text }),
           ...(device !== undefined && { device }),
-        })
+        }
+        const aheadMinutes = arrival.isLive ? clockReading(arrival) : undefined
+        if (aheadMinutes !== undefined) {
+          reception.timed(origin, valueOf(walk.attributes, '0020000D'), aheadMinutes)
+        }
+        const { attributes, findings } = assess(arrival)
         return { ...walk, attributes, ...(findings.length > 0 && { findings }) }
       },
     }

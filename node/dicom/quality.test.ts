@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import type { DicomJson } from './dicom-json.ts'
-import { assess, doseOf, type Arrival, type DeviceFacts } from './quality.ts'
+import { assess, clockReading, doseOf, type Arrival, type DeviceFacts } from './quality.ts'
 
 const receivedAt = Date.parse('2026-03-02T10:20:00+07:00')
 const sound: Record<string, [vr: string, value: string | number]> = {
@@ -123,4 +123,16 @@ test('no values make a rule fail or run long', () => {
     }),
     { numRuns: 200, seed: 5 },
   )
+})
+
+test('a clock that is known to be ahead is taken off, and read as it is', () => {
+  const late = { '00080020': '20260305', '00080023': '20260305' }
+  const known: DeviceFacts = { ...ct, clockAheadMinutes: 3 * 1440 }
+  assert.deepEqual(found(late), ['DQ-12 warn', 'DQ-12 warn'])
+  assert.deepEqual(found(late, { device: known }), [])
+  for (const device of [ct, known]) {
+    assert.equal(clockReading(arrivalOf(late, { device })), 3 * 1440 - 4)
+  }
+  assert.equal(clockReading(arrivalOf({})), 0)
+  assert.equal(clockReading(arrivalOf({ '00080030': '', '00080033': '' })), undefined)
 })

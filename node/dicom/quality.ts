@@ -39,6 +39,8 @@ export type DeviceFacts = {
   isFluorography: boolean
   /** Its clock's offset from UTC. */
   utcOffsetMinutes: number
+  /** By how much its clock is known to be ahead. */
+  clockAheadMinutes?: number
 }
 
 export type Arrival = {
@@ -228,7 +230,8 @@ function assessClock(arrival: Arrival): Finding[] {
   return dates.flatMap(([dateTag, timeTag]): Finding[] => {
     const at = momentAt(arrival, dateTag, timeTag)
     if (at === undefined) return []
-    const ahead = at - arrival.receivedAt
+    const known = (arrival.device?.clockAheadMinutes ?? 0) * 60_000
+    const ahead = at - known - arrival.receivedAt
     // A date alone is right all day long.
     const slack = valueOf(arrival.attributes, timeTag) === '' ? dayMs : 0
     const isOff =
@@ -241,6 +244,21 @@ function assessClock(arrival: Arrival): Finding[] {
 }
 
 const minutes = (ms: number): number => Math.round(ms / 60_000)
+
+/**
+ * By how many minutes the clock is ahead that wrote the newest time of a live object; 0 when that time is plausible.
+ * What is known of the clock already is not taken off. Nothing without a time.
+ */
+export function clockReading(arrival: Arrival): number | undefined {
+  for (const [dateTag, timeTag] of dates.toReversed()) {
+    const at = momentAt(arrival, dateTag, timeTag)
+    if (at === undefined || valueOf(arrival.attributes, timeTag) === '') continue
+    const ahead = at - arrival.receivedAt
+    const isPlausible = ahead <= clockToleranceMs && ahead >= -liveToleranceMs
+    return isPlausible ? 0 : minutes(ahead)
+  }
+  return undefined
+}
 
 /** DQ-13: no time zone, and a shift of exactly the region's offset, which is a clock in UTC. */
 function assessTimezone(arrival: Arrival): Finding[] {

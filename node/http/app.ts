@@ -11,6 +11,7 @@ import type { QualityDoors } from '../access/quality-doors.ts'
 import type { Sessions } from '../access/sessions.ts'
 import type { NodeConfig } from '../config.ts'
 import type { Log } from '../log.ts'
+import type { DeviceClocks } from '../store/device-clocks.ts'
 import type { DeviceRegister } from '../store/device-register.ts'
 import { accessRequestRoutes } from './api/access-requests.ts'
 import { accountRoutes } from './api/accounts.ts'
@@ -49,7 +50,8 @@ export type AppDeps = {
   accessRequests: AccessRequests
   restrictions: Pick<Restrictions, 'check'>
   transfers: Transfers
-  devices: Pick<DeviceRegister, 'list' | 'put'>
+  devices: Pick<DeviceRegister, 'list' | 'get' | 'put'>
+  clocks: Pick<DeviceClocks, 'suggestions'>
   referrals: ReferralDeps['referrals']
   procedureSteps: ReferralDeps['procedureSteps']
   sending: Sending

@@ -152,7 +152,8 @@ async function openWorklist(deps: Parameters<typeof openReferrals>[0]) {
       refused: z.int(),
     }),
   })
-  return { devices, referrals, procedureSteps, sending }
+  const clocks = { suggestions: () => [] }
+  return { devices, clocks, referrals, procedureSteps, sending }
 }
 
 const httpConfig = (viewerDir: string) => ({

@@ -23,6 +23,7 @@ export type Device = {
   /** Empty in the form: found out from what arrives. */
   textEncoding?: string
   type?: DeviceType
+  clockAheadMinutes?: number
 }
 
 export const newDevice = ({ aeTitle = '', address = '' }): Device => ({

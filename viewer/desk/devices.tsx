@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import { deviceTypes } from '#protocol/device-type.ts'
 import { get } from './api.ts'
+import { ClockSuggestion, clockText, type SuggestedClock } from './device-clock.tsx'
 import { type Device, DeviceForm, newDevice } from './device-form.tsx'
 import { Head, Loaded } from './frame.tsx'
 import { sectionAddress } from './sections.ts'
@@ -11,7 +12,9 @@ import { useDesk, useLoad } from './use-desk.ts'
 export function DevicesSection() {
   const { d, notice } = useDesk()
   const { query, route } = useLocation()
-  const load = useLoad<{ devices: Device[] }>((signal) => get('/api/devices', signal))
+  const load = useLoad<{ devices: Device[]; clocks: SuggestedClock[] }>((signal) =>
+    get('/api/devices', signal),
+  )
   const { ae = '', address = '' } = query
   // From quarantine: the stranger's title and address are known already.
   const [edited, setEdited] = useState<Device | undefined>(
@@ -57,7 +60,19 @@ export function DevicesSection() {
         isEmpty={({ devices }) => devices.length === 0 && edited === undefined}
         empty={empty}
       >
-        {({ devices }) => <DeviceTable devices={devices} edit={setEdited} />}
+        {({ devices, clocks }) => (
+          <>
+            {clocks.map((clock) => (
+              <ClockSuggestion
+                key={clock.device}
+                clock={clock}
+                device={devices.find(({ id }) => id === clock.device)}
+                onSaved={saved}
+              />
+            ))}
+            <DeviceTable devices={devices} edit={setEdited} />
+          </>
+        )}
       </Loaded>
     </>
   )
@@ -66,7 +81,7 @@ export function DevicesSection() {
 type TableProps = { devices: readonly Device[]; edit: (device: Device) => void }
 
 function DeviceTable({ devices, edit }: TableProps) {
-  const { d, date, language } = useDesk()
+  const { d, date, language, number } = useDesk()
   if (devices.length === 0) return null
   return (
     <table class="desk-table">
@@ -93,7 +108,12 @@ function DeviceTable({ devices, edit }: TableProps) {
             </td>
             <td>{device.aeTitle}</td>
             <td>{device.addresses.join(', ')}</td>
-            <td class="number">{date(device.startDate.replaceAll('-', ''))}</td>
+            <td class="number">
+              {date(device.startDate.replaceAll('-', ''))}
+              {device.clockAheadMinutes !== undefined && (
+                <small>{clockText(device.clockAheadMinutes, { d, number })}</small>
+              )}
+            </td>
             <td>
               <small>
                 {(device.services ?? []).map((name) => d(`service-${name}`)).join(', ') ||

@@ -3,16 +3,19 @@ import { ProtocolError } from '#protocol/errors.ts'
 import type { CorrectionDoors } from '../../access/correction-doors.ts'
 import type { AuditLog } from '../../access/audit-log.ts'
 import { Device } from '../../config.ts'
+import { type DeviceClocks, SuggestedClock } from '../../store/device-clocks.ts'
 import type { DeviceRegister } from '../../store/device-register.ts'
 import { defineRoute, type Route } from '../routes.ts'
 
 /** The register of apparatus (form № 4). It holds from the next association on. */
 export function deviceRoutes({
   devices,
+  clocks,
   audit,
   corrections,
 }: {
-  devices: Pick<DeviceRegister, 'list' | 'put'>
+  devices: Pick<DeviceRegister, 'list' | 'get' | 'put'>
+  clocks: Pick<DeviceClocks, 'suggestions'>
   audit: Pick<AuditLog, 'append'>
   corrections: Pick<CorrectionDoors, 'registered'>
 }): Route[] {
@@ -22,9 +25,10 @@ export function deviceRoutes({
       path: '/api/devices',
       summary: 'Registered apparatus',
       access: ['mo_admin'],
-      answer: z.strictObject({ devices: z.array(Device) }),
+      answer: z.strictObject({ devices: z.array(Device), clocks: z.array(SuggestedClock) }),
       async handle() {
-        return { devices: [...devices.list()] }
+        const confirmed = (id: string): number => devices.get(id)?.clockAheadMinutes ?? 0
+        return { devices: [...devices.list()], clocks: clocks.suggestions(confirmed) }
       },
     }),
     defineRoute({
