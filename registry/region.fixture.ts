@@ -148,7 +148,7 @@ export function createIndexWriter(region: Region, party: Party) {
 }
 
 export async function until(isDone: () => unknown, what: string): Promise<void> {
-  const deadline = Date.now() + 5000
+  const deadline = Date.now() + 60_000
   while (!(await isDone())) {
     if (Date.now() > deadline) throw new Error(`did not happen: ${what}`)
     await new Promise((resolve) => {

@@ -75,7 +75,7 @@ export function unitsOf(bytes: Buffer): PduEvent[] {
 }
 
 /** Waits until `condition` holds, looking often; fails after `timeoutMs`. */
-export async function until(condition: () => boolean, timeoutMs = 5000): Promise<void> {
+export async function until(condition: () => boolean, timeoutMs = 60_000): Promise<void> {
   const end = Date.now() + timeoutMs
   while (!condition()) {
     if (Date.now() > end) throw new Error('it did not come to pass')

@@ -122,7 +122,7 @@ export function createRecords() {
 }
 
 export async function until(isDone: () => unknown, what: string): Promise<void> {
-  const deadline = Date.now() + 5000
+  const deadline = Date.now() + 60_000
   while (!(await isDone())) {
     if (Date.now() > deadline) throw new Error(`did not happen: ${what}`)
     await new Promise((resolve) => {
