@@ -66,7 +66,7 @@ export async function openDesk(): Promise<Desk> {
         locale: 'ru-RU',
       })
       const page = await context.newPage()
-      page.setDefaultTimeout(15_000)
+      page.setDefaultTimeout(45_000)
       page.on('console', (message) => {
         if (message.type() === 'error') complaints.push(message.text())
       })

@@ -51,7 +51,7 @@ before(
 
 after(() => desk?.[Symbol.asyncDispose]())
 
-const timeout = 60_000
+const timeout = 120_000
 const nameOf = async (study: string): Promise<string> => {
   const found = await desk.admin.json<{ patient: { name: string } }>(
     `/api/studies/${study}/quality`,
