@@ -243,7 +243,8 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   }
   const linked = { host, registry, federation, publisher, follower, orders, minutely, random, log }
   link = stack.use(createRegistryLink(linked))
-  const fetched = createFetchedDecision({ self, selfKid: signer.kid, federation })
+  const { restrictions } = kept
+  const fetched = createFetchedDecision({ self, selfKid: signer.kid, federation, restrictions })
   const decide = createDecider(replica, fetched)
   const remote = stack.use(
     await createRemoteStudies({

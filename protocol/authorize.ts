@@ -329,6 +329,8 @@ export function authorizeFetched(facts: FetchedFacts): Decision<VerifiedGrant> {
   if (policy.secondFactor === 'required' && !hasSecondFactor(user.amr)) {
     return deny('second_factor_required')
   }
+  if (facts.off?.users.has(user.uid) === true) return deny('user_disabled')
+  if (facts.off?.organizations.has(study.holder) === true) return deny('peer_suspended')
   let farthest: ErrorCode = 'grant_absent'
   for (const received of facts.grants) {
     const code = refuseReceived(facts, received)

@@ -136,4 +136,6 @@ export type FetchedFacts = {
   study: StudyFacts
   /** Grants that this organization received, and whether the registry last said that they are active. */
   grants: readonly { facts: GrantFacts; active: boolean }[]
+  /** Whom the newest epoch switches off, as far as this node has heard. */
+  off?: { users: ReadonlySet<UserId>; organizations: ReadonlySet<OrganizationOid> }
 }

@@ -153,7 +153,7 @@ export const RestrictionRecord = z.strictObject({
 export type RestrictionRecord = z.infer<typeof RestrictionRecord>
 
 /** What a person at a node wants to do. */
-export type RestrictedAct = 'login' | 'write' | 'export' | 'consult'
+export type RestrictedAct = 'login' | 'write' | 'export' | 'consult' | 'region'
 
 const forbidden: Record<RestrictionLevel, readonly RestrictedAct[]> = {
   no_login: ['login', 'write', 'export', 'consult'],
@@ -162,11 +162,15 @@ const forbidden: Record<RestrictionLevel, readonly RestrictedAct[]> = {
   no_consult: ['consult'],
 }
 
-/** The restriction that stands against an act at the organization's own node; intake is never asked. */
+/**
+ * The restriction that stands against an act at the organization's own node; intake is never asked. Studies of others
+ * (`region`) are closed by every restriction of ЦАМИ, whatever its level: the registry suspends the organization.
+ */
 export function restrictionAgainst(
   act: RestrictedAct,
   restrictions: readonly RestrictionRecord[],
 ): RestrictionRecord | undefined {
+  if (act === 'region') return restrictions.find(({ scope }) => scope !== 'proxy')
   return restrictions.find(({ scope, level }) => scope !== 'cami' && forbidden[level].includes(act))
 }
 
@@ -175,6 +179,7 @@ const deeds: Record<RestrictedAct, string> = {
   write: 'Изменения в PACS Proxy закрыты',
   export: 'Печать и запись на носители закрыты',
   consult: 'Дистанционные консультации закрыты',
+  region: 'Исследования других МО закрыты',
 }
 
 /** What a person who is refused is told. */

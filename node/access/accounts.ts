@@ -41,8 +41,15 @@ export type Accounts = {
   create(account: NewAccount): Promise<Account>
   find(login: string): Account | undefined
   get(id: string): Account | undefined
-  /** Checks the password in the same time whether or not the login exists. */
-  verify(login: string, password: string): Promise<Account | undefined>
+  /**
+   * Checks the password in the same time whether or not the login exists. A switched-off account is one that does not
+   * exist, unless `withOff` says otherwise.
+   */
+  verify(
+    login: string,
+    password: string,
+    options?: { withOff?: boolean },
+  ): Promise<Account | undefined>
   setPassword(id: string, password: string): Promise<void>
   /** Her sessions end with the next request, and the grants that name her are told. */
   disable(id: string): Promise<void>
@@ -81,13 +88,14 @@ export async function createAccounts(deps: {
     },
     find: (login) => people.find(loginOf(login)),
     get: (id) => people.get(id),
-    async verify(login, password) {
+    async verify(login, password, { withOff = false } = {}) {
       const account = people.find(loginOf(login))
       const isRight = await passwords.verify(account?.passwordHash, password)
       const current = account === undefined ? undefined : people.get(account.id)
       // Disabled, or with another password meanwhile: the answer is the one of a wrong password.
-      const isCurrent = current?.enabled === true && current.passwordHash === account?.passwordHash
-      return isRight && isCurrent ? current : undefined
+      const isOn = withOff || current?.enabled === true
+      const isCurrent = current?.passwordHash === account?.passwordHash
+      return isRight && isOn && isCurrent ? current : undefined
     },
     async setPassword(id, password) {
       checkPassword(password, people.known(id).login, policy)

@@ -7,6 +7,7 @@ import type { ErrorCode } from '#protocol/errors.ts'
 import { now, studyRecord } from '#protocol/federation.fixture.ts'
 import { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import type { IndexEntry } from '#protocol/index-log.ts'
+import type { RestrictionRecord } from '#protocol/restriction.ts'
 import {
   openTestArchive,
   sendSlice,
@@ -18,6 +19,7 @@ import { silentLog } from '../log.ts'
 import { openReplica } from '../replica/replica.ts'
 import { createDoors } from './doors-impl.ts'
 import { createPlace } from './federation.fixture.ts'
+import type { Restrictions } from './restrictions.ts'
 import type { SessionUser } from './session-user.ts'
 
 const hour = 60 * 60 * 1000
@@ -36,7 +38,7 @@ const valueOf = (row: DicomJson | undefined, tag: string) => row?.[tag]?.Value?.
 const uids = (rows: readonly DicomJson[]) => rows.map((row) => valueOf(row, '0020000D'))
 
 /** The grantee's node: own archive, replicated index, a received grant; only the holder at the other end is played. */
-async function createNode() {
+async function createNode(restrictions?: Pick<Restrictions, 'current'>) {
   await using stack = new AsyncDisposableStack()
   const place = stack.use(await createPlace())
   const { grantee, holder, stranger } = place
@@ -104,6 +106,7 @@ async function createNode() {
       },
       self: { oid: grantee.oid, name: 'Областная больница', kid: grantee.kid },
       clock: () => now,
+      ...(restrictions !== undefined && { restrictions }),
     }),
   )
   const user: SessionUser = {
@@ -254,6 +257,49 @@ describe('opening a study', () => {
     assert.deepEqual(node.world.closed, [node.holder.oid])
     await assert.rejects(node.doors.openStudy(node.user, granted), { code: 'forbidden' })
     assert.equal(node.world.audit.at(-1)?.code, 'grant_inactive')
+  })
+})
+
+describe('a page that shows a study', () => {
+  test('is told why it may not any more, if it has had it open; nobody else is', async () => {
+    await using node = await createNode()
+    const { doors, world, user, other } = node
+    for (const who of [other, { ...user, session: 'ef'.repeat(32) }]) {
+      const asked = who === other ? granted : nowhere
+      await assert.rejects(doors.stillOpen(who, asked), { code: 'forbidden' })
+    }
+    assert.deepEqual(await doors.stillOpen(user, granted), { open: true })
+    world.refusal = 'forbidden'
+    const { oid: holder } = node.holder
+    const refused = { open: false, because: 'forbidden', holder }
+    assert.deepEqual(await doors.stillOpen(user, granted), refused)
+    const asked = world.audit.length
+    await node.federation.intake.grants([{ grant: node.grant, active: false }])
+    const ended = { open: false, because: 'grant_inactive', holder }
+    assert.deepEqual(await doors.stillOpen(user, granted), ended)
+    assert.equal(world.audit.length, asked, 'what is known here is not another attempt')
+    await assert.rejects(doors.stillOpen(other, granted), { code: 'forbidden' })
+  })
+
+  test('hears what the operator has limited here, in words', async () => {
+    const limit = {
+      number: '4/2026',
+      scope: 'cami',
+      level: 'no_consult',
+      clause: '8.2.1',
+      reason: 'общий пароль',
+      remedy: 'сменить',
+      start: '2026-11-25',
+    } as const
+    const limits: RestrictionRecord[] = []
+    await using node = await createNode({ current: () => limits })
+    assert.deepEqual(await node.doors.stillOpen(node.user, granted), { open: true })
+    limits.push(limit)
+    const answer = await node.doors.stillOpen(node.user, granted)
+    assert.ok(!answer.open)
+    assert.equal(answer.because, 'organization_restricted')
+    assert.match(answer.sentence ?? '', /Исследования других МО закрыты .*4\/2026.*общий пароль/)
+    await assert.rejects(node.doors.openStudy(node.user, granted), { code: 'forbidden' })
   })
 })
 

@@ -12,8 +12,10 @@ import { createDoorAudit } from './door-audit.ts'
 import { createFetchedDecision } from './fetched.ts'
 import type { FetchedDecision } from './fetched.ts'
 import { createIntakeDoors } from './intake-doors.ts'
+import type { Restrictions } from './restrictions.ts'
 import { searchDoor } from './search-door.ts'
 import type { SessionUser } from './session-user.ts'
+import { createStillOpen } from './still-open.ts'
 
 /** A study that another organization's index names. */
 export type RegionStudy = { holder: OrganizationOid; record: StudyRecord; attributes: DicomJson }
@@ -23,8 +25,10 @@ export type DoorsDeps = {
   audit: { append(entry: AuditEntry): Promise<unknown> }
   federation: Pick<
     Federation,
-    'policy' | 'receivedGrants' | 'earlierKids' | 'now' | 'status' | 'onChange'
+    'policy' | 'receivedGrants' | 'earlierKids' | 'now' | 'status' | 'onChange' | 'epochFacts'
   >
+  /** What the operator has limited here; the node's own tests have none. */
+  restrictions?: Pick<Restrictions, 'current'>
   /** The replicated index (`node/replica`). */
   replica: {
     find(study: StudyUid): Promise<RegionStudy[]>
@@ -50,7 +54,12 @@ export type DoorsDeps = {
 /** The doors of a node: facts, decision, audit record, and only then the study. */
 export function createDoors(deps: DoorsDeps): Doors & Disposable {
   const { archive, federation, remote, self } = deps
-  const decide = createFetchedDecision({ self: self.oid, selfKid: self.kid, federation })
+  const { restrictions } = deps
+  const given = { self: self.oid, selfKid: self.kid, federation }
+  const decide = createFetchedDecision({
+    ...given,
+    ...(restrictions !== undefined && { restrictions }),
+  })
   const audits = createDoorAudit(deps)
   const stopClosing = closeWhatEnds(federation, (holder) => remote.closeStudy(holder))
 
@@ -97,6 +106,7 @@ export function createDoors(deps: DoorsDeps): Doors & Disposable {
     ...createIntakeDoors(deps),
     openStudy,
     search,
+    stillOpen: createStillOpen({ ...deps, decide, openStudy }),
     accessed: (user, reader, what) => audits.accessed(user, reader, what),
     async quarantine(user) {
       const decision = authorizeQuarantine(user, self.oid, deps.clock())
@@ -133,16 +143,21 @@ async function findGranted(
   return denied
 }
 
-/** When a grant ends, what was opened under it closes; who has another grant opens it again. */
+/**
+ * When a grant ends, or its holder is suspended, what was opened under it closes; who has another grant opens it again.
+ */
 function closeWhatEnds(
-  federation: Pick<Federation, 'receivedGrants' | 'onChange'>,
+  federation: Pick<Federation, 'receivedGrants' | 'onChange' | 'epochFacts'>,
   close: (holder: OrganizationOid) => void,
 ): () => void {
-  const active = (): Map<string, OrganizationOid> =>
-    new Map(federation.receivedGrants().filter(isActive).map(holderByNumber))
+  const active = (): Map<string, OrganizationOid> => {
+    const off = federation.epochFacts()?.organizationsOff
+    const grants = federation.receivedGrants().filter(isActive).map(holderByNumber)
+    return new Map(grants.filter(([, holder]) => off?.has(holder) !== true))
+  }
   let before = active()
   return federation.onChange((change) => {
-    if (change !== 'grants') return
+    if (change !== 'grants' && change !== 'epoch') return
     const now = active()
     const ended = [...before].filter(([jti]) => !now.has(jti)).map(([, holder]) => holder)
     for (const holder of new Set(ended)) close(holder)

@@ -10,6 +10,7 @@ import type {
 } from '../archive/archive.ts'
 import type { RejectionCode } from '../archive/overlay.ts'
 import type { SessionUser } from './session-user.ts'
+import type { StillOpen } from './still-open.ts'
 
 /**
  * The only ways from a signed-in user to images and lists. Each door collects facts, asks `authorize`, writes the
@@ -21,6 +22,11 @@ export type Doors = {
    * Throws `forbidden` alike for a study that may not be read and one that does not exist; the denial is audited.
    */
   openStudy(user: SessionUser, study: StudyUid): Promise<StudyReader>
+  /**
+   * Whether a study that this session has opened may still be read, and if not, why: who had it open may know. Throws
+   * `forbidden` as `openStudy` does for what it has not opened.
+   */
+  stillOpen(user: SessionUser, study: StudyUid): Promise<StillOpen>
   /** `region` adds what grants allow; `warnings` say which holder or registry is out of reach. */
   search(
     user: SessionUser,

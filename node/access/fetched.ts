@@ -2,8 +2,10 @@ import { authorizeFetched } from '#protocol/authorize.ts'
 import type { Decision, StudyFacts, VerifiedGrant } from '#protocol/authorize.ts'
 import type { Operation } from '#protocol/grant.ts'
 import type { Kid, OrganizationOid } from '#protocol/ids.ts'
+import { restrictionAgainst } from '#protocol/restriction.ts'
 import type { StudyRecord } from '#protocol/study.ts'
 import type { Federation } from './federation.ts'
+import type { Restrictions } from './restrictions.ts'
 import type { SessionUser } from './session-user.ts'
 
 export type FetchedDecision = (
@@ -16,10 +18,16 @@ export type FetchedDecision = (
 export function createFetchedDecision(deps: {
   self: OrganizationOid
   selfKid: Kid
-  federation: Pick<Federation, 'policy' | 'receivedGrants' | 'now' | 'earlierKids'>
+  federation: Pick<Federation, 'policy' | 'receivedGrants' | 'now' | 'earlierKids' | 'epochFacts'>
+  /** What the operator has limited here; the node's own tests have none. */
+  restrictions?: Pick<Restrictions, 'current'>
 }): FetchedDecision {
-  const { self, selfKid, federation } = deps
+  const { self, selfKid, federation, restrictions } = deps
   return (user, { holder, record }, operation) => {
+    if (restrictionAgainst('region', restrictions?.current() ?? []) !== undefined) {
+      return { ok: false, code: 'organization_restricted' }
+    }
+    const epoch = federation.epochFacts()
     const { study, modalities, date, device } = record
     const facts: StudyFacts = { study, holder, modalities, date, device, withheld: false }
     return authorizeFetched({
@@ -32,6 +40,9 @@ export function createFetchedDecision(deps: {
       operation,
       study: facts,
       grants: federation.receivedGrants(),
+      ...(epoch !== undefined && {
+        off: { users: epoch.usersOff, organizations: epoch.organizationsOff },
+      }),
     })
   }
 }

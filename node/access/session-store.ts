@@ -22,6 +22,8 @@ export const sessionId = (secret: string): Sha256 => hash('sha256', secret) as S
 /** Sessions that are not over, in memory, with a copy on the disk for the next start. */
 export type SessionStore = {
   get(id: Sha256): Session | undefined
+  /** The sessions of one person. */
+  of(account: string): Sha256[]
   add(id: Sha256, session: Session): Promise<void>
   /** Notes the use; on the disk at most once in a minute. */
   use(id: Sha256, session: Session): Promise<void>
@@ -53,6 +55,7 @@ export async function loadSessions(records: Records, clock: () => number): Promi
   }
   return {
     get: (id) => sessions.get(id),
+    of: (account) => [...sessions].filter(([, one]) => one.account === account).map(([id]) => id),
     async add(id, session) {
       await records.put(kind, id, session)
       sessions.set(id, session)

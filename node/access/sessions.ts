@@ -20,6 +20,8 @@ export type Sessions = {
   resume(secret: string, options?: { touch?: boolean }): Promise<SessionUser | undefined>
   signOut(secret: string): Promise<void>
   endAll(account: Account): Promise<void>
+  /** Why a session that is over has ended, where its owner should hear it: her account was switched off. */
+  endOf(secret: string): ErrorCode | undefined
   /** Asks for the password once more; guesses count as they do at the sign-in. Throws `forbidden`, `rate_limited`. */
   confirm(user: Confirming, password: string): Promise<Account>
   count(): number
@@ -46,12 +48,21 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
   const record = createRecorder(deps)
   const authenticate = createAuthentication(deps, { lockout, record })
 
+  const switchedOff = new Set<Sha256>()
+  const noteOff = (ids: readonly Sha256[]) => {
+    for (const id of ids) switchedOff.add(id)
+    const [oldest] = switchedOff
+    if (switchedOff.size > httpLimits.sessionsMax && oldest !== undefined) {
+      switchedOff.delete(oldest)
+    }
+  }
   const liveUser = async (id: Sha256, touch: boolean) => {
     const session = store.get(id)
     const account = session === undefined ? undefined : accounts.get(session.account)
     if (session === undefined || account === undefined) return undefined
     const isStale = session.authTime < account.passwordSetAt || isOver(session, clock())
     if (isStale || !account.enabled) {
+      if (!account.enabled) noteOff([id])
       await store.end(id)
       return undefined
     }
@@ -87,7 +98,11 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
       await store.end(sessionId(secret))
       await record('logout', { ...actorOf(user), outcome: 'success' })
     },
-    endAll: (account) => store.endAll(account.id),
+    async endAll({ id, enabled }) {
+      if (!enabled) noteOff(store.of(id))
+      await store.endAll(id)
+    },
+    endOf: (secret) => (switchedOff.has(sessionId(secret)) ? 'user_disabled' : undefined),
     async confirm({ login, address, workstation }, password) {
       try {
         return await authenticate({ login, password, address, workstation })
@@ -115,7 +130,9 @@ function createAuthentication(
     }
     const { isLocked, failures } = lockout.attempt(login, address)
     if (isLocked) throw await refuse('rate_limited')
-    const account = await accounts.verify(login, password)
+    const account = await accounts.verify(login, password, { withOff: true })
+    // Whoever has the right password may know why it opens nothing; a guess does not learn that there is an account.
+    if (account?.enabled === false) throw await refuse('user_disabled')
     if (account !== undefined) {
       lockout.succeed(login, address)
       return account

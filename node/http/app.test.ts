@@ -36,6 +36,7 @@ test('every resource answers exactly the roles that may use it', async () => {
     ['GET', `/api/studies/${ownStudy}/transfer`, row(401, 200, 403, 403, 403, 403)],
     ['GET', `/api/studies/${remoteStudy}/transfer`, row(401, 200, 403, 403, 403, 403)],
     ['GET', '/api/studies/9.9/transfer', row(401, 403, 403, 403, 403, 403)],
+    ['GET', `/api/studies/${remoteStudy}/access`, row(401, 200, 200, 200, 200, 200)],
     ['GET', '/api/quarantine', row(401, 403, 200, 403, 403, 403)],
     ['GET', '/api/audit', row(401, 403, 200, 403, 200, 403)],
     ['GET', '/api/devices', row(401, 403, 200, 403, 403, 403)],

@@ -23,6 +23,8 @@ import { mediaRoutes, type Media } from './api/media.ts'
 import { quarantineRoutes } from './api/quarantine.ts'
 import { qualityRoutes } from './api/quality.ts'
 import { referralRoutes, type ReferralDeps } from './api/referrals.ts'
+import { readingRoutes } from './api/reading.ts'
+import { reconciliationRoutes } from './api/reconciliation.ts'
 import { regionRoutes, type RegionStatus } from './api/region.ts'
 import { sendingRoutes, type Sending } from './api/sending.ts'
 import { sessionRoutes } from './api/session.ts'
@@ -41,10 +43,10 @@ import { createViewerFiles } from './viewer-files.ts'
 
 export type AppDeps = {
   config: Pick<NodeConfig, 'organization' | 'http' | 'demo'>
-  sessions: Pick<Sessions, 'signIn' | 'signOut' | 'resume' | 'endAll' | 'confirm'>
+  sessions: Pick<Sessions, 'signIn' | 'signOut' | 'resume' | 'endAll' | 'confirm' | 'endOf'>
   accounts: Accounts
   audit: Pick<AuditLog, 'append' | 'count' | 'list'>
-  doors: Pick<Doors, 'openStudy' | 'quarantine'>
+  doors: Pick<Doors, 'openStudy' | 'quarantine' | 'stillOpen'>
   corrections: CorrectionDoors
   federation: Grants & { status(): RegionStatus }
   accessRequests: AccessRequests
@@ -104,6 +106,7 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
     ...transferRoutes({ doors, transfers, self: config.organization.oid, stopping }),
     ...auditRoutes(deps),
     ...grantRoutes(deps),
+    ...readingRoutes(deps),
     ...accessRequestRoutes(deps),
     ...quarantineRoutes(deps),
     ...correctionRoutes(deps),

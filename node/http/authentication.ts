@@ -1,11 +1,16 @@
 import type { Context, Middleware, ParameterizedContext } from 'koa'
-import { ProtocolError } from '#protocol/errors.ts'
+import { ProtocolError, type ErrorCode } from '#protocol/errors.ts'
 import type { SessionUser } from '../access/session-user.ts'
 import type { Sessions } from '../access/sessions.ts'
 import type { NodeConfig } from '../config.ts'
 
 /** What handlers find in `ctx.state`; behind `requireUser` there is a user. */
-export type State = { user?: SessionUser; secret?: string }
+export type State = {
+  user?: SessionUser
+  secret?: string
+  /** Why the session that was shown is over. */
+  ended?: ErrorCode
+}
 export type HttpContext = ParameterizedContext<State>
 
 export type CookieConfig = Pick<NodeConfig['http'], 'cookieName' | 'secureCookie'>
@@ -15,7 +20,7 @@ export type CookieConfig = Pick<NodeConfig['http'], 'cookieName' | 'secureCookie
  * another site's page tells it to. With the cookie a request must therefore come from our own page.
  */
 export function createAuthentication(deps: {
-  sessions: Pick<Sessions, 'resume'>
+  sessions: Pick<Sessions, 'resume' | 'endOf'>
   cookie: CookieConfig
   /** What pages ask by themselves; it does not keep a session alive. */
   isPassive: (path: string) => boolean
@@ -30,6 +35,9 @@ export function createAuthentication(deps: {
       if (user !== undefined) {
         ctx.state.user = user
         ctx.state.secret = secret
+      } else {
+        const why = sessions.endOf(secret)
+        if (why !== undefined) ctx.state.ended = why
       }
     }
     await next()
@@ -38,7 +46,9 @@ export function createAuthentication(deps: {
 
 export function requireUser(ctx: { state: State }): SessionUser {
   const { user } = ctx.state
-  if (user === undefined) throw new ProtocolError('unauthenticated', 'not signed in')
+  if (user === undefined) {
+    throw new ProtocolError(ctx.state.ended ?? 'unauthenticated', 'not signed in')
+  }
   return user
 }
 

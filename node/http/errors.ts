@@ -8,6 +8,8 @@ import type { Log } from '../log.ts'
 const statuses: Partial<Record<ErrorCode, number>> = {
   bad_request: 400,
   unauthenticated: 401,
+  // Of whoever asks; what the doors decide about her is `forbidden` before it comes here.
+  user_disabled: 401,
   not_found: 404,
   conflict: 409,
   too_large: 413,

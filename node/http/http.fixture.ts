@@ -190,7 +190,7 @@ function createStudies() {
     progress: { state: 'fetching', instances: none, bytes: { ...none, received: 0 } },
     listeners: new Set(),
   }
-  const doors: Pick<Doors, 'openStudy' | 'quarantine'> = {
+  const doors: Pick<Doors, 'openStudy' | 'quarantine' | 'stillOpen'> = {
     async openStudy(user, study) {
       const isKnown = study === ownStudy || study === remoteStudy
       if (!isKnown || !user.roles.includes('radiologist')) {
@@ -207,6 +207,7 @@ function createStudies() {
     },
     quarantine: async () => [],
   }
+    stillOpen: async () => ({ open: true }),
   const transfers: AppDeps['transfers'] = {
     progress: () => transfer.progress,
     onProgress(_, listener) {

@@ -6,11 +6,14 @@ export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly status: number
   readonly code: string
+  /** What the operator has limited, in words for the person who is refused. */
+  readonly sentence: string | undefined
 
-  constructor(status: number, code: string) {
+  constructor(status: number, code: string, sentence?: string) {
     super(code)
     this.status = status
     this.code = code
+    this.sentence = sentence
   }
 }
 
@@ -37,7 +40,7 @@ export async function request(path: string, options: Request = {}): Promise<Resp
     signal: signal ?? AbortSignal.timeout(timeoutMs),
     ...(json === undefined ? {} : { body: JSON.stringify(json) }),
   })
-  if (!response.ok) throw new ApiError(response.status, await codeOf(response))
+  if (!response.ok) throw await errorOf(response)
   return response
 }
 
@@ -57,12 +60,18 @@ async function reach(path: string, init: RequestInit): Promise<Response> {
   }
 }
 
-async function codeOf(response: Response): Promise<string> {
+async function errorOf(response: Response): Promise<ApiError> {
+  const { status } = response
   try {
-    const body = (await response.json()) as { error?: { code?: unknown } }
-    return typeof body.error?.code === 'string' ? body.error.code : `http_${response.status}`
+    const body = (await response.json()) as { error?: { code?: unknown; sentence?: unknown } }
+    const { code, sentence } = body.error ?? {}
+    return new ApiError(
+      status,
+      typeof code === 'string' ? code : `http_${status}`,
+      typeof sentence === 'string' ? sentence : undefined,
+    )
   } catch {
-    return `http_${response.status}`
+    return new ApiError(status, `http_${status}`)
   }
 }
 

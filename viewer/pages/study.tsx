@@ -10,6 +10,7 @@ import { AboutButton } from '../parts/about-dialog.tsx'
 import { type AppState, errorText } from '../parts/app-state.ts'
 import { LanguageSwitch } from '../parts/language-switch.tsx'
 import { Message } from '../parts/message.tsx'
+import { ClosedStudy } from '../study/closed-study.tsx'
 import { HelpDialog } from '../study/help-dialog.tsx'
 import { commandOf, isForControl } from '../study/keys.ts'
 import { LoadProgress } from '../study/load-progress.tsx'
@@ -19,6 +20,7 @@ import { PatientBar } from '../study/patient-bar.tsx'
 import { Rail } from '../study/rail.tsx'
 import { createStudyView, type StudyView } from '../study/study-view.ts'
 import { Toolbar } from '../study/toolbar.tsx'
+import { useAccess } from '../study/use-access.ts'
 import { Viewport } from '../study/viewport.tsx'
 
 /** How often what failed for a passing reason is tried again. */
@@ -26,6 +28,13 @@ const retryMs = 10_000
 
 export function StudyPage() {
   const uid = useRoute().params['uid'] ?? ''
+  const { listAddress } = useApp()
+  const { route } = useLocation()
+  const access = useAccess(uid)
+  // What is not to be read any more leaves the screen and the memory of the page.
+  if (access !== undefined) {
+    return <ClosedStudy {...access} back={() => route(listAddress.value)} />
+  }
   return <OpenStudy key={uid} uid={uid} />
 }
 

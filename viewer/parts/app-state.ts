@@ -63,7 +63,9 @@ export function createAppState({ decoders, storage, idleMs }: AppStateDeps): App
     mayBeSignedIn: () => storage.getItem(signedInKey) !== null,
     failed(error) {
       if (!(error instanceof ApiError) || error.status !== 401) return false
-      if (typeof state.session.value === 'object') state.notice.value = 'sessionOver'
+      if (typeof state.session.value === 'object') {
+        state.notice.value = error.code === 'user_disabled' ? 'errorDisabled' : 'sessionOver'
+      }
       storage.removeItem(signedInKey)
       state.session.value = 'none'
       return true
@@ -94,6 +96,7 @@ export function createAppState({ decoders, storage, idleMs }: AppStateDeps): App
 /** A sentence for people about an error of the interface. */
 export function errorText(error: unknown, { t }: Pick<Translation, 't'>): string {
   if (!(error instanceof ApiError)) return t('errorInternal')
+  if (error.sentence !== undefined) return error.sentence
   const key = errorKeys[error.code]
   if (key !== undefined) return t(key)
   if (error.status === 403) return t('errorForbidden')

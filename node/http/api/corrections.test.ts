@@ -32,6 +32,7 @@ const archiveNow = (): Archive => {
 before(async () => {
   const proof = { ...searchProof, organization: organization.oid }
   const doors = {
+    stillOpen: () => Promise.reject(new Error('nobody reads here')),
     openStudy: () => Promise.reject(new Error('no')),
     quarantine: () => archiveNow().quarantine(proof),
   }
