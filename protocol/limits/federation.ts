@@ -25,6 +25,8 @@ export const tokenLimits = {
   sessionAgeHoursMax: 12,
   keyFileBytes: 4 * KiB,
   /** Nesting of a canonical JSON value. */
+  /** Public keys that need not be proven good again. */
+  strongKeysMax: 4096,
   jsonDepthMax: 128,
 } as const
 
