@@ -14,6 +14,7 @@ import type { Signer, TokenKind, TokenType } from '#protocol/jws.ts'
 import { checkPublicKey, peerIdOf, thumbprint } from '#protocol/keys.ts'
 import { tokenLimits } from '#protocol/limits.ts'
 import { manifestKind } from '#protocol/manifest.ts'
+import { receiptKind } from '#protocol/receipt.ts'
 import { rekeyKind } from '#protocol/rekey.ts'
 import { checkLifetime } from '#protocol/times.ts'
 import { TrustList, trustListKind, verifyTrustList } from '#protocol/trust-list.ts'
@@ -106,6 +107,7 @@ const kinds: Record<TokenType, TokenKind<unknown>> = {
   'cami-grant-req+jwt': grantRequestKind,
   'cami-grant+jwt': grantKind,
   'cami-access+jwt': assertionKind,
+  'cami-receipt+jwt': receiptKind,
   'cami-epoch+jwt': epochKind,
   'cami-beat+jwt': beatKind,
   'cami-index+jwt': indexEntryKind,

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { VerifiedGrant } from '#protocol/authorize.ts'
 import type { DeviceRecord } from '#protocol/device.ts'
 import { ProtocolError } from '#protocol/errors.ts'
-import { createSigner } from '#protocol/jws.ts'
 import { createHost } from '#protocol/transport/host.ts'
 import type { Host } from '#protocol/transport/transport.ts'
+import { createAccounting } from './access/accounting.ts'
 import { createAccounts } from './access/accounts.ts'
 import { createAssertions, type AssertionRequest } from './access/assertions.ts'
 import { openAuditLog } from './access/audit-log.ts'
@@ -32,7 +31,7 @@ import { openRestrictions } from './access/restrictions.ts'
 import { openArchive } from './archive/level-archive.ts'
 import { quietOf, type QuietFacts } from './archive/study-completion.ts'
 import { storageOptions } from './archive/storage-config.ts'
-import { readPrivateKey, type NodeConfig } from './config.ts'
+import type { NodeConfig } from './config.ts'
 import { createDicomweb } from './dicomweb/router.ts'
 import { createPixelPool, type PixelPool } from './dicom/pixel-workers/pool.ts'
 import { createQueryRetrieve } from './dimse/query-retrieve.ts'
@@ -47,6 +46,7 @@ import { createApp } from './http/app.ts'
 import { listen } from './http/listen.ts'
 import { createRequestCounter } from './http/metrics.ts'
 import { createCollector } from './http/node-metrics.ts'
+import { readIdentity } from './identity.ts'
 import type { Log } from './log.ts'
 import { openMediaImports } from './media/media-imports.ts'
 import { createFollower } from './replica/follower.ts'
@@ -110,19 +110,6 @@ type Context = {
   /** Everything that is opened, closed in the reverse order. */
   stack: AsyncDisposableStack
   identity: Awaited<ReturnType<typeof readIdentity>>
-}
-
-async function readIdentity(config: NodeConfig) {
-  const key = await readPrivateKey(config.keyFile)
-  return {
-    key,
-    signer: await createSigner(key),
-    ...(config.witnessKeyFile !== undefined && {
-      witnessKey: await readPrivateKey(config.witnessKeyFile),
-    }),
-    credential: await readToken(config.credentialFile),
-    trustList: await readToken(config.trustListFile),
-  }
 }
 
 const dayMs = 24 * 3600 * 1000
@@ -205,7 +192,9 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
     visibility: federation.visibility,
     onGap: () => link?.refollow(),
   })
-  const gate = createPeerGate({ federation, archive, audit, self, log })
+  const connection: Host['connection'] = (peer) => host?.connection(peer)
+  const accounting = createAccounting({ ...kept, federation, signer, connection, log })
+  const gate = createPeerGate({ ...accounting, federation, archive, audit, self, log })
   const holder = createHolder({
     archive,
     gate,
@@ -218,6 +207,7 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   // The host calls the link, and the link dials through the host.
   let link: RegistryLink | undefined
   let host: Host | undefined
+  const handlers = { ...holder.handlers, ...accounting.handlers }
   const peers = createPeers({ federation, host: () => host })
   const gossip = createGossip({ federation, connect: peers.connect, random, log })
   host = stack.use(
@@ -226,17 +216,17 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
       key,
       clock,
       listen: config.peer.listen,
-      handlers: { ...peers.greeting.handlers, ...holder.handlers, ...gossip.handlers },
+      handlers: { ...handlers, ...peers.greeting.handlers, ...gossip.handlers },
       onFetch: holder.onFetch,
-      onEvent: (peer, event, params) => link?.onEvent(peer, event, params),
+      onEvent(peer, event, params) {
+        link?.onEvent(peer, event, params)
+        accounting.onEvent(peer, event, params)
+      },
       onDisconnect: (peer) => link?.onDisconnect(peer),
     }),
   )
   const { registry } = config.peer
-  const orders = {
-    devices: (found: readonly DeviceRecord[]) => takeDevices(kept.devices, found, log),
-    restrictions: kept.restrictions.take,
-  }
+  const orders = createOrders(kept, log)
   const minutely: typeof submissions.submit = async (request) => {
     await gossip.ask()
     await submissions.submit(request)
@@ -253,11 +243,19 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
       dir: config.dataDir,
       connect: peers.connect,
       holderKey: (oid) => federation.member(oid)?.jwk,
-      assert: createAssertions({ self, signer, decide, clock, random }),
+      assert: createAssertions({ ...accounting, self, signer, decide, clock, random }),
+      onReceived: accounting.onReceived,
     }),
   )
-  return { federation, replica, remote, host }
+  const reconciliation = stack.use(await accounting.compare(peers.connect))
+  return { federation, replica, remote, host, reconciliation }
 }
+
+/** What the operator has registered and limited here. */
+const createOrders = ({ devices, restrictions }: Kept, log: Log) => ({
+  devices: (found: readonly DeviceRecord[]) => takeDevices(devices, found, log),
+  restrictions: restrictions.take,
+})
 
 /** Who belongs to the region, by which time, and what this node adds to the transparency log. */
 async function openMembership({ config, deps, stack, identity }: Context, kept: Kept) {
@@ -374,15 +372,6 @@ async function openDimse(
     }),
   )
   return { scp, sending }
-}
-
-async function readToken(file: string): Promise<string> {
-  try {
-    return (await readFile(file, 'utf8')).trim()
-  } catch (cause) {
-    const advice = `cannot read ${file}: ask the operator for it, or check the path`
-    throw new ProtocolError('configuration_invalid', advice, { cause })
-  }
 }
 
 function lifecycle(config: NodeConfig, event: 'application-start' | 'application-stop') {

@@ -6,7 +6,7 @@ import { errorCodes } from './errors.ts'
 import { FullName } from './fields/full-name.ts'
 import { OrganizationOid, Sha256, SopUid, StudyUid, Ulid, UserId } from './ids.ts'
 import { IndexItem } from './index-log.ts'
-import { rekeyLimits, transparencyLimits } from './limits.ts'
+import { reconciliationLimits, rekeyLimits, tokenLimits, transparencyLimits } from './limits.ts'
 import { ManifestPage } from './manifest.ts'
 import { Ancestor } from './rekey.ts'
 import { RestrictionRecord } from './restriction.ts'
@@ -67,6 +67,19 @@ export type AccessRequestRecord = z.infer<typeof AccessRequestRecord>
 
 const devices = z.strictObject({ devices: z.array(DeviceRecord).max(1000) })
 const restrictions = z.strictObject({ restrictions: z.array(RestrictionRecord).max(100) })
+
+/** One access between two organizations, as one of them knows it; without `outcome` it has not seen the end. */
+export const AccessRow = z.strictObject({
+  req: Ulid,
+  study: StudyUid,
+  user: UserId,
+  instances: z.int().min(0).exactOptional(),
+  bytes: z.int().min(0).exactOptional(),
+  outcome: z.enum(['success', 'denied', 'failure']).exactOptional(),
+  /** The holder's `cami-receipt+jwt`. */
+  receipt: z.string().max(tokenLimits.receiptBytes).exactOptional(),
+})
+export type AccessRow = z.infer<typeof AccessRow>
 
 /** A signed note of the transparency log. */
 const note = z.string().max(transparencyLimits.noteBytes)
@@ -167,13 +180,23 @@ export const methods = {
     /** The raw SHA-256 digests of the 256 KiB chunks, concatenated, base64url. */
     result: z.strictObject({ chunks: z.string().max(350_000) }),
   },
+  // between nodes: what the asked one knows of a day's accesses between it and the caller
+  'accesses.get': {
+    params: z.strictObject({
+      day: z.iso.date(),
+      /** What the asked one is in them. */
+      side: z.enum(['holder', 'grantee']),
+      after: Ulid.exactOptional(),
+    }),
+    result: z.strictObject({ accesses: z.array(AccessRow).max(reconciliationLimits.pageRows) }),
+  },
 } as const
 
 export type Method = keyof typeof methods
 export type Params<M extends Method> = z.infer<(typeof methods)[M]['params']>
 export type Result<M extends Method> = z.infer<(typeof methods)[M]['result']>
 
-/** Events, pushed by the registry. */
+/** Events, pushed by the registry; `receipt` by a holder. */
 export const events = {
   epoch: z.strictObject({ epoch: z.string(), grants: z.array(z.string()) }),
   beat: z.strictObject({ beat: z.string() }),
@@ -185,6 +208,7 @@ export const events = {
   /** The log has grown, or has been witnessed. */
   log: checkpoints,
   index: z.strictObject({ items: z.array(IndexItem).min(1).max(64) }),
+  receipt: z.strictObject({ receipt: z.string().max(tokenLimits.receiptBytes) }),
 } as const
 export type EventName = keyof typeof events
 export type EventParams<E extends EventName> = z.infer<(typeof events)[E]>

@@ -59,6 +59,8 @@ export const errorCodes = [
   'organization_restricted',
   'session_too_old',
   'audit_unavailable',
+  /** Holder and grantee tell different stories of an access, or one of them tells none. */
+  'audit_mismatch',
   /** The system clock, against what the registry has signed or what the node has known before. */
   'clock_behind',
   'clock_ahead',

@@ -16,6 +16,7 @@ import { peerIdOf, privateJwk } from './keys.ts'
 import type { Manifest, ManifestInstance } from './manifest.ts'
 import type { StudyRecord } from './study.ts'
 import { signRekey } from './rekey.ts'
+import type { Receipt } from './receipt.ts'
 import type { Rekey } from './rekey.ts'
 import type { TrustList } from './trust-list.ts'
 
@@ -35,8 +36,7 @@ export type Party = {
   signer: Signer
 }
 
-/** An organization with a key of its own; seeds up to 40 are taken by the fixtures. */
-export async function partyOf(seed: number, number: number): Promise<Party> {
+async function partyOf(seed: number, number: number): Promise<Party> {
   const key = privateJwk(new Uint8Array(32).fill(seed))
   const oid = OrganizationOid.parse(`1.2.643.5.1.13.13.12.2.42.${number}`)
   const signer = await createSigner(key)
@@ -112,6 +112,8 @@ export async function createFederation() {
         issuer.signer.sign('cami-beat+jwt', claims.beat(sha256, over)),
       assertion: (over: Partial<Assertion> = {}) =>
         grantee.signer.sign('cami-access+jwt', claims.assertion(over)),
+      receipt: (over: Partial<Receipt> = {}) =>
+        holder.signer.sign('cami-receipt+jwt', claims.receipt(over)),
       indexEntry: (over: Partial<IndexEntry> = {}) =>
         holder.signer.sign('cami-index+jwt', claims.indexEntry(over)),
       manifest: (over: Partial<Manifest> = {}) =>
@@ -221,6 +223,19 @@ function holderClaims({ holder, grantee }: Parties, user: UserId) {
       scope: { mode: 'all', devices: ['*'], mod: ['CT', 'MR'], from: null, to: null },
       act: ['search', 'view'],
       purp: 'interpretation',
+      ...over,
+    }),
+    receipt: (over: Partial<Receipt> = {}): Receipt => ({
+      iss: holder.urn,
+      aud: grantee.urn,
+      iat: nowSeconds,
+      req: ids.assertion,
+      asked: nowSeconds - 60,
+      sub: user,
+      study,
+      instances: 1,
+      bytes: 526_344,
+      outcome: 'success',
       ...over,
     }),
     indexEntry: (over: Partial<IndexEntry> = {}): IndexEntry =>

@@ -21,6 +21,7 @@ export type TokenType =
   | 'cami-grant-req+jwt'
   | 'cami-grant+jwt'
   | 'cami-access+jwt'
+  | 'cami-receipt+jwt'
   | 'cami-epoch+jwt'
   | 'cami-beat+jwt'
   | 'cami-index+jwt'
@@ -33,6 +34,7 @@ const bytesMax: Record<TokenType, number> = {
   'cami-grant-req+jwt': tokenLimits.grantRequestBytes,
   'cami-grant+jwt': tokenLimits.grantBytes,
   'cami-access+jwt': tokenLimits.assertionBytes,
+  'cami-receipt+jwt': tokenLimits.receiptBytes,
   'cami-epoch+jwt': tokenLimits.epochBytes,
   'cami-beat+jwt': tokenLimits.beatBytes,
   'cami-index+jwt': tokenLimits.indexEntryBytes,

@@ -8,6 +8,7 @@ import type { Sha256 } from './ids.ts'
 import { emptyHead, verifyIndexEntry } from './index-log.ts'
 import type { TokenType } from './jws.ts'
 import { verifyManifest } from './manifest.ts'
+import { verifyReceipt } from './receipt.ts'
 import { verifyRekey } from './rekey.ts'
 import { verifyTrustList } from './trust-list.ts'
 
@@ -50,6 +51,16 @@ export async function createSamples(): Promise<Sample[]> {
     ],
     ['cami-grant+jwt', grant, (token) => verifyGrant(token, { trust, now, holderKeyOf })],
     ['cami-access+jwt', await sign.assertion(), (token) => verifyAssertion(token, peer)],
+    [
+      'cami-receipt+jwt',
+      await sign.receipt(),
+      (token) =>
+        verifyReceipt(token, {
+          keyOf: (_, iss) => (iss === holder.urn ? holder.jwk : undefined),
+          audience: grantee.urn,
+          now,
+        }),
+    ],
     [
       'cami-epoch+jwt',
       await sign.epoch([await listed(grant)]),

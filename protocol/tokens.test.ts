@@ -16,6 +16,7 @@ const signers: Record<TokenType, Party> = {
   'cami-grant-req+jwt': holder,
   'cami-grant+jwt': issuer,
   'cami-access+jwt': grantee,
+  'cami-receipt+jwt': holder,
   'cami-epoch+jwt': issuer,
   'cami-beat+jwt': issuer,
   'cami-index+jwt': holder,

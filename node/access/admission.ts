@@ -1,5 +1,5 @@
 import type { VerifiedGrant } from '#protocol/authorize.ts'
-import type { PeerIdString, StudyUid } from '#protocol/ids.ts'
+import type { PeerIdString, Sha256, StudyUid } from '#protocol/ids.ts'
 
 /** The door for other organizations' nodes: every request of theirs passes it, with an assertion of its own. */
 export type PeerGate = {
@@ -19,4 +19,10 @@ export type Admission = {
   finish(result: Transferred): Promise<void>
 }
 
-export type Transferred = { instances: number; bytes: number; outcome: 'success' | 'failure' }
+export type Transferred = {
+  instances: number
+  bytes: number
+  outcome: 'success' | 'failure'
+  /** Digest of the manifest that was newest then. */
+  manifest?: Sha256
+}

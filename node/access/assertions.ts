@@ -19,6 +19,8 @@ export function createAssertions(deps: {
   signer: Signer
   /** The decision that a grant lets this user read this study; throws when none does. */
   decide: (request: AssertionRequest) => Promise<VerifiedGrant>
+  /** Notes what is asked, before it is. */
+  onAsked?: (claims: Assertion) => Promise<void>
   clock: () => number
   random: (bytes: number) => Uint8Array
 }): (request: AssertionRequest) => Promise<string> {
@@ -47,6 +49,7 @@ export function createAssertions(deps: {
       ws: user.workstation.slice(0, 64),
       sid: createHash('sha256').update(user.session).digest('hex').slice(0, 32),
     }
+    await deps.onAsked?.(claims)
     return await signer.sign('cami-access+jwt', claims)
   }
 }

@@ -14,6 +14,7 @@ import type { Log } from '../log.ts'
 import type { Admission, PeerGate, Transferred } from './admission.ts'
 import type { Federation, Member } from './federation.ts'
 import { createReadingRate } from './reading-rate.ts'
+import type { Ended, Receipts } from './receipts.ts'
 import { createReplayGuard } from './replay-guard.ts'
 
 type Deps = {
@@ -24,6 +25,8 @@ type Deps = {
   archive: Pick<Archive, 'facts'>
   audit: { append(entry: AuditEntry): Promise<unknown> }
   self: OrganizationOid
+  /** Remembers each access, for the day's comparison of audits. */
+  receipts?: Pick<Receipts, 'admitted' | 'ended'>
   log: Log
 }
 
@@ -110,15 +113,19 @@ function admissionOf(deps: Deps, request: Request, grant: VerifiedGrant): Admiss
       ended = decision.code
       throw new ProtocolError('forbidden', 'the authority behind the grant has ended')
     },
-    async finish({ instances, bytes, outcome }: Transferred) {
+    async finish({ manifest, ...sent }: Transferred) {
+      const outcome: Ended['outcome'] = ended === undefined ? sent.outcome : 'denied'
       await deps.audit.append({
         ...partiesOf(deps, request),
         event: 'instances-transferred',
-        outcome: ended === undefined ? outcome : 'denied',
+        ...sent,
+        outcome,
         ...(ended !== undefined && { code: ended }),
-        instances,
-        bytes,
       })
+      const { assertion, peer } = request
+      if (assertion === undefined) return
+      const result = { ...sent, outcome, ...(manifest !== undefined && { manifest }) }
+      await deps.receipts?.ended(assertion.claims, peer, result)
     },
   }
 }
@@ -168,6 +175,7 @@ async function auditAdmission(deps: Deps, request: Request): Promise<void> {
   try {
     const entry = partiesOf(deps, request)
     await deps.audit.append({ ...entry, event: 'begin-transferring', outcome: 'success' })
+    if (request.assertion !== undefined) await deps.receipts?.admitted(request.assertion.claims)
   } catch (err) {
     deps.log.error({ err }, 'the audit cannot be written: nobody is admitted')
     throw new ProtocolError('forbidden', 'not admitted', { cause: err })

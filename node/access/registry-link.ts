@@ -220,6 +220,9 @@ function takeEvent<E extends EventName>(
     case 'index':
       follower.onItems(said.params.items)
       return undefined
+    case 'receipt':
+      // The registry holds no studies.
+      return undefined
     default:
       throw new ProtocolError('unsupported', 'no such event')
   }

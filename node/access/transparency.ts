@@ -20,10 +20,10 @@ import type { Log } from '../log.ts'
 import type { Records } from '../store/records.ts'
 import { createTurns } from '../store/turns.ts'
 import {
-  createWitnessing,
   hiddenBy,
   isUnknownToUs,
   withoutLogged,
+  witnessingOf,
   witnessOf,
   type OwnActs,
   type Witnessing,
@@ -96,7 +96,6 @@ export async function openTransparency(deps: TransparencyDeps): Promise<Transpar
   const { now } = deps
   const state = await openState(deps)
   const inTurn = createTurns()
-  const witnessingOf = createWitnessing()
   const witnessing = (): Witnessing =>
     witnessingOf(state.witnessed, { trust: deps.trust(), now: now() })
   const take = (checkpoints: EventParams<'log'>) =>

@@ -44,6 +44,10 @@ export function createHolder(deps: HolderDeps): Holder {
     ...(deps.onManifest !== undefined && { onMade: deps.onManifest }),
   })
 
+  const manifestOf = (study: StudyUid): { manifest?: Sha256 } => {
+    const manifest = manifests.digest(study)
+    return manifest === undefined ? {} : { manifest }
+  }
   type Asked = { assertion: string; study: StudyUid }
   const answer = async <T>(
     peer: PeerIdString,
@@ -58,7 +62,7 @@ export function createHolder(deps: HolderDeps): Holder {
       outcome = 'success'
       return result
     } finally {
-      await admission.finish({ instances: 0, bytes: 0, outcome })
+      await admission.finish({ instances: 0, bytes: 0, outcome, ...manifestOf(study) })
     }
   }
   const stateOf = async (study: StudyUid): Promise<'open' | 'complete'> =>
@@ -93,7 +97,8 @@ export function createHolder(deps: HolderDeps): Holder {
         else deps.log.info({ code: codeOf(error), bytes: tally.bytes }, 'transfer ended early')
         throw error
       } finally {
-        await admission.finish({ instances: tally.sops.size, bytes: tally.bytes, outcome })
+        const sent = { instances: tally.sops.size, bytes: tally.bytes }
+        await admission.finish({ ...sent, outcome, ...manifestOf(study) })
       }
     },
   }

@@ -23,6 +23,7 @@ type Made = {
   version: number
   content: Sha256
   token: string
+  digest: Sha256
   pages: ReadonlyMap<Sha256, ManifestPage>
 }
 
@@ -56,8 +57,9 @@ export function createManifests(deps: ManifestsDeps) {
       iat: Math.floor(clock() / 1000),
     }
     const token = await signer.sign('cami-manifest+jws', manifest)
-    deps.onMade?.(await tokenDigest(token))
-    return remember(reader.study, { version, content, token, pages })
+    const digest = await tokenDigest(token)
+    deps.onMade?.(digest)
+    return remember(reader.study, { version, content, token, digest, pages })
   }
   const remember = (study: StudyUid, one: Made): Made => {
     made.delete(study)
@@ -69,6 +71,8 @@ export function createManifests(deps: ManifestsDeps) {
     return one
   }
   return {
+    /** Of the study's newest root, as long as it is kept ready. */
+    digest: (study: StudyUid): Sha256 | undefined => made.get(study)?.digest,
     /** The study's root as it is now. */
     async root(reader: StudyReader, state: StudyRecord['state']): Promise<string> {
       return (await make(reader, state)).token

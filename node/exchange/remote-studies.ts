@@ -31,6 +31,8 @@ export type RemoteStudiesDeps = {
   holderKey: (holder: OrganizationOid) => PublicJwk | undefined
   /** A new single-use assertion of this user for this study; throws when no grant allows it. */
   assert(request: ReadRequest): Promise<string>
+  /** A bulk stream has ended. */
+  onReceived?: (assertion: string, bytes: number) => void
   clock: () => number
   log: Log
   limits?: globalThis.Partial<RemoteLimits>
@@ -85,6 +87,7 @@ export async function createRemoteStudies(deps: RemoteStudiesDeps): Promise<Remo
       peer: shared.peer(request.holder),
       arrivals,
       assert: () => assertOf(deps, request),
+      ...(deps.onReceived && { onReceived: deps.onReceived }),
       clock,
       limits,
       onChange: () => progress.changed(request.study),

@@ -37,6 +37,8 @@ export type SessionDeps = {
   arrivals: Arrivals
   /** A new assertion in this reader's name. */
   assert: () => Promise<string>
+  /** A stream that was opened with this assertion has ended, and so much has come over it. */
+  onReceived?: (assertion: string, bytes: number) => void
   clock: () => number
   limits: SessionLimits
   onChange: () => void
@@ -134,7 +136,7 @@ type LaneHooks = {
 }
 
 function openLane(
-  { remote, peer, assert, limits, onChange }: SessionDeps,
+  { remote, peer, assert, limits, onChange, onReceived }: SessionDeps,
   priority: 'interactive' | 'background',
   hooks: LaneHooks,
 ): Lane {
@@ -147,7 +149,11 @@ function openLane(
         const connection = await peer.connect(signal)
         const assertion = await assert()
         const open = { assertion, study, priority }
-        return releasing(await connection.openFetch(open, { signal }), release)
+        const stream = await connection.openFetch(open, { signal })
+        return counting(stream, (bytes) => {
+          release()
+          onReceived?.(assertion, bytes)
+        })
       } catch (error) {
         release()
         throw error
@@ -165,13 +171,26 @@ function openLane(
 
 const nothing = (): void => undefined
 
-/** Whoever uses a stream closes it, however it ended; so its place is free again. */
-function releasing(stream: ReaderStream, release: () => void): ReaderStream {
+/** Whoever uses a stream closes it, however it ended: then its place is free again, and what came over it is known. */
+function counting(stream: ReaderStream, onClose: (bytes: number) => void): ReaderStream {
+  let bytes = 0
+  let isClosed = false
   const close = async (): Promise<void> => {
-    release()
+    if (!isClosed) onClose(bytes)
+    isClosed = true
     await stream.close()
   }
-  return { ...stream, close, [Symbol.asyncDispose]: close }
+  return {
+    ...stream,
+    async *frames() {
+      for await (const frame of stream.frames()) {
+        if (frame.type === 'data') bytes += frame.bytes.byteLength
+        yield frame
+      }
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
 }
 
 const broken: ReadonlySet<ErrorCode> = new Set(['stream_closed', 'timeout', 'unavailable'])

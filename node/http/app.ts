@@ -6,6 +6,7 @@ import type { CorrectionDoors } from '../access/correction-doors.ts'
 import type { AuditLog } from '../access/audit-log.ts'
 import type { Doors } from '../access/doors.ts'
 import type { AccessRequests } from '../access/access-requests.ts'
+import type { Reconciliation } from '../access/reconciliation.ts'
 import type { Restrictions } from '../access/restrictions.ts'
 import type { QualityDoors } from '../access/quality-doors.ts'
 import type { Sessions } from '../access/sessions.ts'
@@ -22,8 +23,9 @@ import { grantRoutes, type Grants } from './api/grants.ts'
 import { mediaRoutes, type Media } from './api/media.ts'
 import { quarantineRoutes } from './api/quarantine.ts'
 import { qualityRoutes } from './api/quality.ts'
-import { referralRoutes, type ReferralDeps } from './api/referrals.ts'
 import { readingRoutes } from './api/reading.ts'
+import { reconciliationRoutes } from './api/reconciliation.ts'
+import { referralRoutes, type ReferralDeps } from './api/referrals.ts'
 import { regionRoutes, type RegionStatus } from './api/region.ts'
 import { sendingRoutes, type Sending } from './api/sending.ts'
 import { sessionRoutes } from './api/session.ts'
@@ -50,6 +52,7 @@ export type AppDeps = {
   federation: Grants & { status(): RegionStatus }
   accessRequests: AccessRequests
   restrictions: Pick<Restrictions, 'check'>
+  reconciliation: Pick<Reconciliation, 'list'>
   transfers: Transfers
   devices: Pick<DeviceRegister, 'list' | 'get' | 'put'>
   clocks: Pick<DeviceClocks, 'suggestions'>
@@ -103,9 +106,10 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
     ...sessionRoutes(deps),
     ...regionRoutes(deps),
     ...transferRoutes({ doors, transfers, self: config.organization.oid, stopping }),
-    ...auditRoutes(deps),
-    ...grantRoutes(deps),
     ...readingRoutes(deps),
+    ...auditRoutes(deps),
+    ...reconciliationRoutes(deps),
+    ...grantRoutes(deps),
     ...accessRequestRoutes(deps),
     ...quarantineRoutes(deps),
     ...correctionRoutes(deps),

@@ -102,6 +102,7 @@ export async function openTestNode(
     media: noMedia,
     quality: noQuality,
     corrections: noCorrections,
+    reconciliation: { list: () => Promise.resolve([]) },
   }
   const restrictions = await openRestrictions(records)
   const accessRequests = createAccessRequests({
@@ -206,8 +207,8 @@ function createStudies() {
       return reader
     },
     quarantine: async () => [],
-  }
     stillOpen: async () => ({ open: true }),
+  }
   const transfers: AppDeps['transfers'] = {
     progress: () => transfer.progress,
     onProgress(_, listener) {

@@ -90,6 +90,7 @@ test('the administrative interface tells counts in the format of Prometheus', as
         holders: [{ oid: '1', name: 'Иванова', reachable: true, ageMs: 1 }],
       }),
     },
+    reconciliation: { mismatched: () => 0 },
     associations: () => 4,
     counter,
   })

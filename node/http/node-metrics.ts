@@ -1,4 +1,5 @@
 import type { AuditLog } from '../access/audit-log.ts'
+import type { Reconciliation } from '../access/reconciliation.ts'
 import type { Sessions } from '../access/sessions.ts'
 import type { Archive } from '../archive/archive.ts'
 import type { RegionStatus } from './api/region.ts'
@@ -10,6 +11,7 @@ export function createCollector(deps: {
   audit: Pick<AuditLog, 'count' | 'damage'>
   sessions: Pick<Sessions, 'count'>
   federation: { status(): RegionStatus }
+  reconciliation: Pick<Reconciliation, 'mismatched'>
   /** Associations of modalities that are open now. */
   associations: () => number
   counter: RequestCounter
@@ -36,6 +38,11 @@ export function createCollector(deps: {
         'cami_audit_damaged',
         '1 when opening found the audit damaged',
         deps.audit.damage === undefined ? 0 : 1,
+      ),
+      gauge(
+        'cami_audit_mismatched_days',
+        'Days with other organizations on which the audits disagree',
+        deps.reconciliation.mismatched(),
       ),
       gauge(
         'cami_registry_reachable',

@@ -5,6 +5,7 @@ import { KiB, MiB, GiB, second, minute, hour } from './units.ts'
 /** Signed things, in bytes of the compact serialization. */
 export const tokenLimits = {
   assertionBytes: 4 * KiB,
+  receiptBytes: 2 * KiB,
   credentialBytes: 16 * KiB,
   rekeyBytes: 4 * KiB,
   grantRequestBytes: 16 * KiB,
@@ -25,8 +26,6 @@ export const tokenLimits = {
   sessionAgeHoursMax: 12,
   keyFileBytes: 4 * KiB,
   /** Nesting of a canonical JSON value. */
-  /** Public keys that need not be proven good again. */
-  strongKeysMax: 4096,
   jsonDepthMax: 128,
 } as const
 
@@ -122,6 +121,26 @@ export const readingLimits = {
   studiesPerUserHour: 60,
   studiesPerUserDay: 200,
   studiesPerOrganizationHour: 600,
+} as const
+
+/** What two organizations know of the accesses between them, compared day by day. */
+export const reconciliationLimits = {
+  /** How often it is looked whether a day can be compared, and those that could not be are tried again. */
+  everyMs: 1 * hour,
+  /** A day is compared when nothing that began in it can still run: a session's age and an hour. */
+  settleMs: 13 * hour,
+  /** A day for which the other side gives no account in this time is an alert of its own. */
+  daysMax: 7,
+  /** Rows of accesses and results of comparisons are kept so long; the audit itself is kept for good. */
+  keptDays: 35,
+  /** Rows of one answer: a receipt with each, in a control frame. */
+  pageRows: 200,
+  /** Accesses of one day with one organization that are compared. */
+  rowsMax: 100_000,
+  /** Mismatches of a day that are kept and audited one by one. */
+  mismatchesMax: 50,
+  /** What was on its way when a stream was cut, was sent and never received. */
+  toleranceBytes: 4 * MiB + 256 * KiB,
 } as const
 
 export const indexLimits = {
