@@ -2,7 +2,6 @@ import path from 'node:path'
 import type { VerifiedGrant } from '#protocol/authorize.ts'
 import type { DeviceRecord } from '#protocol/device.ts'
 import { ProtocolError } from '#protocol/errors.ts'
-import type { Kid, PublicJwk } from '#protocol/ids.ts'
 import { createHost } from '#protocol/transport/host.ts'
 import type { Host } from '#protocol/transport/transport.ts'
 import { createAccounting } from './access/accounting.ts'
@@ -184,10 +183,7 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   const { submissions, federation } = await openMembership({ config, deps, stack, identity }, kept)
   const replica = stack.use(await openReplica({ dir: path.join(config.dataDir, 'replica'), log }))
   const { rows } = replica
-  const keyOf = (kid: Kid): PublicJwk | undefined => federation.keyOf(self, kid)
-  const publisher = stack.use(
-    await openPublisher({ archive, rows, signer, self, keyOf, clock, log }),
-  )
+  const publisher = stack.use(await openPublisher({ archive, rows, signer, self, clock, log }))
   const follower = createFollower({
     replica,
     self,

@@ -5,6 +5,7 @@ import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import type { StudyReader } from '../archive/archive.ts'
 import { createListAudit } from './list-audit.ts'
+import { createRecent } from './recent.ts'
 import type { SessionUser } from './session-user.ts'
 
 type What = { holder?: OrganizationOid; grant?: string | undefined }
@@ -37,7 +38,8 @@ export function createDoorAudit(deps: {
   clock: () => number
 }): DoorAudit {
   const { audit, self, clock } = deps
-  const isRecent = createRecent(clock)
+  // A study opened again within minutes by the same session is one opening: each retrieval has its own record.
+  const isRecent = createRecent(clock, httpLimits.openingMs)
   const listed = createListAudit(audit)
   const who = (user: SessionUser) => ({
     organization: self.oid,
@@ -86,19 +88,5 @@ export function createDoorAudit(deps: {
       await audit.append({ ...query(user), outcome: 'denied', code })
       throw new ProtocolError('forbidden', 'not to be searched')
     },
-  }
-}
-
-/** A study opened again within minutes by the same session is one opening: each retrieval has its own record. */
-function createRecent(clock: () => number) {
-  const recent = new Map<string, number>()
-  return async (key: string, write: () => Promise<void>): Promise<void> => {
-    const at = recent.get(key)
-    if (at !== undefined && clock() - at < httpLimits.openingMs) return
-    await write()
-    recent.delete(key)
-    recent.set(key, clock())
-    const oldest = recent.keys().next().value
-    if (recent.size > httpLimits.openingsMax && oldest !== undefined) recent.delete(oldest)
   }
 }

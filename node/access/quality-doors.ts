@@ -3,13 +3,14 @@ import type { CorrectionAct, VerifiedCorrection } from '#protocol/authorize.ts'
 import type { AuditEntry } from '#protocol/audit-event.ts'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
-import { storageLimits } from '#protocol/limits.ts'
+import { httpLimits, storageLimits } from '#protocol/limits.ts'
 import type { Archive } from '../archive/archive.ts'
 import type { Attention, ReadValue, StudyFindings } from '../archive/attention.ts'
 import type { Duplicates } from '../archive/duplicates.ts'
 import { actOf, type OverlayRequest } from '../archive/overlay.ts'
 import type { TextEncoding } from '../config.ts'
 import type { PinnedEncoding, TextEncodings } from '../store/text-encodings.ts'
+import { createRecent } from './recent.ts'
 import type { SessionUser } from './session-user.ts'
 
 /** The doors to what the rules of reception found, and to the questions that only a person can answer. */
@@ -44,11 +45,17 @@ export function createQualityDoors(deps: QualityDeps): QualityDoors {
   const { archive, encodings } = deps
   const desk = createDesk(deps)
   const { note, prove, findings } = desk
+  const isRecent = createRecent(deps.clock, httpLimits.pollingMs)
+  /** Pages ask for lists several times a minute. */
+  const listed = (user: SessionUser, detail: string) =>
+    isRecent(`${user.session} ${detail}`, () =>
+      note(user, { event: 'query', outcome: 'success', detail }),
+    )
   return {
     async attention(user, page) {
       const proof = await prove(user, 'history')
       const found = await archive.attention(proof, page)
-      await note(user, { event: 'query', outcome: 'success', detail: 'studies to be corrected' })
+      await listed(user, 'studies to be corrected')
       return found
     },
     async findings(user, study) {
@@ -58,7 +65,7 @@ export function createQualityDoors(deps: QualityDeps): QualityDoors {
     },
     async duplicates(user, limit) {
       const found = await archive.duplicates(await prove(user, 'history'), limit)
-      await note(user, { event: 'query', outcome: 'success', detail: 'duplicate patients' })
+      await listed(user, 'duplicate patients')
       return found
     },
     answer: (user, study, answer) => answerDoubt(deps, desk, { user, study, ...answer }),

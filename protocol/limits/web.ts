@@ -35,6 +35,8 @@ export const httpLimits = {
   /** Requests for one study by one session within this time are one opening of it in the audit. */
   openingMs: 5 * minute,
   openingsMax: 10_000,
+  /** What a page asks for by itself, again and again, is one query of its session in this time. */
+  pollingMs: 1 * hour,
   /** Studies of one STOW-RS request that have an audit record of their own. */
   storedStudiesAudited: 1000,
 } as const
