@@ -327,7 +327,6 @@ export const instance = (number: number, bytes = 526_344): ManifestInstance =>
     transferSyntax: '1.2.840.10008.1.2.1',
     bytes,
     sha256: 'cd'.repeat(32),
-    chunksRoot: 'ef'.repeat(32),
   }) as ManifestInstance
 
 /** `[jti, ver, digest, state]` of a grant token, as an epoch lists it. */

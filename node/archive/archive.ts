@@ -66,10 +66,9 @@ export type InstanceEntry = {
   sop: SopUid
   sopClass: string
   transferSyntax: string
-  /** Size and digest of the data set exactly as received. */
+  /** Size and digest of the data set exactly as received: SHA-256 over the SHA-256 of its chunks. */
   bytes: number
   sha256: Sha256
-  chunksRoot: Sha256
   /** Offset of the Pixel Data element's tag; `bytes` when there is none. */
   headerBytes: number
   receivedAt: number

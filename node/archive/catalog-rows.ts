@@ -123,7 +123,6 @@ export type Filing = {
   transferSyntax: string
   bytes: number
   sha256: Sha256
-  chunksRoot: Sha256
   /** Number of chunk digests that the payload begins with; the index attributes as JSON follow. */
   chunks: number
   headerBytes: number

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { canonicalJson } from '#protocol/canonical-json.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { SeriesUid, SopUid, StudyUid } from '#protocol/ids.ts'
@@ -9,6 +8,7 @@ import type { DicomJson } from '../dicom/dicom-json.ts'
 import type { Declared, Evicted, Origin, QuarantineReason } from './archive.ts'
 import { textOf } from './attribute-levels.ts'
 import type { Change, Completion, Filing } from './catalog-rows.ts'
+import { digestBytes } from './chunk-digests.ts'
 import { createRecord } from './log-record.ts'
 import type { NewRecord, RecordLocation } from './log-record.ts'
 import type { Replayed } from './log-start.ts'
@@ -64,8 +64,7 @@ export function createFiling(parts: FilingParts): Filing {
     transferSyntax: header.transferSyntax,
     bytes: payload.bytes,
     sha256: payload.sha256.toString('hex') as Sha256,
-    chunksRoot: hash('sha256', payload.chunks) as Sha256,
-    chunks: payload.chunks.byteLength / 32,
+    chunks: payload.chunks.byteLength / digestBytes,
     headerBytes: walk.headerBytes,
     receivedAt: header.receivedAt,
     origin: header.origin,
@@ -157,7 +156,7 @@ export function changeOfFiling(
   location: RecordLocation,
 ): Extract<Change, { kind: 'instance' }> {
   const filing = header as Filing
-  const chunkBytes = filing.chunks * 32
+  const chunkBytes = filing.chunks * digestBytes
   return {
     kind: 'instance',
     filing,

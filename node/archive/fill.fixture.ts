@@ -1,6 +1,7 @@
 import type { Archive } from './archive.ts'
 import { dataSet, noise, scanner, searchProof, sendSlice, stranger } from './archive.fixture.ts'
 import type { Slice } from './archive.fixture.ts'
+import { digestOfDataSet } from './chunk-digests.ts'
 import { digestOf } from './payload.ts'
 import type { FindCopy } from './record-copy.ts'
 
@@ -30,8 +31,9 @@ export const replicaOf =
   (count = 12): FindCopy =>
   async ({ sha256 }) => {
     const slices = [...Array.from({ length: count }, (_, i) => manySlice(i)), ...apart]
-    const all = [...slices.map(dataSet), ...entries.map((entry) => Buffer.from(entry))]
-    const found = all.find((bytes) => digestOf(bytes) === sha256)
+    const found =
+      slices.map(dataSet).find((bytes) => digestOfDataSet(bytes).toString('hex') === sha256) ??
+      entries.map((entry) => Buffer.from(entry)).find((bytes) => digestOf(bytes) === sha256)
     return found && inPieces(found)
   }
 

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { canonicalJson } from '#protocol/canonical-json.ts'
 import { storageLimits } from '#protocol/limits.ts'
+import { digestOfDataSet } from './chunk-digests.ts'
 
 /**
  * One record of the value log:
@@ -8,12 +9,13 @@ import { storageLimits } from '#protocol/limits.ts'
  *     prefix   magic 4 | salt 8 | version 1 | type 1 | 0 2 | header length 4 | payload length 8 | check 4
  *     header   canonical JSON
  *     payload  as long as the prefix says; a streamed one in pieces: length 4 | bytes, ended by a zero length
- *     trailer  payload length 8 | SHA-256 of the payload 32 | chain 32
+ *     trailer  payload length 8 | digest of the payload 32 | chain 32
  *
  * Numbers are big-endian. The salt is the segment's own and random: nobody who sends data sets can plant bytes in
  * one that would pass for a record when a damaged segment is searched for the next good one. `check` is the
  * beginning of SHA-256 over the prefix before it and the header, so a record's end is known even when its payload is
- * damaged. `chain` is SHA-256 over prefix, header, trailer so far and the chain of the record before.
+ * damaged. The payload's digest is its SHA-256; of an instance it is over the digests of its chunks. `chain` is
+ * SHA-256 over prefix, header, trailer so far and the chain of the record before.
  */
 export const recordTypes = {
   segment: 1,
@@ -28,7 +30,7 @@ export const recordTypes = {
 export type RecordType = keyof typeof recordTypes
 
 export const magic = Buffer.from('CAMI')
-export const version = 1
+export const version = 2
 export const prefixBytes = 32
 export const trailerBytes = 72
 export const saltBytes = 8
@@ -80,7 +82,7 @@ export function createRecord(
     header: encodeHeader(header),
     payload: [payload],
     bytes: payload.byteLength,
-    sha256: hash('sha256', payload, 'buffer'),
+    sha256: type === 'instance' ? digestOfDataSet(payload) : hash('sha256', payload, 'buffer'),
   }
 }
 

@@ -1,7 +1,7 @@
-import { createHash, hash } from 'node:crypto'
 import { ProtocolError } from '#protocol/errors.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { Buffers } from './buffers.ts'
+import { chunkDigest, digestOfChunks } from './chunk-digests.ts'
 import type { NewRecord } from './log-record.ts'
 import type { Appended } from './segment-writer.ts'
 import type { LogStream, ValueLog } from './value-log.ts'
@@ -17,6 +17,7 @@ export type PieceWriter = {
   /** Leaves nothing in the log. Safe at any time, also twice. */
   abort(): Promise<void>
 }
+/** `sha256`: of the whole, which is over `chunks`. */
 export type PayloadDigests = { bytes: number; sha256: Buffer; chunks: Buffer }
 
 type Parts = { log: Pick<ValueLog, 'append' | 'stream'>; buffers: Buffers; header: Buffer }
@@ -79,7 +80,6 @@ type PieceCutter = {
 }
 
 function createPieceCutter(buffers: Buffers): PieceCutter {
-  const whole = createHash('sha256')
   const digests: Buffer[] = []
   let pieces: Buffer[] = []
   let current: Buffer | undefined
@@ -88,8 +88,7 @@ function createPieceCutter(buffers: Buffers): PieceCutter {
 
   function endPiece(piece: Buffer): void {
     const full = piece.subarray(0, filled)
-    whole.update(full)
-    digests.push(hash('sha256', full, 'buffer'))
+    digests.push(chunkDigest(full))
     pieces.push(full)
     current = undefined
     filled = 0
@@ -118,15 +117,9 @@ function createPieceCutter(buffers: Buffers): PieceCutter {
       for (const { buffer } of taken) buffers.give(Buffer.from(buffer))
     },
     end() {
-      // Most objects of a device that draws or photographs are one chunk, and its digest is theirs.
-      if (current !== undefined && digests.length === 0) {
-        pieces.push(current.subarray(0, filled))
-        current = undefined
-        const sha256 = hash('sha256', pieces[0] ?? '', 'buffer')
-        return { bytes, sha256, chunks: sha256 }
-      }
       if (current !== undefined) endPiece(current)
-      return { bytes, sha256: whole.digest(), chunks: Buffer.concat(digests) }
+      const chunks = Buffer.concat(digests)
+      return { bytes, sha256: digestOfChunks(chunks), chunks }
     },
   }
 }

@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { fetch, noise, openTestArchive, sendSlice, temporaryFolder } from './archive.fixture.ts'
+import { digestOfDataSet } from './chunk-digests.ts'
 import { manySlice } from './fill.fixture.ts'
 import { createRandom, createSimulatedDisk } from './simulated-disk.fixture.ts'
 import type { Fault } from './simulated-disk.fixture.ts'
@@ -33,7 +33,7 @@ export async function lostByPowerCut(seed: number, ignoreSyncs: boolean): Promis
   const lost: string[] = []
   for (const { study, sop, sha256 } of acknowledged) {
     const read = await fetch(again, study, sop).catch(() => Buffer.alloc(0))
-    if (hash('sha256', read) !== sha256) lost.push(sop)
+    if (digestOfDataSet(read).toString('hex') !== sha256) lost.push(sop)
   }
   return lost
 }
@@ -98,7 +98,7 @@ export async function injectFaults(runs: number, seed: number): Promise<FaultFig
     await using again = await openTestArchive(folder.path, { ...options, disk: left })
     for (const { study, sop, sha256 } of acknowledged) {
       const read = await fetch(again, study, sop).catch(() => Buffer.alloc(0))
-      if (hash('sha256', read) !== sha256) figures.lost++
+      if (digestOfDataSet(read).toString('hex') !== sha256) figures.lost++
     }
   }
   return figures

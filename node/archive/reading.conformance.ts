@@ -41,7 +41,7 @@ export function readingConformance(name: string, withArchive: WithArchive): void
       const root = createHash('sha256')
       for (const chunk of chunks) root.update(Buffer.from(chunk, 'hex'))
       const entry = await reader.instance('1.2.3.4' as SopUid)
-      assert.equal(entry?.chunksRoot, root.digest('hex') as Sha256)
+      assert.equal(entry?.sha256, root.digest('hex') as Sha256)
     })
 
     withArchive(

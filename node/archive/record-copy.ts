@@ -1,4 +1,3 @@
-import { createHash, hash } from 'node:crypto'
 import { ProtocolError } from '#protocol/errors.ts'
 import type { Sha256 } from '#protocol/ids.ts'
 import { storageLimits } from '#protocol/limits.ts'
@@ -7,6 +6,7 @@ import type { Evicted, Origin } from './archive.ts'
 import * as keys from './catalog-keys.ts'
 import type { Filing, InstanceRow, QuarantineRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
+import { chunkDigest, digestBytes, digestOfChunks } from './chunk-digests.ts'
 import { filingRecord, spanOf, tombstoneRecord } from './filing.ts'
 import type { InstanceHeader } from './filing.ts'
 import {
@@ -17,7 +17,7 @@ import {
   endOf,
   prefixBytes,
 } from './log-record.ts'
-import type { RecordLocation } from './log-record.ts'
+import type { NewRecord, RecordLocation } from './log-record.ts'
 import { readChunkBytes } from './salvage.ts'
 import type { Appended } from './segment-writer.ts'
 import type { Sequence } from './sequence.ts'
@@ -116,19 +116,20 @@ async function appendInstance(
   const isOwnWhole = await isWhole(parts, known)
   if (entry.bytes <= storageLimits.gatherBytes) {
     const payload = isOwnWhole ? await ownBytes(parts, location) : await gather(parts, wanted)
-    checkDigest(hash('sha256', payload), wanted)
-    return await parts.valueLog.append([createRecord('instance', header, payload), follower])
+    const own = createRecord('instance', header, payload)
+    checkDigest(own, wanted)
+    return await parts.valueLog.append([own, follower])
   }
   const source = isOwnWhole ? ownChunks(parts, location) : await find(parts, wanted)
   const stream = await parts.valueLog.stream('instance', encodeHeader(header))
   try {
-    const whole = createHash('sha256')
+    const digests: Buffer[] = []
     for await (const piece of piecesOf(source, entry.bytes)) {
-      whole.update(piece)
+      digests.push(chunkDigest(piece))
       await stream.write([piece])
     }
-    const sha256 = whole.digest()
-    checkDigest(sha256.toString('hex'), wanted)
+    const sha256 = digestOfChunks(Buffer.concat(digests))
+    checkDigest({ sha256 }, wanted)
     return await stream.end({ bytes: entry.bytes, sha256 }, [follower])
   } catch (error) {
     await stream.abort()
@@ -141,14 +142,14 @@ async function isWhole({ valueLog }: CopyParts, { location, chunks }: Known): Pr
   let index = 0
   try {
     for await (const chunk of ownChunks({ valueLog }, location)) {
-      const digest = hash('sha256', chunk, 'buffer')
-      if (digest.compare(chunks, index * 32, (index + 1) * 32) !== 0) return false
+      const place = index * digestBytes
+      if (chunkDigest(chunk).compare(chunks, place, place + digestBytes) !== 0) return false
       index++
     }
   } catch {
     return false
   }
-  return index * 32 === chunks.byteLength
+  return index * digestBytes === chunks.byteLength
 }
 
 async function* ownChunks(
@@ -172,16 +173,15 @@ async function find(parts: CopyParts, wanted: Wanted): Promise<AsyncIterable<Uin
   throw new ProtocolError('storage_corrupt', 'nobody has a copy of these bytes')
 }
 
+/** Not compared with the digest yet. */
 export async function gather(parts: CopyParts, wanted: Wanted): Promise<Buffer> {
   const pieces: Uint8Array[] = []
   for await (const piece of piecesOf(await find(parts, wanted), wanted.bytes)) pieces.push(piece)
-  const payload = Buffer.concat(pieces)
-  checkDigest(hash('sha256', payload), wanted)
-  return payload
+  return Buffer.concat(pieces)
 }
 
-function checkDigest(found: string, { sha256 }: Wanted): void {
-  if (found === sha256) return
+export function checkDigest(found: Pick<NewRecord, 'sha256'>, { sha256 }: Wanted): void {
+  if (Buffer.from(found.sha256).toString('hex') === sha256) return
   throw new ProtocolError('digest_mismatch', 'a copy is not what was looked for')
 }
 
@@ -207,7 +207,7 @@ async function* piecesOf(
 
 function filingOf(known: Known, origin: Origin): Filing {
   const { entry, seq, chunks, reason } = known
-  const { study, series, sop, sopClass, transferSyntax, bytes, sha256, chunksRoot } = entry
+  const { study, series, sop, sopClass, transferSyntax, bytes, sha256 } = entry
   const { headerBytes, receivedAt, pixel, damaged, evicted } = entry
   return {
     kind: 'instance',
@@ -219,8 +219,7 @@ function filingOf(known: Known, origin: Origin): Filing {
     transferSyntax,
     bytes,
     sha256,
-    chunksRoot,
-    chunks: chunks.byteLength / 32,
+    chunks: chunks.byteLength / digestBytes,
     headerBytes,
     receivedAt,
     origin,

@@ -4,7 +4,14 @@ import type { Log } from '../log.ts'
 import type { EntryRow, QuarantineRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
 import { entryRecord } from './filing.ts'
-import { copyInstance, gather, knownInstance, knownQuarantined, placeOf } from './record-copy.ts'
+import {
+  checkDigest,
+  copyInstance,
+  gather,
+  knownInstance,
+  knownQuarantined,
+  placeOf,
+} from './record-copy.ts'
 import type { CopyParts, Known } from './record-copy.ts'
 
 export type Finding =
@@ -63,8 +70,10 @@ export function createRepair(parts: RepairParts): Repair {
     async entry(seq, { location, sha256 }) {
       const { segment } = location
       try {
-        const payload = await gather(parts, { sha256, bytes: location.bytes, location })
-        const appended = await parts.valueLog.append([entryRecord(seq, payload)])
+        const wanted = { sha256, bytes: location.bytes, location }
+        const entry = entryRecord(seq, await gather(parts, wanted))
+        checkDigest(entry, wanted)
+        const appended = await parts.valueLog.append([entry])
         await catalog.apply({ kind: 'entry', seq, ...placeOf(appended), sha256 })
         log.warn({ segment }, 'an index entry was repaired')
         found({ kind: 'repaired', segment })

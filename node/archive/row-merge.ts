@@ -23,10 +23,10 @@ export function instanceRow(
   filing: Filing,
   { attributes, location }: Pick<InstanceChange, 'attributes' | 'location'>,
 ): InstanceRow {
-  const { study, series, sop, sopClass, transferSyntax, bytes, sha256, chunksRoot } = filing
+  const { study, series, sop, sopClass, transferSyntax, bytes, sha256 } = filing
   const { headerBytes, receivedAt, seq, pixel, damaged, copy, evicted, origin } = filing
   const { text, findings } = filing
-  const facts = { study, series, sop, sopClass, transferSyntax, bytes, sha256, chunksRoot }
+  const facts = { study, series, sop, sopClass, transferSyntax, bytes, sha256 }
   return {
     ...facts,
     headerBytes,

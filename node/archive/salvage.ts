@@ -1,10 +1,10 @@
-import { createHash, hash } from 'node:crypto'
 import { codeOf } from '#protocol/errors.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { Walker } from '../dicom/data-set.ts'
 import type { Log } from '../log.ts'
 import type { Change, Filing } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
+import { chunkDigest, digestBytes, digestOfChunks } from './chunk-digests.ts'
 import { changeOfFiling, createFiling, filingRecord, identityOf, spanOf } from './filing.ts'
 import type { InstanceHeader } from './filing.ts'
 import type { ReasonParts } from './intake-rules.ts'
@@ -62,8 +62,8 @@ async function isWhole(
 ): Promise<boolean> {
   for (let i = 0; i * chunkBytes < location.bytes; i++) {
     const chunk = await readChunkBytes(valueLog, location, i)
-    const digest = hash('sha256', chunk, 'buffer')
-    if (digest.compare(digests, i * 32, (i + 1) * 32) !== 0) return false
+    const place = i * digestBytes
+    if (chunkDigest(chunk).compare(digests, place, place + digestBytes) !== 0) return false
   }
   return true
 }
@@ -95,15 +95,14 @@ async function fileAgain(parts: SalvageParts, record: Replayed): Promise<boolean
   const { location, sha256 } = record
   const header = record.header as InstanceHeader
   const walker = parts.createWalker(header.transferSyntax, header)
-  const whole = createHash('sha256')
   const digests: Buffer[] = []
   for (let i = 0; i * chunkBytes < location.bytes; i++) {
     const chunk = await readChunkBytes(valueLog, location, i)
     walker.write(chunk)
-    whole.update(chunk)
-    digests.push(hash('sha256', chunk, 'buffer'))
+    digests.push(chunkDigest(chunk))
   }
-  if (whole.digest().compare(sha256) !== 0) return false
+  const chunks = Buffer.concat(digests)
+  if (digestOfChunks(chunks).compare(sha256) !== 0) return false
   const walk = walker.end()
   const identity = identityOf(walk, header)
   const digest = sha256.toString('hex')
@@ -111,7 +110,6 @@ async function fileAgain(parts: SalvageParts, record: Replayed): Promise<boolean
     catalog.sop(identity.sop)?.sha256 === digest ||
     catalog.quarantined(identity.sop, digest) !== undefined
   if (isKnown) return false
-  const chunks = Buffer.concat(digests)
   const payload = { bytes: location.bytes, sha256, chunks }
   const patient = patientOf(0, walk.attributes)
   const reason = quarantineReason(parts, { identity, header, sha256: digest, patient })

@@ -1,5 +1,6 @@
-import { createHash, hash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { storageLimits } from '#protocol/limits.ts'
+import { chunkDigest, digestOfChunks } from './chunk-digests.ts'
 import type { DiskFile } from './disk.ts'
 import {
   decodeHeader,
@@ -162,16 +163,16 @@ async function payloadDigest(
   location: RecordLocation,
   pace?: (bytes: number) => Promise<void>,
 ): Promise<Buffer> {
-  const digest = createHash('sha256')
+  const digests: Buffer[] = []
   const step = location.streamed ? pieceBytes + pieceLengthBytes : pieceBytes
   for (let done = 0, at = location.payload; done < location.bytes; at += step) {
     const length = Math.min(pieceBytes, location.bytes - done)
     const skipped = location.streamed ? pieceLengthBytes : 0
-    digest.update(await window.stream(at + skipped, length))
+    digests.push(chunkDigest(await window.stream(at + skipped, length)))
     done += length
     await pace?.(length)
   }
-  return digest.digest()
+  return digestOfChunks(Buffer.concat(digests))
 }
 
 type Search = {

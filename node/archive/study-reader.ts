@@ -152,7 +152,7 @@ export function instanceEntry(row: InstanceRow): InstanceEntry {
 /** The digests that the chunks of an instance must have; they themselves must have the instance's root. */
 function chunkDigests(parts: ReaderParts, row: InstanceRow): Buffer[] {
   const digests = parts.catalog.chunks(row.sop)
-  if (digests === undefined || hash('sha256', digests) !== row.chunksRoot) {
+  if (digests === undefined || hash('sha256', digests) !== row.sha256) {
     throw new ProtocolError('storage_corrupt', 'the chunk digests of an instance were altered')
   }
   const count = digests.byteLength / digestBytes

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { hash } from 'node:crypto'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { silentLog } from '../log.ts'
 import { noise } from './archive.fixture.ts'
+import { digestOfDataSet } from './chunk-digests.ts'
 import { createRecord, encodeHeader } from './log-record.ts'
 import type { RecordLocation } from './log-record.ts'
 import type { LogPosition, Replayed } from './log-start.ts'
@@ -37,7 +37,11 @@ async function replayAll(log: ValueLog, positions: Positions = new Map()): Promi
 }
 
 const filing = (name: string, payload: Buffer) =>
-  createRecord('filing', { name, sha256: hash('sha256', payload) }, Buffer.from(`about ${name}`))
+  createRecord(
+    'filing',
+    { name, sha256: digestOfDataSet(payload).toString('hex') },
+    Buffer.from(`about ${name}`),
+  )
 const appendGathered = (log: ValueLog, name: string, payload: Buffer) =>
   log.append([createRecord('instance', { name }, payload), filing(name, payload)])
 
@@ -46,7 +50,7 @@ async function appendStreamed(log: ValueLog, name: string, payload: Buffer) {
   for (let at = 0; at < payload.byteLength; at += 262_144) {
     await stream.write([payload.subarray(at, at + 262_144)])
   }
-  const sha256 = hash('sha256', payload, 'buffer')
+  const sha256 = digestOfDataSet(payload)
   return await stream.end({ bytes: payload.byteLength, sha256 }, [filing(name, payload)])
 }
 

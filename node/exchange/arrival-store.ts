@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { ProtocolError } from '#protocol/errors.ts'
 import type { Sha256 } from '#protocol/ids.ts'
 import type { ManifestInstance } from '#protocol/manifest.ts'
@@ -50,7 +49,7 @@ export function createArrivalStore(deps: ArrivalStoreDeps) {
       isDone = true
       return onChange()
     }
-    if (digests !== undefined) return contradict(map)
+    if (digests !== undefined) return startOver(map)
     // Of several, their digests will show which are wrong.
     isDoubtful = map.count > 1
     if (isDoubtful) return onChange()
@@ -96,10 +95,10 @@ export function createArrivalStore(deps: ArrivalStoreDeps) {
 
 const wrongChunk = 'a chunk is not what the manifest says'
 
-/** All chunks are right and the whole is not: the manifest contradicts itself, and nothing of it is kept. */
-function contradict(map: ChunkMap): never {
+/** Each chunk was right when it came and the whole is not: the disk altered it, and nothing of it is kept. */
+function startOver(map: ChunkMap): never {
   for (let index = 0; index < map.count; index++) map.set(index, 'missing')
-  throw new ProtocolError('digest_mismatch', 'chunks and instance of the manifest disagree')
+  throw new ProtocolError('digest_mismatch', 'proven chunks were altered on the disk')
 }
 
 /** Opened by the first who needs it. */
@@ -140,18 +139,18 @@ function createTurns() {
 }
 
 function checkDigests(
-  { chunksRoot }: ManifestInstance,
+  { sha256 }: ManifestInstance,
   count: number,
   chunks: readonly Sha256[],
 ): void {
-  if (chunks.length === count && rootOf(chunks) === chunksRoot) return
+  if (chunks.length === count && rootOf(chunks) === sha256) return
   throw new ProtocolError('manifest_mismatch', 'chunk digests do not belong to the instance')
 }
 
 async function wholeDigest(kept: Partial, map: ChunkMap): Promise<string> {
-  const whole = createHash('sha256')
+  const chunks: Sha256[] = []
   for (let index = 0; index < map.count; index++) {
-    whole.update(await kept.read(index, map.lengthOf(index)))
+    chunks.push(digestOf(await kept.read(index, map.lengthOf(index))))
   }
-  return whole.digest('hex')
+  return rootOf(chunks)
 }

@@ -4,7 +4,7 @@ import type { Sha256 } from '#protocol/ids.ts'
 export const digestOf = (bytes: Uint8Array): Sha256 =>
   createHash('sha256').update(bytes).digest('hex') as Sha256
 
-/** SHA-256 of the concatenated chunk digests, as manifests carry it. */
+/** SHA-256 of the concatenated chunk digests: what a data set is known by. */
 export const rootOf = (chunks: readonly Sha256[]): Sha256 =>
   createHash('sha256')
     .update(Buffer.from(chunks.join(''), 'hex'))

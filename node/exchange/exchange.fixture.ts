@@ -73,8 +73,7 @@ function createEntries() {
     sopClass: '1.2.840.10008.5.1.4.1.1.2',
     transferSyntax: '1.2.840.10008.1.2.1',
     bytes: one.bytes.byteLength,
-    sha256: digestOf(one.bytes),
-    chunksRoot: rootOf(chunksOf(one.bytes)),
+    sha256: rootOf(chunksOf(one.bytes)),
     headerBytes: Math.min(100, one.bytes.byteLength),
     receivedAt: 1,
     attributes: {

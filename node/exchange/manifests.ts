@@ -105,6 +105,6 @@ function numberOf(instance: InstanceEntry): number {
 }
 
 function manifestInstance(entry: InstanceEntry): ManifestInstance {
-  const { sop, series, transferSyntax, bytes, sha256, chunksRoot } = entry
-  return { sop, series, class: entry.sopClass, transferSyntax, bytes, sha256, chunksRoot }
+  const { sop, series, transferSyntax, bytes, sha256 } = entry
+  return { sop, series, class: entry.sopClass, transferSyntax, bytes, sha256 }
 }

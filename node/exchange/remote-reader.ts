@@ -112,7 +112,7 @@ function entryOf(
   instance: ManifestInstance,
   known: InstanceMetadata | undefined,
 ): InstanceEntry {
-  const { sop, series, transferSyntax, bytes, sha256, chunksRoot } = instance
+  const { sop, series, transferSyntax, bytes, sha256 } = instance
   return {
     study: session.remote.study,
     series,
@@ -121,7 +121,6 @@ function entryOf(
     transferSyntax,
     bytes,
     sha256,
-    chunksRoot,
     headerBytes: Math.min(bytes, known?.headerBytes ?? bytes),
     receivedAt: known?.receivedAt ?? 0,
     attributes: known?.attributes ?? {},
