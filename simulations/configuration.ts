@@ -14,7 +14,7 @@ import {
   type Identities,
 } from './identities.ts'
 import { operatorsFile } from './operators.ts'
-import { callingAeTitles, type Member, type NodePorts, type RegionPorts } from './layout.ts'
+import { callingAeTitles, destinationAeTitle, type Member, type NodePorts, type RegionPorts } from './layout.ts'
 
 /** Configuration files of the programs of a region, exactly as an administrator would write them. */
 
@@ -57,13 +57,14 @@ export function nodeConfig(options: {
       aeTitle: member.aeTitle,
       quarantineSubnets: ['127.0.0.0/8'],
     },
-    devices: callingAeTitles.map((aeTitle) => ({
+    devices: [...callingAeTitles, destinationAeTitle].map((aeTitle) => ({
       id: `${member.key}-${aeTitle.toLowerCase()}`,
       aeTitle,
       addresses: ['127.0.0.1'],
       modality: 'OT',
       startDate: '2026-01-01',
       services: [...deviceServices],
+      ...(aeTitle === destinationAeTitle && { host: '127.0.0.1', port: at.destination }),
     })),
     peer: {
       listen: [loopback(at.peer)],

@@ -9,6 +9,8 @@ export type NodePorts = {
   dimse: number
   peer: number
   dimseTls: number
+  /** Where a `storescp` of whoever tries it out may listen, for C-MOVE. */
+  destination: number
   admin: number
 }
 export type RegionPorts = { registry: { http: number; peer: number }; nodes: NodePorts[] }
@@ -36,6 +38,9 @@ export function members(count: number): Member[] {
 /** AE titles that the demo region registers as devices on loopback, so that any DICOM tool can send at once. */
 export const callingAeTitles = ['STORESCU', 'ANY-SCU', 'GETSCU', 'FINDSCU', 'MOVESCU', 'ORTHANC']
 
+/** A destination for C-MOVE; nothing listens there until somebody starts a `storescp`. */
+export const destinationAeTitle = 'STORESCP'
+
 /** Ports counted from a base: the registry at +0 and +1, node *i* at + 10·(i+1). */
 export function portsFrom(base: number, count: number): RegionPorts {
   return {
@@ -47,6 +52,7 @@ export function portsFrom(base: number, count: number): RegionPorts {
         dimse: first + 1,
         peer: first + 2,
         dimseTls: first + 3,
+        destination: first + 4,
         admin: first + 9,
       }
     }),
@@ -56,7 +62,7 @@ export function portsFrom(base: number, count: number): RegionPorts {
 /** Ports that are free now, for tests that run beside each other. They are fixed, so that a restarted node keeps its own. */
 export async function freePorts(count: number): Promise<RegionPorts> {
   const servers = await Promise.all(
-    Array.from({ length: 2 + 5 * count }, async () => {
+    Array.from({ length: 2 + 6 * count }, async () => {
       const server = createServer().listen(0, '127.0.0.1')
       await once(server, 'listening')
       return server
@@ -71,13 +77,14 @@ export async function freePorts(count: number): Promise<RegionPorts> {
   return {
     registry: { http: at(0), peer: at(1) },
     nodes: Array.from({ length: count }, (_, index) => {
-      const first = 2 + 5 * index
+      const first = 2 + 6 * index
       return {
         http: at(first),
         dimse: at(first + 1),
         peer: at(first + 2),
         dimseTls: at(first + 3),
-        admin: at(first + 4),
+        destination: at(first + 4),
+        admin: at(first + 5),
       }
     }),
   }
