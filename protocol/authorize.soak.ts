@@ -25,6 +25,6 @@ test('T10: in five million worlds the holder answers as the rules say', (t) => {
   }
   const seconds = (performance.now() - begun) / 1000
   t.diagnostic(
-    `seed ${seed}: ${worlds} worlds, 0 divergences, ${Math.round(worlds / seconds)}/s; ${answers}`,
+    `seed ${seed}: ${worlds} worlds, 0 divergences, ${Math.round(worlds / seconds)}/s; ${answers.text()}`,
   )
 })

@@ -39,7 +39,7 @@ export function createTally() {
   return {
     count: (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1),
     of: (what: string): number => counts.get(what) ?? 0,
-    toString: () =>
+    text: () =>
       [...counts]
         .toSorted(([, a], [, b]) => b - a)
         .map(([what, count]) => `${what} ${count}`)
