@@ -53,6 +53,12 @@ test('every resource answers exactly the roles that may use it', async () => {
     ['GET', '/api/accounts/users', row(401, 403, 200, 403, 403, 403)],
     ['POST', '/api/accounts/users', row(401, 403, 400, 403, 403, 403), { login: 'x' }],
     ['POST', `/api/accounts/${grantId}/disable`, row(401, 403, 404, 403, 403, 403)],
+    [
+      'POST',
+      `/api/accounts/${grantId}/dismissal`,
+      row(401, 403, 404, 403, 403, 403),
+      { basis: 'приказ' },
+    ],
     ['POST', `/api/accounts/${grantId}/enable`, row(401, 403, 404, 403, 403, 403)],
     [
       'POST',

@@ -8,6 +8,7 @@ export const sectionRoles = {
   referrals: ['radiographer', 'mo_admin'],
   media: ['radiographer', 'mo_admin'],
   devices: ['mo_admin'],
+  people: ['mo_admin'],
   sending: ['mo_admin'],
   access: ['mo_admin', 'head_of_mo'],
 } as const satisfies Record<string, readonly string[]>

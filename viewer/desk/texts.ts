@@ -4,6 +4,7 @@ import { correctionTexts } from './texts/correction.ts'
 import { findingTexts } from './texts/finding.ts'
 import { frameTexts } from './texts/frame.ts'
 import { intakeTexts } from './texts/intake.ts'
+import { peopleTexts } from './texts/people.ts'
 import { referralTexts } from './texts/referral.ts'
 
 /** Texts of these pages, Russian and English side by side, so that none can be missing. */
@@ -14,6 +15,7 @@ export const texts = {
   ...intakeTexts,
   ...referralTexts,
   ...accessTexts,
+  ...peopleTexts,
 } satisfies Texts
 
 export type Texts = Record<string, readonly [ru: string, en: string]>

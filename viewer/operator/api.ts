@@ -34,10 +34,18 @@ export type Session = {
   login: string
   name: FullName
   roles: string[]
+  /** Of an organization's own people. */
+  organization?: string
   secondFactor: 'required' | 'optional'
   reviewDays: number
 }
 export type Form = (Enrollment | DeviceNotice | AccessRequest) & { warnings?: FieldError[] }
+/** Whose side somebody works on here. */
+export function sideOf({ roles, organization }: Session): 'operator' | 'organization' | 'none' {
+  if (roles.some((role) => /^cami_(operator|admin)$/.test(role))) return 'operator'
+  return organization === undefined ? 'none' : 'organization'
+}
+export type NamedOrganization = { oid: string; name: string; isConnected: boolean }
 export type FormKind = Form['kind']
 export type Activation = { login: string; name?: string; secret: string; expiresAt: number }
 export type Organization = {
@@ -65,6 +73,16 @@ export type Person = {
   email: string
   from: string
   to?: string
+}
+export type AccountView = {
+  id: string
+  login: string
+  name: FullName
+  position: string
+  roles: string[]
+  organization?: string
+  enabled: boolean
+  activated: boolean
 }
 export type Federation = {
   trust: {
@@ -160,6 +178,8 @@ export async function allForms(): Promise<Form[]> {
 }
 export const allOrganizations = async () =>
   (await get<{ organizations: Organization[] }>('/api/organizations')).organizations
+export const organizationNames = async () =>
+  (await get<{ organizations: NamedOrganization[] }>('/api/organization-names')).organizations
 export const allDevices = async () =>
   (await get<{ devices: RegisteredDevice[] }>('/api/devices')).devices
 export const allNotices = async () => (await get<{ notices: Notice[] }>('/api/notices')).notices

@@ -6,10 +6,12 @@ import { printName } from '#protocol/fields/full-name.ts'
 import { Icon } from '../parts/icons.tsx'
 import { Mark } from '../parts/mark.tsx'
 import { Message } from '../parts/message.tsx'
-import { currentSession, remove } from './api.ts'
+import { currentSession, remove, type Session, sideOf } from './api.ts'
 import { type Desk, DeskContext, errorSentence, useDesk, useLoad, useTexts } from './desk.ts'
+import { AccountsPage } from './pages/accounts.tsx'
 import { ActivationPage } from './pages/activation.tsx'
-import { EditPage, NewEnrollmentPage } from './pages/edit.tsx'
+import { AuditPage } from './pages/audit.tsx'
+import { EditPage, NewFormPage } from './pages/edit.tsx'
 import { FormPage } from './pages/form.tsx'
 import { GrantsPage } from './pages/grants.tsx'
 import { IdentitiesPage } from './pages/identities.tsx'
@@ -55,9 +57,7 @@ function Gate() {
     )
   }
   if (session === undefined) return <div class="app-loading" role="status" aria-busy="true" />
-  const isOperator =
-    session !== 'none' && session.roles.some((role) => /^cami_(operator|admin)$/.test(role))
-  if (!isOperator) return <LoginPage />
+  if (session === 'none' || sideOf(session) === 'none') return <LoginPage />
   return (
     <div class="office">
       <a class="skip" href="#content">
@@ -66,7 +66,7 @@ function Gate() {
       <TopBar />
       <main id="content" class="office-content" tabIndex={-1}>
         <Router>
-          <Route path="/forms/new" component={NewEnrollmentPage} />
+          <Route path="/forms/new/:place" component={NewFormPage} />
           <Route path="/forms/:place/:id" component={FormPage} />
           <Route path="/forms/:place/:id/edit" component={EditPage} />
           <Route path="/organizations" component={OrganizationsPage} />
@@ -74,6 +74,8 @@ function Gate() {
           <Route path="/restrictions/:id" component={RestrictionPage} />
           <Route path="/grants" component={GrantsPage} />
           <Route path="/identities" component={IdentitiesPage} />
+          <Route path="/accounts" component={AccountsPage} />
+          <Route path="/audit" component={AuditPage} />
           <Route default component={InboxPage} />
         </Router>
       </main>
@@ -81,22 +83,37 @@ function Gate() {
   )
 }
 
-const places: { href: string; label: Key; isHere: (path: string) => boolean }[] = [
-  { href: '/', label: 'inbox', isHere: (path) => path === '/' || path.startsWith('/forms') },
-  {
-    href: '/organizations',
-    label: 'organizations',
-    isHere: (path) => /^\/(organizations|restrictions)/.test(path),
-  },
-  { href: '/grants', label: 'grants', isHere: (path) => path === '/grants' },
-  { href: '/identities', label: 'identities', isHere: (path) => path === '/identities' },
-]
+type Place = { href: string; label: Key; isHere: (path: string) => boolean }
+
+const at = (href: string, label: Key, isHere = (path: string) => path === href): Place => ({
+  href,
+  label,
+  isHere,
+})
+
+const forms = at('/', 'inbox', (path) => path === '/' || path.startsWith('/forms'))
+
+/** The operator's people go everywhere, its administrators to the audit too; an organization's to what is its own. */
+function placesOf(session: Session): Place[] {
+  if (sideOf(session) === 'organization') {
+    return [forms, at(`/organizations/${session.organization}`, 'ownOrganization')]
+  }
+  return [
+    forms,
+    at('/organizations', 'organizations', (path) => /^\/(organizations|restrictions)/.test(path)),
+    at('/grants', 'grants'),
+    at('/identities', 'identities'),
+    at('/accounts', 'accounts'),
+    ...(session.roles.includes('cami_admin') ? [at('/audit', 'audit')] : []),
+  ]
+}
 
 function TopBar() {
   const desk = useDesk()
   const { t } = useTexts()
   const { path } = useLocation()
   const session = desk.session.value
+  const places = typeof session === 'object' ? placesOf(session) : []
   useEffect(() => {
     const place = places.find(({ isHere }) => isHere(path))
     document.title = [place === undefined ? '' : t(place.label), t('product')].join(' · ')

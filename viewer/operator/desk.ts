@@ -1,6 +1,7 @@
 import { computed, signal, type ReadonlySignal, type Signal } from '@preact/signals'
 import { createContext } from 'preact'
 import { useContext, useEffect, useState } from 'preact/hooks'
+import { presenceMs } from '../parts/activity.ts'
 import { OfficeError, type Session } from './api.ts'
 import { createTexts, type Language, type Texts } from './texts/texts.ts'
 
@@ -13,11 +14,16 @@ export type Desk = {
   /** The session ended while somebody was working. */
   isOver: Signal<boolean>
   failed(error: unknown): void
+  /** How long nobody has touched anything. */
+  idleMs: () => number
 }
 
 const languageKey = 'cami-language'
 
-export function createDesk(storage: Pick<Storage, 'getItem' | 'setItem'>): Desk {
+export function createDesk(
+  storage: Pick<Storage, 'getItem' | 'setItem'>,
+  idleMs: () => number,
+): Desk {
   const language = signal<Language>(storage.getItem(languageKey) === 'en' ? 'en' : 'ru')
   language.subscribe((value) => storage.setItem(languageKey, value))
   const session: Desk['session'] = signal(undefined)
@@ -27,8 +33,11 @@ export function createDesk(storage: Pick<Storage, 'getItem' | 'setItem'>): Desk 
     language,
     texts: computed(() => createTexts(language.value)),
     isOver,
+    idleMs,
     failed(error) {
       if (!(error instanceof OfficeError) || error.status !== 401) return
+      // A code that did not fit says nothing of the session.
+      if (error.code === 'second_factor_required') return
       isOver.value = typeof session.value === 'object'
       session.value = 'none'
     },
@@ -53,8 +62,15 @@ export function useSession(): Session {
 
 export type Loaded<T> = { value?: T; error?: unknown; reload(): Promise<void> }
 
-/** What a page shows. Reloading keeps what is there until the new is here; an answer to an older question is dropped. */
-export function useLoad<T>(load: () => Promise<T>, of: readonly unknown[]): Loaded<T> {
+/**
+ * What a page shows. Reloading keeps what is there until the new is here; an answer to an older question is dropped. With
+ * `everyMs` it asks again by itself, as long as somebody is there: a forgotten page must not keep a session alive.
+ */
+export function useLoad<T>(
+  load: () => Promise<T>,
+  of: readonly unknown[],
+  everyMs?: number,
+): Loaded<T> {
   const desk = useDesk()
   const [state, setState] = useState<{ value?: T; error?: unknown }>({})
   const run = async (isCurrent: () => boolean) => {
@@ -70,8 +86,13 @@ export function useLoad<T>(load: () => Promise<T>, of: readonly unknown[]): Load
     let isHere = true
     setState({})
     void run(() => isHere)
+    const again = () => {
+      if (!document.hidden && desk.idleMs() < presenceMs) void run(() => isHere)
+    }
+    const timer = everyMs === undefined ? undefined : setInterval(again, everyMs)
     return () => {
       isHere = false
+      clearInterval(timer)
     }
   }, of)
   return { ...state, reload: () => run(() => true) }
@@ -85,6 +106,7 @@ export function errorSentence(error: unknown, { t }: Texts): string {
   }
   if (error.reason !== undefined) return t(`refusal_${error.reason}`)
   if (error.code === 'unreachable' || error.status === 503) return t('errorUnreachable')
+  if (error.code === 'second_factor_required') return t('wrongCode')
   if (error.code === 'role_missing') return t('errorRole')
   if (error.code === 'not_found') return t('errorNotFound')
   if (error.code === 'conflict') return t('errorConflict')

@@ -1,6 +1,8 @@
 import { render } from 'preact'
 import { App } from './app.tsx'
+import { watchActivity } from '../parts/activity.ts'
 import { createDesk } from './desk.ts'
 
 const root = document.getElementById('app')
-if (root !== null) render(<App desk={createDesk(localStorage)} />, root)
+const idleMs = watchActivity(globalThis, () => performance.now())
+if (root !== null) render(<App desk={createDesk(localStorage, idleMs)} />, root)

@@ -10,6 +10,7 @@ import { EncodingsSection } from '../desk/encodings.tsx'
 import { NoticeBar } from '../desk/frame.tsx'
 import { HistorySection } from '../desk/history.tsx'
 import { MediaSection } from '../desk/media.tsx'
+import { PeopleSection } from '../desk/people.tsx'
 import { QuarantineSection } from '../desk/quarantine.tsx'
 import { ReferralsSection } from '../desk/referrals.tsx'
 import {
@@ -36,6 +37,7 @@ const sections: Record<SectionName, ComponentType> = {
   referrals: ReferralsSection,
   media: MediaSection,
   devices: DevicesSection,
+  people: PeopleSection,
   sending: SendingSection,
   access: AccessSection,
 }

@@ -83,15 +83,33 @@ export function accountRoutes({ accounts, sessions, audit }: Deps): Route[] {
     }),
     change('/api/accounts/:account/disable', 'End all sessions of a person and take no new ones'),
     change('/api/accounts/:account/enable', 'Let a person sign in again'),
+    dismissalRoute({ accounts, sessions, note }),
     ...passwordRoutes({ accounts, sessions, note }),
   ]
 }
 
-function passwordRoutes(deps: {
-  accounts: Deps['accounts']
-  sessions: Deps['sessions']
+type Parts = Pick<Deps, 'accounts' | 'sessions'> & {
   note: (user: SessionUser, detail: string) => Promise<unknown>
-}): Route[] {
+}
+
+/** Somebody has left: at once, and with the document that says so (A-5, A-8). */
+const dismissalRoute = ({ accounts, sessions, note }: Parts): Route =>
+  defineRoute({
+    method: 'post',
+    path: '/api/accounts/:account/dismissal',
+    summary: 'Switch off the account of somebody who has left; her sessions end at once',
+    access: ['mo_admin'],
+    params: AccountPath,
+    body: z.strictObject({ basis: z.string().trim().min(3).max(150) }),
+    async handle({ params, body, user }) {
+      await accounts.disable(params.account)
+      await note(user, `dismissed account ${params.account}: ${body.basis}`)
+      const account = accounts.get(params.account)
+      if (account !== undefined) await sessions.endAll(account)
+    },
+  })
+
+function passwordRoutes(deps: Parts): Route[] {
   const { accounts, sessions, note } = deps
   return [
     defineRoute({

@@ -83,10 +83,35 @@ export function organizationRoutes({ organizations }: { organizations: Organizat
         return show(await find(params.oid, user))
       },
     }),
+    namesRoute(organizations),
     ...personRoutes(organizations, find),
     connectionRoute(organizations, find),
   ]
 }
+
+/** Whom a form № 5 may name: no more than a letterhead says. */
+const namesRoute = (organizations: Organizations): Route =>
+  defineRoute({
+    method: 'get',
+    path: '/api/organization-names',
+    summary: 'Names of all organizations, and whether they are connected',
+    access: formRoles,
+    answer: z.strictObject({
+      organizations: z.array(
+        z.strictObject({ oid: OrganizationOid, name: z.string(), isConnected: z.boolean() }),
+      ),
+    }),
+    async handle() {
+      const all = await organizations.all()
+      return {
+        organizations: all.map(({ card: { oid, fullName }, state }) => ({
+          oid,
+          name: fullName,
+          isConnected: state === 'connected',
+        })),
+      }
+    },
+  })
 
 function connectionRoute(
   organizations: Organizations,

@@ -28,7 +28,10 @@ export function checkable(content: Draft): Draft {
 
 /** What is wrong with a draft, by field; the rules are the registry's own. */
 export function errorsOf(kind: Form['kind'], draft: Draft, now: number): FieldError[] {
-  const content = checkable(pruned(draft) as Draft)
+  const { organization, ...rest } = checkable(pruned(draft) as Draft)
+  // Of a form № 4 it is not the form's own: it says whose form the operator types in.
+  const content =
+    kind === 'device_notice' || organization === undefined ? rest : { ...rest, organization }
   const result =
     kind === 'enrollment'
       ? readContent(EnrollmentContent, content, (one) => checkEnrollment(one, now))

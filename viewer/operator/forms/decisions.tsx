@@ -23,6 +23,7 @@ export function Decision({ form, type, onDone, onClose }: Props) {
   const [no, setNo] = useState('')
   const [date, setDate] = useState('')
   const [reason, setReason] = useState('')
+  const [code, setCode] = useState('')
   const [reasons, setReasons] = useState<Reason[]>([{ clause: 'J-2', text: '' }])
   const action = (): Record<string, unknown> => {
     if (type === 'register') return { type, incoming: { no, date } }
@@ -30,6 +31,7 @@ export function Decision({ form, type, onDone, onClose }: Props) {
       return { type, signature: { kind: 'paper', incomingNo: no, date } }
     }
     if (type === 'refuse') return { type, reasons }
+    if (type === 'confirm') return { type, code: code.trim() }
     return type === 'revoke' ? { type, reason } : { type }
   }
   const act = async () => {
@@ -55,11 +57,16 @@ export function Decision({ form, type, onDone, onClose }: Props) {
       {type === 'revoke' && (
         <Input name="reason" isLong label={t('revokeReason')} value={reason} onInput={setReason} />
       )}
+      {type === 'confirm' && (
+        <Input name="code" label={t('code')} hint={t('codeHint')} value={code} onInput={setCode} />
+      )}
       <section class="preview" data-testid="preview">
         <h3>{t('consequences')}</h3>
         <p>{t(consequence(form, type))}</p>
         {type === 'approve' && form.kind === 'enrollment' && <NewAccounts form={form} />}
-        {type === 'approve' && form.kind === 'access_request' && <Access form={form} />}
+        {['approve', 'confirm'].includes(type) && form.kind === 'access_request' && (
+          <Access form={form} />
+        )}
         {type === 'refuse' && <RefusalNotice form={form} reasons={reasons} />}
         {(type === 'issue_notice' || (type === 'approve' && form.kind === 'enrollment')) && (
           <AccessNotice form={form} />
@@ -74,6 +81,7 @@ function consequence({ kind }: Form, type: ActionType): Key {
     return kind === 'enrollment' ? 'approveEnrollmentText' : 'approveAccessText'
   if (type === 'register') return kind === 'device_notice' ? 'registerDevicesText' : 'registerText'
   const texts: { [T in ActionType]?: Key } = {
+    confirm: 'confirmText',
     refuse: 'refuseText',
     revoke: 'revokeText',
     receive_signature: 'signatureText',
@@ -238,12 +246,19 @@ function Access({ form }: { form: Extract<Form, { kind: 'access_request' }> }) {
   return (
     <>
       <ul>
-        {form.rows.map(({ row, state }) => (
-          <li key={row}>
-            <b>{nameOf(users[row - 1] ?? {})}</b> ·{' '}
-            <span class={`status row-${state}`}>{t(`rowState_${state}`)}</span>
-          </li>
-        ))}
+        {users.map((user, at) => {
+          const state = form.rows.find(({ row }) => row === at + 1)?.state
+          return (
+            <li key={at}>
+              <b>{nameOf(user)}</b> ·{' '}
+              {state === undefined ? (
+                typeof user.position === 'string' && user.position
+              ) : (
+                <span class={`status row-${state}`}>{t(`rowState_${state}`)}</span>
+              )}
+            </li>
+          )
+        })}
       </ul>
       <dl class="facts">
         <dt>{t('scopeOfGrant')}</dt>

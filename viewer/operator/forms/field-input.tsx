@@ -1,4 +1,6 @@
+import { useState } from 'preact/hooks'
 import { useTexts } from '../desk.ts'
+import type { NamedOrganization } from '../api.ts'
 import type { Field } from './layout.ts'
 
 type Props = {
@@ -7,6 +9,8 @@ type Props = {
   value: unknown
   error: string | undefined
   comment: string | undefined
+  /** Organizations to choose among. */
+  organizations: readonly NamedOrganization[]
   onChange: (path: string, to: unknown) => void
   onLeave: (path: string) => void
 }
@@ -37,7 +41,7 @@ export function FieldInput(props: Props) {
   )
 }
 
-function Control({ field, path, value, error, onChange, onLeave }: Props) {
+function Control({ field, path, value, error, organizations, onChange, onLeave }: Props) {
   const given = {
     name: path,
     'aria-invalid': error !== undefined,
@@ -46,14 +50,18 @@ function Control({ field, path, value, error, onChange, onLeave }: Props) {
   }
   if (field.kind === 'check') return <Check {...{ field, path, value, onChange, given }} />
   if (field.kind === 'set') return <Checks {...{ field, path, value, onChange, given }} />
-  if (field.kind === 'choice') {
+  if (field.kind === 'choice' || field.kind === 'organization') {
+    const options =
+      field.kind === 'choice'
+        ? Object.entries(field.options ?? {})
+        : [['', ''] as const, ...organizations.map(({ oid, name }) => [oid, name] as const)]
     return (
       <select
         {...given}
         value={typeof value === 'string' ? value : ''}
         onChange={(event) => onChange(path, event.currentTarget.value)}
       >
-        {Object.entries(field.options ?? {}).map(([key, text]) => (
+        {options.map(([key, text]) => (
           <option key={key} value={key}>
             {text}
           </option>
@@ -61,6 +69,7 @@ function Control({ field, path, value, error, onChange, onLeave }: Props) {
       </select>
     )
   }
+  if (field.kind === 'list') return <List {...{ path, value, onChange, given }} />
   const text = typeof value === 'string' || typeof value === 'number' ? String(value) : ''
   const typedIn = (raw: string) =>
     onChange(path, field.kind === 'year' && /^\d{4}$/.test(raw) ? Number(raw) : raw)
@@ -77,6 +86,25 @@ function Control({ field, path, value, error, onChange, onLeave }: Props) {
       autocomplete="off"
       value={text}
       onInput={(event) => typedIn(event.currentTarget.value)}
+    />
+  )
+}
+
+type ListProps = Pick<Props, 'path' | 'value' | 'onChange'> & { given: object }
+
+/** Several values in one line. What is typed stays as typed, the comma at its end too. */
+function List({ path, value, onChange, given }: ListProps) {
+  const [raw, setRaw] = useState(Array.isArray(value) ? value.join(', ') : '')
+  return (
+    <input
+      {...given}
+      autocomplete="off"
+      value={raw}
+      onInput={({ currentTarget }) => {
+        setRaw(currentTarget.value)
+        const parts = currentTarget.value.split(/[\s,;]+/).filter((one) => one !== '')
+        onChange(path, parts.length === 0 ? undefined : parts)
+      }}
     />
   )
 }

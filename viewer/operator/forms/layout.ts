@@ -15,7 +15,7 @@ export type Field = {
   /** Within the form's content, or within a row. */
   path: string
   label: string
-  kind?: 'text' | 'long' | 'year' | 'check' | 'set' | 'choice'
+  kind?: 'text' | 'long' | 'year' | 'check' | 'set' | 'choice' | 'organization' | 'list'
   options?: Record<string, string>
   isOptional?: boolean
 }
@@ -130,6 +130,12 @@ const deviceNotice: Block[] = [
       { path: 'serialNumber', label: column4(7) },
       { path: 'inventoryNumber', label: column4(8) },
       { path: 'aeTitle', label: 'AE title', isOptional: true },
+      {
+        path: 'addresses',
+        label: 'IP-адреса через запятую',
+        kind: 'list',
+        isOptional: true,
+      },
     ],
   },
   contact,
@@ -151,8 +157,8 @@ const accessRequest: Block[] = [
   {
     title: 'Организации',
     fields: [
-      { path: 'granteeOrg', label: form5.granteeNote },
-      { path: 'holderOrg', label: form5.holderNote },
+      { path: 'holderOrg', label: form5.holderNote, kind: 'organization' },
+      { path: 'granteeOrg', label: form5.granteeNote, kind: 'organization' },
     ],
   },
   {
@@ -176,4 +182,10 @@ export const layouts: { [K in Form['kind']]: Block[] } = {
   enrollment,
   device_notice: deviceNotice,
   access_request: accessRequest,
+}
+
+/** What the operator says of a form № 4 on paper: whose it is. An organization's own people need not. */
+export const noticeOwner: Block = {
+  title: 'Медицинская организация',
+  fields: [{ path: 'organization', label: 'Чьи это аппараты', kind: 'organization' }],
 }

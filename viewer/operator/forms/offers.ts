@@ -1,9 +1,10 @@
 import { advanceAccessRequest, type AccessRequestAction } from '#protocol/access-request.ts'
 import { advanceDeviceNotice, type DeviceNoticeAction } from '#protocol/device-notice.ts'
 import { advanceEnrollment, type EnrollmentAction } from '#protocol/enrollment.ts'
+import type { OrganizationOid } from '#protocol/ids.ts'
 import type { Actor, RefusalCode } from '#protocol/life-cycle.ts'
 import { printName } from '#protocol/fields/full-name.ts'
-import type { Form, Organization, Session } from '../api.ts'
+import { type Form, type Organization, type Session, sideOf } from '../api.ts'
 import { checkable } from './content.ts'
 
 /** An action that the form's state and the user's role allow, and what still stands against it. */
@@ -15,6 +16,7 @@ const said = 'достаточно подробно'
 
 /** One of each, filled in well enough, so that only the form itself can be what stands against it. */
 const tried = [
+  { type: 'confirm' },
   { type: 'submit' },
   { type: 'resubmit' },
   { type: 'register', number: '1', incoming: sample },
@@ -29,21 +31,30 @@ const tried = [
   { type: 'revoke', reason: said },
 ] as const
 
-/** As whom the registry will see this user act. */
-export const actorOf = ({ roles, account, name }: Session): Actor => ({
-  role: roles.includes('cami_admin') ? 'cami_admin' : 'cami_operator',
-  account,
-  name: printName(name),
-})
+const order = [
+  'cami_admin',
+  'cami_operator',
+  'mo_admin',
+  'consult_organizer',
+  'head_of_mo',
+] as const
+
+/** As whom the registry will see this user act: a head confirms as head, whatever else she is. */
+export function actorOf({ roles, account, name, organization }: Session, action = ''): Actor {
+  const isHead = action === 'confirm' && roles.includes('head_of_mo')
+  const role = isHead ? 'head_of_mo' : (order.find((one) => roles.includes(one)) ?? 'applicant')
+  const whose = organization === undefined ? {} : { organization: organization as OrganizationOid }
+  return { role, account, name: printName(name), ...whose }
+}
 
 /** What can be done with a form now: the protocol's own tables are asked, so that screen and server agree. */
 export function offersOf(
   form: Form,
   { session, organizations, now }: { session: Session; organizations: Organization[]; now: number },
 ): Offer[] {
-  const context = { actor: actorOf(session), now }
   return tried.flatMap((action): Offer[] => {
-    const outcome = attempt(form, action, { ...context, organizations })
+    const actor = actorOf(session, action.type)
+    const outcome = attempt(form, action, { actor, now, organizations })
     if (outcome.ok) return [{ type: action.type }]
     if (outcome.code === 'wrong_state' || outcome.code === 'wrong_actor') return []
     return [{ type: action.type, refusal: outcome.code }]
@@ -58,7 +69,7 @@ function attempt(form: Form, action: Tried, { organizations, ...context }: World
     organizations.some(({ card, state }) => card.oid === oid && state === 'connected')
   if (form.kind === 'enrollment') {
     const isSigned = action.type === 'receive_signature' && 'headSignature' in form.content
-    if (isSigned || action.type === 'close' || action.type === 'revoke') return no
+    if (isSigned || ['close', 'revoke', 'confirm'].includes(action.type)) return no
     const content = checkable(form.content)
     const oid = (content['organization'] as { frmoOid?: unknown } | undefined)?.frmoOid
     const oidTaken = organizations.some(
@@ -93,12 +104,23 @@ const no = { ok: false, code: 'wrong_state' } as const
 
 export type Turn = 'ours' | 'theirs' | 'nobody'
 
-/** Whose move it is. */
-export function turnOf({ kind, status }: Form): Turn {
-  if (['submitted', 'under_review', 'provisioned', 'draft'].includes(status)) return 'ours'
-  if (['needs_correction', 'paused'].includes(status)) return 'theirs'
-  if (status === 'approved') return kind === 'access_request' ? 'theirs' : 'ours'
-  return status === 'registered' ? 'theirs' : 'nobody'
+/** Whose move it is, seen from one side. What waits for an organization's node waits for its administrator. */
+export function turnOf({ kind, status, createdBy }: Form, session: Session): Turn {
+  const side = sideOf(session)
+  // Whoever began a form finishes it; an organization's people share theirs.
+  if (status === 'draft' && side === 'operator') {
+    return createdBy === session.account ? 'ours' : 'theirs'
+  }
+  const mover = moverOf(kind, status)
+  if (mover === 'nobody') return 'nobody'
+  return mover === side ? 'ours' : 'theirs'
+}
+
+function moverOf(kind: Form['kind'], status: string): 'operator' | 'organization' | 'nobody' {
+  if (['submitted', 'under_review', 'provisioned'].includes(status)) return 'operator'
+  if (['needs_correction', 'paused', 'registered', 'draft'].includes(status)) return 'organization'
+  if (status === 'approved') return kind === 'access_request' ? 'organization' : 'operator'
+  return 'nobody'
 }
 
 /** Working days (Monday to Friday) that a form has waited for a decision; nothing when it does not wait. */

@@ -2,11 +2,24 @@ import { useLocation } from 'preact-iso'
 import type { RefObject } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import type { Draft } from '#protocol/form.ts'
-import { get, kindAt, OfficeError, placeOf, post, type Form, type FormKind } from '../api.ts'
-import { useLoad, useTexts } from '../desk.ts'
+import { dayOf, printDate } from '#protocol/fields/dates.ts'
+import { printPhone } from '#protocol/fields/phone.ts'
+import {
+  type Form,
+  type FormKind,
+  get,
+  kindAt,
+  type NamedOrganization,
+  OfficeError,
+  type Organization,
+  organizationNames,
+  placeOf,
+  post,
+} from '../api.ts'
+import { useLoad, useSession, useTexts } from '../desk.ts'
 import { errorsOf, pruned, typed, valueAt, withValue } from '../forms/content.ts'
 import { FieldInput } from '../forms/field-input.tsx'
-import { type Block, layouts } from '../forms/layout.ts'
+import { type Block, layouts, noticeOwner } from '../forms/layout.ts'
 import { instancesOf } from '../forms/sheet.tsx'
 import { Failure, Loading, useAct } from '../parts/act.tsx'
 
@@ -18,25 +31,76 @@ const blankEnrollment: Draft = {
   headSignature: { kind: 'paper' },
 }
 
-/** Form № 1 as it came on paper. */
-export function NewEnrollmentPage() {
+/** A new form: № 1 and others' as they came on paper, or an organization's own № 4 and № 5. */
+export function NewFormPage({ place = '' }: { place?: string }) {
+  const kind = kindAt(place)
   const { t } = useTexts()
-  return <Editor kind="enrollment" draft={blankEnrollment} title={t('enrollmentTitle')} />
+  const { organization: own } = useSession()
+  const data = useLoad(() => startOf(kind, own), [place, own])
+  return (
+    <Loading of={data}>
+      {({ draft, organizations }) => (
+        <Editor
+          key={place}
+          kind={kind}
+          draft={draft}
+          organizations={organizations}
+          title={t(own === undefined ? `paper_${kind}` : `kind_${kind}`)}
+        />
+      )}
+    </Loading>
+  )
 }
+
+/** What a new form says already: one's own organization writes its name but once. */
+async function startOf(kind: FormKind, own: string | undefined) {
+  const organizations = await organizationNames()
+  if (own === undefined) {
+    const draft: Draft =
+      kind === 'enrollment' ? blankEnrollment : { ...blanks[kind], orgStamp: paperStamp }
+    return { organizations, draft }
+  }
+  const { card } = await get<Organization>(`/api/organizations/${own}`)
+  const { fullName: name, address, phone } = card
+  const draft = {
+    ...blanks[kind],
+    orgStamp: { ...paperStamp, name, ...(address !== undefined && { address }) },
+    documentDate: today(),
+    ...(phone !== undefined && { contactPhone: printPhone(phone) }),
+    ...(kind === 'access_request' && { holderOrg: own }),
+  }
+  return { organizations, draft: draft as Draft }
+}
+
+const paperStamp = { kind: 'card' } as const
+const blanks: { [K in FormKind]: object } = {
+  enrollment: blankEnrollment,
+  device_notice: { devices: [{ deviceType: 'ct' }] },
+  access_request: { users: [{}] },
+}
+
+const today = (): string => printDate(dayOf(Date.now()))
 
 /** A draft, or a form that came back. */
 export function EditPage({ place = '', id = '' }: { place?: string; id?: string }) {
   const { t } = useTexts()
-  const data = useLoad(() => get<Form>(`/api/${place}/${id}`), [place, id])
+  const data = useLoad(async () => {
+    const [form, organizations] = await Promise.all([
+      get<Form>(`/api/${place}/${id}`),
+      organizationNames(),
+    ])
+    return { form, organizations }
+  }, [place, id])
   return (
     <Loading of={data}>
-      {(form) => (
+      {({ form, organizations }) => (
         <Editor
           kind={kindAt(place)}
           draft={typed(form.content) as Draft}
           id={id}
           isReturned={form.status === 'needs_correction'}
           comments={form.comments}
+          organizations={organizations}
           title={t('editTitle')}
         />
       )}
@@ -48,17 +112,21 @@ type EditorProps = {
   kind: FormKind
   draft: Draft
   title: string
+  organizations: readonly NamedOrganization[]
   id?: string
   isReturned?: boolean
   comments?: { field: string; comment: string }[]
 }
 
 /** Each field says what is wrong when it is left, by the registry's own rules; all of them when the form is submitted. */
-function Editor({ kind, draft, title, id, isReturned = false, comments = [] }: EditorProps) {
+function Editor(props: EditorProps) {
+  const { kind, draft, title, organizations, id, isReturned = false, comments = [] } = props
   const { t } = useTexts()
+  const { organization } = useSession()
   const form = useRef<HTMLFormElement>(null)
+  const blocks = blocksOf(kind, { isNew: id === undefined, isOwn: organization !== undefined })
   const { content, setContent, touch, errors, isTried, errorAt, finish, act } = useEditing(
-    { kind, draft, id, isReturned },
+    { kind, draft, id, isReturned, blocks },
     form,
   )
   return (
@@ -78,11 +146,12 @@ function Editor({ kind, draft, title, id, isReturned = false, comments = [] }: E
         <h1>{title}</h1>
       </div>
       <div class="editor-body">
-        {layouts[kind].map((block) => (
+        {blocks.map((block) => (
           <Group
             key={block.title}
             block={block}
             content={content}
+            organizations={organizations}
             errorAt={errorAt}
             commentAt={(path) => comments.find(({ field }) => field === path)?.comment}
             onChange={(path, to) => setContent(withValue(content, path, to) as Draft)}
@@ -113,10 +182,18 @@ function Editor({ kind, draft, title, id, isReturned = false, comments = [] }: E
   )
 }
 
-type Editing = Pick<EditorProps, 'kind' | 'draft'> & { id: string | undefined; isReturned: boolean }
+/** Of a form № 4 from paper the operator says first whose it is. */
+const blocksOf = (kind: FormKind, { isNew, isOwn }: { isNew: boolean; isOwn: boolean }): Block[] =>
+  kind === 'device_notice' && isNew && !isOwn ? [noticeOwner, ...layouts[kind]] : layouts[kind]
+
+type Editing = Pick<EditorProps, 'kind' | 'draft'> & {
+  id: string | undefined
+  isReturned: boolean
+  blocks: readonly Block[]
+}
 
 function useEditing(
-  { kind, draft, id, isReturned }: Editing,
+  { kind, draft, id, isReturned, blocks }: Editing,
   form: RefObject<HTMLFormElement | null>,
 ) {
   const { route } = useLocation()
@@ -126,7 +203,13 @@ function useEditing(
   const saved = useRef(id)
   const act = useAct()
   const fromServer = act.error instanceof OfficeError ? act.error.fields : []
-  const errors = errorsOf(kind, content, Date.now())
+  const { t } = useTexts()
+  const isOwnerMissing =
+    blocks.includes(noticeOwner) && valueAt(content, 'organization') === undefined
+  const errors = [
+    ...(isOwnerMissing ? [{ path: 'organization', message: t('chooseOrganization') }] : []),
+    ...errorsOf(kind, content, Date.now()),
+  ]
   const errorAt = (path: string): string | undefined =>
     isTried || touched.has(path)
       ? [...errors, ...fromServer].find((one) => one.path === path || isWhole(one.path, path))
@@ -164,13 +247,15 @@ const isWhole = (errorPath: string, path: string): boolean =>
 type GroupProps = {
   block: Block
   content: Draft
+  organizations: readonly NamedOrganization[]
   errorAt: (path: string) => string | undefined
   commentAt: (path: string) => string | undefined
   onChange: (path: string, to: unknown) => void
   onLeave: (path: string) => void
 }
 
-function Group({ block, content, errorAt, commentAt, onChange, onLeave }: GroupProps) {
+function Group(props: GroupProps) {
+  const { block, content, organizations, errorAt, commentAt, onChange, onLeave } = props
   const { t } = useTexts()
   const { rows, blank = {} } = block
   const table = rows === undefined ? [] : ((valueAt(content, rows) as unknown[] | undefined) ?? [])
@@ -207,6 +292,7 @@ function Group({ block, content, errorAt, commentAt, onChange, onLeave }: GroupP
               value={valueAt(content, prefix + field.path)}
               error={errorAt(prefix + field.path)}
               comment={commentAt(prefix + field.path)}
+              organizations={organizations}
               onChange={onChange}
               onLeave={onLeave}
             />

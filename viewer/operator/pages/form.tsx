@@ -7,40 +7,48 @@ import {
   allOrganizations,
   get,
   kindAt,
+  organizationNames,
   post,
+  sideOf,
   type Form,
   type Organization,
 } from '../api.ts'
 import { useLoad, useSession, useTexts } from '../desk.ts'
 import { Decision } from '../forms/decisions.tsx'
-import { actorOf, offersOf, turnOf, type ActionType, type Offer } from '../forms/offers.ts'
+import { offersOf, turnOf, type ActionType, type Offer } from '../forms/offers.ts'
 import { type Commenting, Sheet } from '../forms/sheet.tsx'
 import { Failure, Loading, Status, useAct } from '../parts/act.tsx'
 import { Attachments, History, Notices } from '../parts/records.tsx'
 import { Links } from '../parts/links.tsx'
-import { Age, nextText } from './inbox.tsx'
+import { Age, inboxMs, nextText } from './inbox.tsx'
 
 /** One form: the paper on the left; where it stands and what can be done on the right. */
 export function FormPage({ place = '', id = '' }: { place?: string; id?: string }) {
   const kind = kindAt(place)
-  const data = useLoad(async () => {
-    const [form, organizations, notices] = await Promise.all([
-      get<Form>(`/api/${place}/${id}`),
-      allOrganizations(),
-      allNotices(),
-    ])
-    const own = notices.filter(({ source }) => source === id)
-    return { form: { ...form, kind } as Form, organizations, notices: own }
-  }, [place, id])
+  const data = useLoad(
+    async () => {
+      const [form, organizations, notices] = await Promise.all([
+        get<Form>(`/api/${place}/${id}`),
+        allOrganizations(),
+        allNotices(),
+      ])
+      const names = await organizationNames()
+      const own = notices.filter(({ source }) => source === id)
+      return { form: { ...form, kind } as Form, organizations, names, notices: own }
+    },
+    [place, id],
+    inboxMs,
+  )
   const [links, setLinks] = useState<Activation[]>([])
   return (
     <>
       {links.length > 0 && <Links links={links} onClose={() => setLinks([])} />}
       <Loading of={data}>
-        {({ form, organizations, notices }) => (
+        {({ form, organizations, names, notices }) => (
           <FormView
             form={form}
             organizations={organizations}
+            names={new Map(names.map(({ oid, name }) => [oid, name]))}
             place={place}
             onDone={async (made) => {
               setLinks(made)
@@ -58,12 +66,14 @@ export function FormPage({ place = '', id = '' }: { place?: string; id?: string 
 type ViewProps = {
   form: Form
   organizations: Organization[]
+  /** Of all organizations, by OID. */
+  names: Map<string, string>
   place: string
   onDone: (activations: Activation[]) => Promise<void>
   children: ComponentChildren
 }
 
-function FormView({ form, organizations, place, onDone, children }: ViewProps) {
+function FormView({ form, organizations, names, place, onDone, children }: ViewProps) {
   const texts = useTexts()
   const { t } = texts
   const session = useSession()
@@ -96,14 +106,10 @@ function FormView({ form, organizations, place, onDone, children }: ViewProps) {
         </a>
       </div>
       <div class="columns">
-        <Sheet
-          form={form}
-          names={new Map(organizations.map(({ card }) => [card.oid, card.fullName]))}
-          commenting={commentingOf(comments, setComments)}
-        />
+        <Sheet form={form} names={names} commenting={commentingOf(comments, setComments)} />
         <aside class="side">
           {comments === undefined ? (
-            <Next form={form} offers={offers} onChoose={choose} />
+            <Next form={form} place={place} offers={offers} onChoose={choose} />
           ) : (
             <Returning
               form={form}
@@ -117,7 +123,7 @@ function FormView({ form, organizations, place, onDone, children }: ViewProps) {
           <Attachments
             attachments={form.attachments}
             path={`/api/${place}/${form.id}/attachments`}
-            canAttach={offers.length > 0 && actorOf(session).role !== 'system'}
+            canAttach={offers.length > 0}
             onDone={() => onDone([])}
           />
           <History history={form.history} name={(action) => `did_${action}`} />
@@ -141,20 +147,37 @@ function reference(form: Form, { t, date }: ReturnType<typeof useTexts>): string
   ].join(' · ')
 }
 
-const primary = new Set<ActionType>(['submit', 'resubmit', 'register', 'approve', 'issue_notice'])
+const primary = new Set<ActionType>([
+  'confirm',
+  'submit',
+  'resubmit',
+  'register',
+  'approve',
+  'issue_notice',
+])
 const hard = new Set<ActionType>(['refuse', 'revoke', 'withdraw'])
 
-type NextProps = { form: Form; offers: Offer[]; onChoose: (type: ActionType) => void }
+type NextProps = {
+  form: Form
+  place: string
+  offers: Offer[]
+  onChoose: (type: ActionType) => void
+}
 
 /** What is next, and why something that would be next cannot be done yet. */
-function Next({ form, offers, onChoose }: NextProps) {
+function Next({ form, place, offers, onChoose }: NextProps) {
   const texts = useTexts()
   const { t } = texts
+  const session = useSession()
   const blocked = offers.filter(({ refusal }) => refusal !== undefined)
   return (
     <section class="card next">
       <h3>{t('nextStep')}</h3>
-      <p>{turnOf(form) === 'nobody' ? t('nothingToDo') : nextText(form, texts)}</p>
+      <p>
+        {turnOf(form, session) === 'nobody' && form.status !== 'refused'
+          ? t('nothingToDo')
+          : nextText(form, texts, sideOf(session))}
+      </p>
       {blocked.length > 0 && (
         <ul class="blocked">
           {blocked.map(({ type, refusal }) => (
@@ -180,8 +203,29 @@ function Next({ form, offers, onChoose }: NextProps) {
             {t(`action_${type}`)}
           </button>
         ))}
+        {form.status === 'refused' && <Reapply place={place} id={form.id} />}
       </div>
     </section>
+  )
+}
+
+/** A refused form is over; a new one begins with what it said. */
+function Reapply({ place, id }: { place: string; id: string }) {
+  const { t } = useTexts()
+  const { route } = useLocation()
+  const act = useAct()
+  const begin = () =>
+    act.run(async () => {
+      const next = await post<Form>(`/api/${place}/${id}/reapply`)
+      route(`/forms/${place}/${next.id}/edit`)
+    })
+  return (
+    <>
+      <button type="button" class="button" disabled={act.isBusy} onClick={() => void begin()}>
+        {t('reapply')}
+      </button>
+      <Failure error={act.error} />
+    </>
   )
 }
 

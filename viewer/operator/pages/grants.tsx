@@ -162,32 +162,65 @@ function Cell({ of, isChosen, onChoose }: CellProps) {
   )
 }
 
-function People({ of }: { of: Access }) {
+function People({ of, onDone }: { of: Access; onDone: () => Promise<void> }) {
   const { t } = useTexts()
+  const [leaving, setLeaving] = useState<PersonOf | undefined>(undefined)
   return (
-    <table class="rows plain-rows">
-      <thead>
-        <tr>
-          {(['person', 'position', 'account', 'state'] as const).map((name) => (
-            <th key={name}>{t(`column_${name}`)}</th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {peopleOf(of).map(({ name, position, uid, state }, at) => (
-          <tr key={at}>
-            <td>{name}</td>
-            <td>{position}</td>
-            <td>
-              <code>{uid}</code>
-            </td>
-            <td>
-              <span class={`status row-${state}`}>{t(`rowState_${state}`)}</span>
-            </td>
+    <>
+      <table class="rows plain-rows">
+        <thead>
+          <tr>
+            {(['person', 'position', 'account', 'state'] as const).map((name) => (
+              <th key={name}>{t(`column_${name}`)}</th>
+            ))}
+            <th />
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {peopleOf(of).map((person, at) => (
+            <tr key={at}>
+              <td>{person.name}</td>
+              <td>{person.position}</td>
+              <td>
+                <code>{person.uid}</code>
+              </td>
+              <td>
+                <span class={`status row-${person.state}`}>{t(`rowState_${person.state}`)}</span>
+              </td>
+              <td>
+                {person.state === 'confirmed' && (
+                  <button
+                    type="button"
+                    class="button small danger-quiet"
+                    data-testid="user-off"
+                    onClick={() => setLeaving(person)}
+                  >
+                    {t('userOff')}
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {leaving !== undefined && (
+        <DecisionDialog
+          title={`${t('userOff')}: ${leaving.name}`}
+          confirm={t('userOff')}
+          isDanger
+          onClose={() => setLeaving(undefined)}
+          onConfirm={async () => {
+            await post('/api/federation/users/disable', { user: leaving.uid })
+            await onDone()
+          }}
+        >
+          <section class="preview" data-testid="preview">
+            <h3>{t('consequences')}</h3>
+            <p>{t('userOffText')}</p>
+          </section>
+        </DecisionDialog>
+      )}
+    </>
   )
 }
 
@@ -221,7 +254,7 @@ function Paper({ access, onDone }: { access: Access; onDone: () => Promise<void>
           </button>
         )}
       </div>
-      <People of={access} />
+      <People of={access} onDone={onDone} />
       {isRevoking && form !== undefined && (
         <Decision form={form} type="revoke" onDone={onDone} onClose={() => setRevoking(false)} />
       )}
@@ -239,6 +272,8 @@ function Paper({ access, onDone }: { access: Access; onDone: () => Promise<void>
     </section>
   )
 }
+
+type PersonOf = ReturnType<typeof peopleOf>[number]
 
 function peopleOf({ form, grant }: Access) {
   if (form === undefined) {

@@ -2,7 +2,7 @@ import { useLocation } from 'preact-iso'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Icon } from '../../parts/icons.tsx'
 import { Message } from '../../parts/message.tsx'
-import { allForms, allOrganizations, type Form, placeOf } from '../api.ts'
+import { allForms, type Form, organizationNames, placeOf, type Session, sideOf } from '../api.ts'
 import { useLoad, useSession, useTexts } from '../desk.ts'
 import { organizationOf } from '../forms/content.ts'
 import { turnOf, waitingDays } from '../forms/offers.ts'
@@ -13,12 +13,29 @@ type Turns = 'ours' | 'theirs' | 'all'
 type Filter = { turn: Turns; kind: string; status: string; organization: string }
 const everything: Filter = { turn: 'ours', kind: '', status: '', organization: '' }
 
+/** An organization has few forms and wants to see where each stands; the operator, what waits. */
+const firstFilter = (session: Session): Filter =>
+  sideOf(session) === 'organization' ? { ...everything, turn: 'all' } : everything
+
+function emptyText({ turn, ...rest }: Filter, session: Session, count: number): Key {
+  if (sideOf(session) === 'organization' && count === 0) return 'inboxEmptyOrganization'
+  const isNarrow = Object.values(rest).some((value) => value !== '')
+  return turn === 'ours' && !isNarrow ? 'inboxEmptyOurs' : 'inboxEmptyFilter'
+}
+
+/** How often an open list asks again while somebody is there. */
+export const inboxMs = 15_000
+
 /** Forms № 1, № 4 and № 5, what each needs next, and for how long it has waited. */
 export function InboxPage() {
-  const data = useLoad(async () => {
-    const [forms, organizations] = await Promise.all([allForms(), allOrganizations()])
-    return { forms, names: new Map(organizations.map(({ card }) => [card.oid, card.fullName])) }
-  }, [])
+  const data = useLoad(
+    async () => {
+      const [forms, organizations] = await Promise.all([allForms(), organizationNames()])
+      return { forms, names: new Map(organizations.map(({ oid, name }) => [oid, name])) }
+    },
+    [],
+    inboxMs,
+  )
   return (
     <Loading of={data}>
       {({ forms, names }) => <Inbox forms={forms} names={names} reload={data.reload} />}
@@ -30,11 +47,12 @@ type Given = { forms: Form[]; names: Map<string, string>; reload: () => Promise<
 
 function Inbox({ forms, names, reload }: Given) {
   const { t } = useTexts()
-  const [filter, setFilter] = useState(everything)
+  const session = useSession()
+  const [filter, setFilter] = useState(() => firstFilter(session))
   const set = (part: Partial<Filter>) => setFilter({ ...filter, ...part })
   const oidsOf = (form: Form) => [organizationOf(form).oid, form.content['granteeOrg']]
   const shown = forms
-    .filter((form) => filter.turn === 'all' || turnOf(form) === filter.turn)
+    .filter((form) => filter.turn === 'all' || turnOf(form, session) === filter.turn)
     .filter(({ kind }) => filter.kind === '' || kind === filter.kind)
     .filter(({ status }) => filter.status === '' || status === filter.status)
     .filter((form) => filter.organization === '' || oidsOf(form).includes(filter.organization))
@@ -48,7 +66,7 @@ function Inbox({ forms, names, reload }: Given) {
         <Message
           icon="inbox"
           title={t('inboxEmpty')}
-          text={t(filter === everything ? 'inboxEmptyOurs' : 'inboxEmptyFilter')}
+          text={t(emptyText(filter, session, forms.length))}
         />
       )}
     </div>
@@ -59,6 +77,7 @@ type FilterProps = Given & { filter: Filter; set: (part: Partial<Filter>) => voi
 
 function Filters({ filter, set, forms, names, reload }: FilterProps) {
   const { t } = useTexts()
+  const session = useSession()
   const states = [...new Set(forms.map(({ status }) => status))]
   return (
     <div class="filters">
@@ -71,7 +90,7 @@ function Filters({ filter, set, forms, names, reload }: FilterProps) {
             onClick={() => set({ turn })}
           >
             {t(`filterTurn_${turn}`)}{' '}
-            <b>{forms.filter((form) => turn === 'all' || turnOf(form) === turn).length}</b>
+            <b>{forms.filter((form) => turn === 'all' || turnOf(form, session) === turn).length}</b>
           </button>
         ))}
       </div>
@@ -89,13 +108,15 @@ function Filters({ filter, set, forms, names, reload }: FilterProps) {
         options={states.map((status) => [status, t(`status_${status}`)])}
         onChange={(status) => set({ status, turn: 'all' })}
       />
-      <Choice
-        label={t('filterOrganization')}
-        value={filter.organization}
-        any={t('anyOrganization')}
-        options={[...names]}
-        onChange={(organization) => set({ organization })}
-      />
+      {sideOf(session) === 'operator' && (
+        <Choice
+          label={t('filterOrganization')}
+          value={filter.organization}
+          any={t('anyOrganization')}
+          options={[...names]}
+          onChange={(organization) => set({ organization })}
+        />
+      )}
       <div class="filters-end">
         <button
           type="button"
@@ -106,12 +127,31 @@ function Filters({ filter, set, forms, names, reload }: FilterProps) {
         >
           <Icon name="refresh" />
         </button>
-        <a class="button primary" href="/forms/new" data-testid="new-enrollment">
-          {t('newEnrollment')}
-        </a>
+        {newKinds(session).map((kind) => (
+          <a
+            key={kind}
+            class="button primary"
+            href={`/forms/new/${placeOf[kind]}`}
+            data-testid={`new-${kind}`}
+          >
+            {t(sideOf(session) === 'operator' ? `new_${kind}` : `newOwn_${kind}`)}
+          </a>
+        ))}
       </div>
     </div>
   )
+}
+
+/** What somebody may begin: the operator types in any paper, an organization files № 4 and № 5 itself. */
+function newKinds(session: Session): ('enrollment' | 'device_notice' | 'access_request')[] {
+  if (sideOf(session) === 'operator') return ['enrollment', 'device_notice', 'access_request']
+  const { roles } = session
+  return [
+    ...(roles.includes('mo_admin') ? (['device_notice'] as const) : []),
+    ...(roles.some((role) => ['mo_admin', 'consult_organizer'].includes(role))
+      ? (['access_request'] as const)
+      : []),
+  ]
 }
 
 type ChoiceProps = {
@@ -142,6 +182,7 @@ const Choice = ({ label, value, any, options, onChange }: ChoiceProps) => (
 function FormTable({ forms, names }: { forms: Form[]; names: Map<string, string> }) {
   const texts = useTexts()
   const { t } = texts
+  const session = useSession()
   const { route } = useLocation()
   const body = useRef<HTMLTableSectionElement>(null)
   useEffect(() => {
@@ -184,7 +225,7 @@ function FormTable({ forms, names }: { forms: Form[]; names: Map<string, string>
               <td>
                 <Status of={form.status}>{t(`status_${form.status}`)}</Status>
               </td>
-              <td>{nextText(form, texts)}</td>
+              <td>{nextText(form, texts, sideOf(session))}</td>
               <td>
                 <Age form={form} />
               </td>
@@ -212,10 +253,8 @@ function Organization({ form, names }: { form: Form; names: Map<string, string> 
   )
 }
 
-export function nextText(form: Form, { t }: Pick<Texts, 't'>): string {
-  const { status } = form
-  const key = `next_${status}`
-  const isKnown = [
+const told = {
+  operator: [
     'draft',
     'submitted',
     'under_review',
@@ -224,8 +263,31 @@ export function nextText(form: Form, { t }: Pick<Texts, 't'>): string {
     'provisioned',
     'registered',
     'paused',
-  ].includes(status)
-  const text = t(isKnown ? (key as Key) : 'next_none')
+  ],
+  organization: [
+    'draft',
+    'submitted',
+    'under_review',
+    'needs_correction',
+    'approved',
+    'provisioned',
+    'registered',
+    'refused',
+  ],
+} as const
+
+export function nextText(
+  form: Form,
+  { t }: Pick<Texts, 't'>,
+  side: 'operator' | 'organization' | 'none',
+): string {
+  const { status } = form
+  const prefix = side === 'organization' ? 'ownNext' : 'next'
+  const isKnown = (told[side === 'organization' ? side : 'operator'] as readonly string[]).includes(
+    status,
+  )
+  const own = status === 'approved' && form.kind === 'enrollment' ? 'provisioned' : status
+  const text = t(isKnown ? (`${prefix}_${prefix === 'next' ? status : own}` as Key) : 'next_none')
   if (form.kind !== 'access_request' || !['under_review', 'approved'].includes(status)) return text
   const waiting = form.rows.filter(({ state }) => state === 'pending').length
   return waiting === 0 ? text : `${text}; ${t('rowsWaiting', { n: waiting })}`

@@ -8,6 +8,7 @@ import {
   post,
   type RestrictionPreview,
   type Session,
+  sideOf,
 } from '../api.ts'
 import { useLoad, useSession, useTexts } from '../desk.ts'
 import { actorOf } from '../forms/offers.ts'
@@ -40,10 +41,11 @@ function stepsOf(restriction: Restriction, session: Session): Offered[] {
 
 /** One restriction, from the proposal to the day it is lifted. */
 export function RestrictionPage({ id = '' }: { id?: string }) {
+  const isOperator = sideOf(useSession()) === 'operator'
   const data = useLoad(async () => {
     const restriction = await get<Restriction>(`/api/restrictions/${id}`)
     const [preview, organization, notices] = await Promise.all([
-      get<RestrictionPreview>(`/api/restrictions/${id}/preview`),
+      isOperator ? get<RestrictionPreview>(`/api/restrictions/${id}/preview`) : undefined,
       get<Organization>(`/api/organizations/${restriction.organization}`),
       allNotices(),
     ])
@@ -55,7 +57,8 @@ export function RestrictionPage({ id = '' }: { id?: string }) {
 
 type Given = {
   restriction: Restriction
-  preview: RestrictionPreview
+  /** Whom it touches: for the operator alone. */
+  preview: RestrictionPreview | undefined
   name: string
   notices: Parameters<typeof Notices>[0]['notices']
   onDone: () => Promise<void>
@@ -97,7 +100,7 @@ function View({ restriction, preview, name, notices, onDone }: Given) {
               ))}
             </dl>
           </article>
-          {status !== 'lifted' && <Preview preview={preview} />}
+          {status !== 'lifted' && preview !== undefined && <Preview preview={preview} />}
         </div>
         <aside class="side">
           <Steps restriction={restriction} preview={preview} onDone={onDone} />
@@ -106,7 +109,7 @@ function View({ restriction, preview, name, notices, onDone }: Given) {
             attachments={restriction.evidence}
             path={files}
             as="evidence"
-            canAttach={status !== 'lifted'}
+            canAttach={status !== 'lifted' && preview !== undefined}
             onDone={onDone}
           />
           <Attachments
@@ -150,7 +153,7 @@ function Preview({ preview }: { preview: RestrictionPreview }) {
 
 type StepsProps = {
   restriction: Restriction
-  preview: RestrictionPreview
+  preview: RestrictionPreview | undefined
   onDone: () => Promise<void>
 }
 
@@ -209,7 +212,7 @@ function Steps({ restriction, preview, onDone }: StepsProps) {
 type StepProps = {
   id: string
   type: Step
-  preview: RestrictionPreview
+  preview: RestrictionPreview | undefined
   onDone: () => Promise<void>
   onClose: () => void
 }
@@ -242,7 +245,7 @@ function StepDialog({ id, type, preview, onDone, onClose }: StepProps) {
       {type === 'impose' && (
         <>
           <p class="notice warning">{t('imposeText')}</p>
-          <Preview preview={preview} />
+          {preview !== undefined && <Preview preview={preview} />}
         </>
       )}
       {type === 'lift' && <p class="notice">{t('liftText')}</p>}

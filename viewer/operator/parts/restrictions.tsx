@@ -5,8 +5,10 @@ import { post } from '../api.ts'
 import { useTexts } from '../desk.ts'
 import { DecisionDialog, Input, Select, Status } from './act.tsx'
 
+type Given = { oid: string; restrictions: Restriction[]; mayPropose: boolean }
+
 /** What is limited now and what was, and how a new restriction begins: as a proposal. */
-export function Restrictions({ oid, restrictions }: { oid: string; restrictions: Restriction[] }) {
+export function Restrictions({ oid, restrictions, mayPropose }: Given) {
   const texts = useTexts()
   const { t } = texts
   const [isProposing, setProposing] = useState(false)
@@ -26,14 +28,16 @@ export function Restrictions({ oid, restrictions }: { oid: string; restrictions:
           </li>
         ))}
       </ul>
-      <button
-        type="button"
-        class="button small"
-        data-testid="propose"
-        onClick={() => setProposing(true)}
-      >
-        {t('proposeRestriction')}
-      </button>
+      {mayPropose && (
+        <button
+          type="button"
+          class="button small"
+          data-testid="propose"
+          onClick={() => setProposing(true)}
+        >
+          {t('proposeRestriction')}
+        </button>
+      )}
       {isProposing && <Propose oid={oid} onClose={() => setProposing(false)} />}
     </section>
   )

@@ -1,12 +1,18 @@
 import { formTexts } from './forms.ts'
 import { organizationTexts } from './organizations.ts'
+import { peopleTexts } from './people.ts'
 import { shellTexts } from './shell.ts'
 
 export type Language = 'ru' | 'en'
 /** Russian, then English: a text without the other language does not compile. */
 export type Pairs = Record<string, readonly [ru: string, en: string]>
 
-export const dictionary = { ...shellTexts, ...formTexts, ...organizationTexts } satisfies Pairs
+export const dictionary = {
+  ...shellTexts,
+  ...formTexts,
+  ...organizationTexts,
+  ...peopleTexts,
+} satisfies Pairs
 export type Key = keyof typeof dictionary
 
 export type Texts = {
