@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, stat, truncate, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { AuditEntry, AuditEvent } from '#protocol/audit-event.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { auditLimits } from '#protocol/limits.ts'
@@ -234,6 +235,8 @@ function createQueue(deps: Options & { dir: string; head: HeadFile; tail: Tail }
   }
 
   async function run(): Promise<void> {
+    // What is said in this turn is one batch, and whoever need not wait for the disk answers before the work for it.
+    await setImmediate()
     while (waiting.length > 0 && failure === undefined) {
       try {
         await commitBatch()

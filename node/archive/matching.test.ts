@@ -68,6 +68,24 @@ for (const [tag, values, expected] of cases) {
   })
 }
 
+test('keys of one sequence must match in one item', () => {
+  const steps: DicomJson = {
+    '00400275': {
+      vr: 'SQ',
+      Value: [
+        { '00400009': { vr: 'SH', Value: ['S1'] }, '00401001': { vr: 'SH', Value: ['R1'] } },
+        { '00400009': { vr: 'SH', Value: ['S2'] }, '00401001': { vr: 'SH', Value: ['R2'] } },
+      ],
+    },
+  }
+  const matches = (step: string, procedure: string) =>
+    matchesQuery(steps, { '00400275.00400009': [step], '00400275.00401001': [procedure] })
+  assert.deepEqual(
+    [matches('S1', 'R1'), matches('S2', 'R?'), matches('S1', 'R2')],
+    [true, true, false],
+  )
+})
+
 test('all keys must match', () => {
   assert.equal(matchesQuery(study, { '00080061': ['CT'], '00080050': ['A-17'] }), true)
   assert.equal(matchesQuery(study, { '00080061': ['CT'], '00080050': ['A-18'] }), false)

@@ -22,10 +22,40 @@ export const soundName = remembered(folding.soundName)
  * Attribute matching of C-FIND and QIDO-RS (PS3.4 §C.2.2.2). Keys are tags `GGGGEEEE`, or paths into sequences
  * `GGGGEEEE.GGGGEEEE`; several values of one key are alternatives. A key that asks for nothing matches everything.
  */
-export function matchesQuery(attributes: DicomJson, match: Record<string, string[]>): boolean {
-  return Object.entries(match).every(([path, values]) =>
-    isUniversal(values) ? true : matchesPath(attributes, path.split('.'), values),
-  )
+export const matchesQuery = (attributes: DicomJson, match: Record<string, string[]>): boolean =>
+  createMatcher(match)(attributes)
+
+export type Matcher = (attributes: DicomJson) => boolean
+
+/** The same for many: what can be known of the keys alone is found out once. */
+export function createMatcher(match: Record<string, string[]>): Matcher {
+  const wanted: Wanted = new Map()
+  for (const [path, values] of Object.entries(match)) {
+    if (!isUniversal(values)) addWanted(wanted, path.split('.'), values)
+  }
+  return (attributes) => matchesWanted(attributes, wanted)
+}
+
+/** By tag: alternatives for its value, and what one of its items must have, all of it in the same one (§C.2.2.2.6). */
+type Wanted = Map<string, { tests?: ValueTest[]; item?: Wanted }>
+
+function addWanted(wanted: Wanted, [tag = '', ...rest]: string[], values: readonly string[]): void {
+  const known = wanted.get(tag) ?? {}
+  wanted.set(tag, known)
+  if (rest.length > 0) addWanted((known.item ??= new Map()), rest, values)
+  else known.tests = values.map(createTest)
+}
+
+function matchesWanted(attributes: DicomJson, wanted: Wanted): boolean {
+  for (const [tag, { tests, item }] of wanted) {
+    const element = attributes[tag]
+    if (element === undefined) return false
+    if (tests?.some((test) => test(element)) === false) return false
+    if (item === undefined) continue
+    const items = (element.Value ?? []).filter(isItem)
+    if (!items.some((one) => matchesWanted(one, item))) return false
+  }
+  return true
 }
 
 /** Universal matching (PS3.4 §C.2.2.2.3): no value, or a lone `*`. */
@@ -35,39 +65,36 @@ export function isUniversal(values: readonly string[]): boolean {
 
 export const hasWildcard = (value: string): boolean => /[*?]/.test(value)
 
-function matchesPath(attributes: DicomJson, path: string[], values: string[]): boolean {
-  const [tag, ...rest] = path
-  const element = tag === undefined ? undefined : attributes[tag]
-  if (element === undefined) return false
-  if (rest.length === 0) return values.some((value) => matchesElement(element, value))
-  return (element.Value ?? []).some((item) => isItem(item) && matchesPath(item, rest, values))
-}
-
 const isItem = (value: DicomJsonValue): value is DicomJson =>
   typeof value === 'object' && value !== null
 
-function matchesElement(element: DicomJsonElement, wanted: string): boolean {
-  const values = element.Value ?? []
-  switch (element.vr) {
-    case 'PN': {
-      const [pattern, sound] = [foldName(wanted), soundName(wanted)]
-      return values.some((value) =>
-        groupsOf(value).some(
-          (name) =>
-            matchesGlob(pattern, foldName(name)) ||
-            (folding.differInScript(wanted, name) && matchesGlob(sound, soundName(name))),
-        ),
-      )
-    }
+type ValueTest = (element: DicomJsonElement) => boolean
+
+/** How a value is compared depends on the representation of what it is compared with. */
+function createTest(wanted: string): ValueTest {
+  const made = new Map<string, (values: DicomJsonValue[]) => boolean>()
+  return ({ vr, Value: values }) => {
+    if (values === undefined) return false
+    const test = made.get(vr) ?? createTestOf(vr, wanted)
+    made.set(vr, test)
+    return test(values)
+  }
+}
+
+function createTestOf(vr: string, wanted: string): (values: DicomJsonValue[]) => boolean {
+  switch (vr) {
+    case 'PN':
+      return createNameTest(wanted)
     case 'DA':
     case 'TM':
     case 'DT': {
-      const range = parseRange(element.vr, wanted)
-      return range !== undefined && textsOf(values).some((value) => isWithin(range, value))
+      const range = parseRange(vr, wanted)
+      if (range === undefined) return () => false
+      return (values) => values.some((value) => isPlain(value) && isWithin(range, String(value)))
     }
     case 'UI': {
-      const list = wanted.split(/[\\,]/).map((uid) => uid.trim())
-      return textsOf(values).some((value) => list.includes(value))
+      const list = new Set(wanted.split(/[\\,]/).map((uid) => uid.trim()))
+      return (values) => values.some((value) => isPlain(value) && list.has(String(value)))
     }
     case 'IS':
     case 'DS':
@@ -80,17 +107,27 @@ function matchesElement(element: DicomJsonElement, wanted: string): boolean {
     case 'FL':
     case 'FD': {
       const number = Number(wanted)
-      return textsOf(values).some((value) => value.trim() !== '' && Number(value) === number)
+      const isSame = (text: string) => text.trim() !== '' && Number(text) === number
+      return (values) => values.some((value) => isPlain(value) && isSame(String(value)))
     }
     default: {
       const pattern = wanted.trim()
-      return textsOf(values).some((value) => matchesGlob(pattern, value.trim()))
+      const isLike = (text: string) => matchesGlob(pattern, text.trim())
+      return (values) => values.some((value) => isPlain(value) && isLike(String(value)))
     }
   }
 }
 
-const textsOf = (values: DicomJsonValue[]): string[] =>
-  values.filter((value) => typeof value === 'string' || typeof value === 'number').map(String)
+function createNameTest(wanted: string): (values: DicomJsonValue[]) => boolean {
+  const [pattern, sound] = [foldName(wanted), soundName(wanted)]
+  const isLike = (name: string): boolean =>
+    matchesGlob(pattern, foldName(name)) ||
+    (folding.differInScript(wanted, name) && matchesGlob(sound, soundName(name)))
+  return (values) => values.some((value) => groupsOf(value).some(isLike))
+}
+
+const isPlain = (value: DicomJsonValue): value is string | number =>
+  typeof value === 'string' || typeof value === 'number'
 
 /** What a person name is found under: its component groups folded, and their sound in another alphabet. */
 export const nameKeys = (value: DicomJsonValue | undefined): string[] => [

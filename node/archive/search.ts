@@ -15,7 +15,7 @@ import {
 import { lastPart, timeSearch } from './catalog-keys.ts'
 import type { InstanceRow, SeriesRow, StudyRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
-import { isUniversal, matchesQuery } from './matching.ts'
+import { createMatcher, isUniversal, type Matcher } from './matching.ts'
 import { planSearch, type KeyPlan } from './search-plan.ts'
 
 type Source = Pick<
@@ -28,10 +28,12 @@ export async function searchCatalog(catalog: Source, query: Query): Promise<Quer
   const matches: DicomJson[] = []
   const budget = { left: storageLimits.searchScanMax }
   let skipped = 0
-  for await (const match of findMatches(catalog, query, budget)) {
-    if (skipped < query.offset) skipped++
-    else if (matches.length < query.limit) matches.push(match)
-    else return { matches, more: true }
+  for await (const some of findMatches(catalog, query, budget)) {
+    for (const match of some) {
+      if (skipped < query.offset) skipped++
+      else if (matches.length < query.limit) matches.push(match)
+      else return { matches, more: true }
+    }
   }
   return { matches, more: budget.left <= 0 }
 }
@@ -39,59 +41,66 @@ export async function searchCatalog(catalog: Source, query: Query): Promise<Quer
 /** How many rows may still be looked at: a search that finds little in much ends with `more`. */
 type Budget = { left: number }
 
+/** Matches in the order of the answer, as many at a time as are found without a wait. */
 async function* findMatches(
   catalog: Source,
   query: Query,
   budget: Budget,
-): AsyncGenerator<DicomJson> {
-  const match = splitKeys(query.match)
-  const isAbove = isEmpty(match.series) && isEmpty(match.instance) && query.series === undefined
+): AsyncGenerator<DicomJson[]> {
+  const match = matchersOf(query.match)
+  const isAbove =
+    match.series === undefined && match.instance === undefined && query.series === undefined
+  const search = { catalog, query, match, budget }
   for await (const studies of findStudies(catalog, query, budget)) {
-    for (const study of studies) {
-      if (!matchesStudy(study, match.study)) continue
+    const found = studies.filter((study) => matchesStudy(study, match.study))
+    if (query.level === 'study' && isAbove) {
+      yield found.map(studyAttributes)
+      continue
+    }
+    for (const study of found) {
       if (query.level !== 'study') {
-        yield* seriesMatches({ catalog, query, match, budget }, study)
-      } else if (
-        isAbove ||
-        (await hasMatch(seriesMatches({ catalog, query, match, budget }, study)))
-      ) {
-        yield studyAttributes(study)
+        for await (const one of seriesMatches(search, study)) yield [one]
+      } else if (await hasMatch(seriesMatches(search, study))) {
+        yield [studyAttributes(study)]
       }
     }
   }
 }
 
 /** A study of a merged patient is found by the earlier patient too, and shown under the present one. */
-function matchesStudy(study: StudyRow, match: Record<string, string[]>): boolean {
+function matchesStudy(study: StudyRow, matches: Matcher | undefined): boolean {
+  if (matches === undefined) return true
   const attributes = studyAttributes(study)
-  if (matchesQuery(attributes, match)) return true
-  return (study.also ?? []).some((patient) => matchesQuery({ ...attributes, ...patient }, match))
+  if (matches(attributes)) return true
+  return (study.also ?? []).some((patient) => matches({ ...attributes, ...patient }))
 }
-
-const isEmpty = (keys: Record<string, string[]>): boolean => Object.keys(keys).length === 0
 
 async function hasMatch(matches: AsyncIterable<DicomJson>): Promise<boolean> {
   for await (const _ of matches) return true
   return false
 }
 
-type SplitKeys = Record<'study' | 'series' | 'instance', Record<string, string[]>>
+type Level = 'study' | 'series' | 'instance'
+type Matchers = Partial<Record<Level, Matcher>>
 
-/** Each key by the level whose rows have it; keys that ask for nothing are left out. */
-function splitKeys(match: Query['match']): SplitKeys {
-  const split: SplitKeys = { study: {}, series: {}, instance: {} }
+/** Each key by the level whose rows have it; none for a level of which nothing is asked. */
+function matchersOf(match: Query['match']): Matchers {
+  const split: Partial<Record<Level, Record<string, string[]>>> = {}
   for (const [path, values] of Object.entries(match)) {
-    if (isUniversal(values)) continue
-    const tag = path.slice(0, 8)
-    const isStudy =
-      isStudyTag(tag) || [modalitiesInStudy, seriesInStudy, instancesInStudy].includes(tag)
-    const isSeries = isSeriesTag(tag) || tag === instancesInSeries
-    split[isStudy ? 'study' : isSeries ? 'series' : 'instance'][path] = values
+    if (!isUniversal(values)) (split[levelOf(path.slice(0, 8))] ??= {})[path] = values
   }
-  return split
+  return Object.fromEntries(
+    Object.entries(split).map(([level, keys]) => [level, createMatcher(keys)]),
+  )
 }
 
-type SeriesSearch = { catalog: Source; query: Query; match: SplitKeys; budget: Budget }
+function levelOf(tag: string): Level {
+  if (isStudyTag(tag) || countedOfStudy.has(tag)) return 'study'
+  return isSeriesTag(tag) || tag === instancesInSeries ? 'series' : 'instance'
+}
+const countedOfStudy = new Set([modalitiesInStudy, seriesInStudy, instancesInStudy])
+
+type SeriesSearch = { catalog: Source; query: Query; match: Matchers; budget: Budget }
 
 /** Matches below one study: its series, or their instances. */
 async function* seriesMatches(search: SeriesSearch, study: StudyRow): AsyncGenerator<DicomJson> {
@@ -100,11 +109,11 @@ async function* seriesMatches(search: SeriesSearch, study: StudyRow): AsyncGener
     if (--budget.left <= 0) return
     if (query.series !== undefined && row.series !== query.series) continue
     const attributes = { ...studyAttributes(study), ...seriesAttributes(row) }
-    if (!matchesQuery(attributes, match.series)) continue
+    if (match.series?.(attributes) === false) continue
     if (query.level === 'instance') {
       yield* instanceMatches(search, row, attributes)
     } else if (
-      isEmpty(match.instance) ||
+      match.instance === undefined ||
       (await hasMatch(instanceMatches(search, row, attributes)))
     ) {
       yield attributes
@@ -120,7 +129,7 @@ async function* instanceMatches(
   for await (const row of catalog.instancesOf(series.study, series.series)) {
     if (--budget.left <= 0) return
     const attributes = { ...above, ...instanceAttributes(row) }
-    if (matchesQuery(attributes, match.instance)) yield attributes
+    if (match.instance?.(attributes) !== false) yield attributes
   }
 }
 
@@ -178,7 +187,8 @@ async function* findStudies(
   }
   const rows: StudyRow[] = []
   for await (const page of readPages(catalog, [...studies])) rows.push(...page)
-  yield newestFirst(rows)
+  const sorted = newestFirst(rows)
+  for (let at = 0; at < sorted.length; at += pageStudies) yield sorted.slice(at, at + pageStudies)
 }
 
 /** Rows are read without a wait; others have their turn between the pages. */

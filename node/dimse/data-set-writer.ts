@@ -5,6 +5,7 @@ import {
   isLocalizedText,
   kindOf,
   numberBytes,
+  type ValueKind,
 } from '../dicom/value-representation.ts'
 import { utf8Encoder, type TextEncoder } from './text-encoder.ts'
 
@@ -56,40 +57,68 @@ function writeElement(
   vr: string,
   element: DicomJsonElement | undefined,
 ): boolean {
-  const place = writeHead(out, tag, vr)
+  const traits = traitsOf(vr)
+  const isShort = out.isExplicit && !traits.isLong
+  const place = writeHead(out, tag, out.isExplicit ? traits : undefined)
   const values = element?.Value
   let isWritten = true
   if (values !== undefined && values.length > 0) {
-    const kind = kindOf(vr)
-    if (kind === 'text') isWritten = writeTexts(out, values, vr)
+    const { kind } = traits
+    if (kind === 'text') isWritten = writeTexts(out, values, traits)
     else if (kind === 'sequence') isWritten = writeItems(out, values)
     else if (kind === 'number' || kind === 'tag') writeNumbers(out, values, vr)
   } else if (element?.InlineBinary !== undefined) {
     writeBinary(out, element.InlineBinary)
   }
-  writeLength(out, place, hasShortLength(out, tag, vr))
+  writeLength(out, place, isShort)
   return isWritten
 }
 
-const hasShortLength = ({ isExplicit }: Output, tag: number, vr: string): boolean =>
-  isExplicit && tag !== itemTag && !hasLongLength(vr)
+/** What a representation means for writing, found out once: an answer has thousands of elements of a few of them. */
+type Traits = {
+  kind: ValueKind
+  isLong: boolean
+  isName: boolean
+  isLocalized: boolean
+  pad: number
+  codes: readonly [number, number]
+}
+const known = new Map<string, Traits>()
+const knownMax = 64
 
-/** Where the length is to be written. */
-function writeHead(out: Output, tag: number, vr: string): number {
+function traitsOf(vr: string): Traits {
+  const found = known.get(vr)
+  if (found !== undefined) return found
+  const traits: Traits = {
+    kind: kindOf(vr),
+    isLong: hasLongLength(vr),
+    isName: vr === 'PN',
+    isLocalized: isLocalizedText(vr),
+    pad: vr === 'UI' ? 0 : 0x20,
+    codes: [vr.charCodeAt(0), vr.charCodeAt(1)],
+  }
+  if (known.size < knownMax) known.set(vr, traits)
+  return traits
+}
+
+/** Where the length is to be written; without a representation for items, and in Implicit VR. */
+function writeHead(out: Output, tag: number, traits: Traits | undefined): number {
   reserve(out, 16)
   const { bytes } = out
-  bytes.writeUInt16LE(tag >>> 16, out.at)
-  bytes.writeUInt16LE(tag & 0xffff, out.at + 2)
-  out.at += 4
-  if (out.isExplicit && tag !== itemTag) {
-    bytes[out.at] = vr.charCodeAt(0)
-    bytes[out.at + 1] = vr.charCodeAt(1)
-    out.at += 2
-    if (hasLongLength(vr)) out.at = bytes.writeUInt16LE(0, out.at)
+  let { at } = out
+  bytes[at] = tag >>> 16
+  bytes[at + 1] = tag >>> 24
+  bytes[at + 2] = tag
+  bytes[at + 3] = tag >>> 8
+  at += 4
+  if (traits !== undefined) {
+    bytes[at] = traits.codes[0]
+    bytes[at + 1] = traits.codes[1]
+    at += 2
+    if (traits.isLong) at = bytes.writeUInt16LE(0, at)
   }
-  const place = out.at
-  out.at += hasShortLength(out, tag, vr) ? 2 : 4
-  return place
+  out.at = at + (traits?.isLong === false ? 2 : 4)
+  return at
 }
 
 /** Of the value that begins behind `place` and ends here. */
@@ -101,42 +130,45 @@ function writeLength(out: Output, place: number, isShort: boolean): void {
   else out.bytes.writeUInt32LE(out.at - begin, place)
 }
 
-function writeTexts(out: Output, values: readonly DicomJsonValue[], vr: string): boolean {
+function writeTexts(out: Output, values: readonly DicomJsonValue[], traits: Traits): boolean {
   const begin = out.at
-  for (const [index, value] of values.entries()) {
-    reserve(out, 1)
-    if (index > 0) out.bytes[out.at++] = 0x5c
-    if (!writeText(out, textOf(value), vr)) return false
+  for (let index = 0; index < values.length; index++) {
+    if (index > 0) {
+      reserve(out, 1)
+      out.bytes[out.at++] = 0x5c
+    }
+    if (!writeText(out, textOf(values[index] ?? null), traits)) return false
   }
   if ((out.at - begin) % 2 === 1) {
     reserve(out, 1)
-    out.bytes[out.at++] = vr === 'UI' ? 0 : 0x20
+    out.bytes[out.at++] = traits.pad
   }
   return true
 }
 
 /** One value; false when it cannot be expressed. */
-function writeText(out: Output, value: string, vr: string): boolean {
-  reserve(out, value.length)
+function writeText(out: Output, value: string, traits: Traits): boolean {
+  const { length } = value
+  reserve(out, length)
   const { bytes, at } = out
-  for (let index = 0; index < value.length; index++) {
+  for (let index = 0; index < length; index++) {
     const code = value.charCodeAt(index)
     if (code < 0x80 && code !== 0x1b) {
       bytes[at + index] = code
-    } else if (isLocalizedText(vr)) {
-      return encodeText(out, value, vr)
+    } else if (traits.isLocalized) {
+      return encodeText(out, value, traits.isName)
     } else {
       bytes[at + index] = 0x3f
     }
   }
-  out.at += value.length
+  out.at += length
   return true
 }
 
 /** Beyond ASCII: from the beginning, in the character set. */
-function encodeText(out: Output, value: string, vr: string): boolean {
+function encodeText(out: Output, value: string, isName: boolean): boolean {
   reserve(out, out.encoder.bytesFor(value))
-  const end = out.encoder.write(value, out.bytes, out.at, vr === 'PN')
+  const end = out.encoder.write(value, out.bytes, out.at, isName)
   if (end < 0) return false
   out.at = end
   return true
@@ -145,7 +177,7 @@ function encodeText(out: Output, value: string, vr: string): boolean {
 function writeItems(out: Output, items: readonly DicomJsonValue[]): boolean {
   for (const item of items) {
     if (typeof item !== 'object' || item === null) continue
-    const place = writeHead(out, itemTag, '')
+    const place = writeHead(out, itemTag, undefined)
     for (const [tag, element] of ascending(item as DicomJson)) {
       if (!writeElement(out, tag, element.vr, element)) return false
     }
@@ -233,8 +265,17 @@ export function writeExpressible(
 ): Buffer {
   for (const encoder of encoders) {
     writer.begin(encoder)
-    writer.element(specificCharacterSet, 'CS', { vr: 'CS', Value: [...encoder.terms] })
+    writer.element(specificCharacterSet, 'CS', termsOf(encoder))
     if (write()) return writer.finish()
   }
   throw new Error('no character set can express the text')
 }
+
+const termsOf = (() => {
+  const made = new WeakMap<TextEncoder, DicomJsonElement>()
+  return (encoder: TextEncoder): DicomJsonElement => {
+    const terms = made.get(encoder) ?? { vr: 'CS', Value: [...encoder.terms] }
+    made.set(encoder, terms)
+    return terms
+  }
+})()

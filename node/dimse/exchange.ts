@@ -48,21 +48,10 @@ export function createExchanges(deps: ExchangesDeps): Exchanges {
   const answer = (contextId: number, command: Command, answer: Answer) =>
     speech.say(contextId, response(command, answer), answer.dataSet)
 
-  /** A query has thousands of responses that differ in nothing but their data set. */
-  const createPending = (contextId: number, command: Command) => {
-    const written = new Map<number, Buffer>()
-    return (status: number, dataSet: Buffer) => {
-      const bytes = written.get(status) ?? response(command, { status, dataSet })
-      written.set(status, bytes)
-      return speech.say(contextId, bytes, dataSet)
-    }
-  }
-
   return {
     begin(contextId, command) {
       const cancel = new AbortController()
       running.set(command.messageId, cancel)
-      const pending = createPending(contextId, command)
       let isAnswered = false
       return {
         contexts,
@@ -74,9 +63,13 @@ export function createExchanges(deps: ExchangesDeps): Exchanges {
         async respond(given) {
           assert(!isAnswered, 'nothing follows a final response')
           isAnswered = !isPending(given.status)
-          const { status, dataSet, counts } = given
-          const isMatch = !isAnswered && dataSet !== undefined && counts === undefined
-          await (isMatch ? pending(status, dataSet) : answer(contextId, command, given))
+          await answer(contextId, command, given)
+        },
+        async respondAll(status, dataSets) {
+          assert(!isAnswered && isPending(status), 'nothing follows a final response')
+          const [dataSet] = dataSets
+          if (dataSet === undefined) return
+          await speech.sayAll(contextId, response(command, { status, dataSet }), dataSets)
         },
         request: requests.send,
       }

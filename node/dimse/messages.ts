@@ -17,7 +17,10 @@ type Fragment = PduEvent & { kind: 'fragment' }
 export type MessagesDeps = {
   isAccepted: (context: number) => boolean
   /** Begins the work for a request; its data set, when one follows, goes to what is returned. */
-  perform: (context: number, command: Command) => Promise<Reception | undefined>
+  perform: (
+    context: number,
+    command: Command,
+  ) => Promise<Reception | undefined> | Reception | undefined
   /** The data set is here whole. */
   complete: (context: number, command: Command, reception: Reception) => void
   commandBytes: number
@@ -46,15 +49,18 @@ export function createMessages(deps: MessagesDeps): Messages {
     return begin(context, command)
   }
 
-  const begin = async (context: number, command: Command): Promise<void> => {
-    const reception = await perform(context, command)
-    if (reception === undefined) {
-      current = undefined
-    } else if (isAborted) {
-      await reception.abort()
-    } else {
-      incoming = { command, reception }
-    }
+  const begin = (context: number, command: Command): Promise<void> | undefined => {
+    const performed = perform(context, command)
+    return performed instanceof Promise
+      ? performed.then((reception) => begun(command, reception))
+      : begun(command, performed)
+  }
+
+  const begun = (command: Command, reception?: Reception): Promise<void> | undefined => {
+    if (reception === undefined) current = undefined
+    else if (isAborted) return reception.abort()
+    else incoming = { command, reception }
+    return undefined
   }
 
   const takeData = ({ context, data, last }: Fragment): Promise<void> | undefined => {

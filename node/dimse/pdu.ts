@@ -60,12 +60,23 @@ export const releaseResponsePdu = (): Buffer =>
 /** What stands before `length` bytes that travel as one fragment in one P-DATA-TF. */
 export function dataHeader(context: number, flags: number, length: number): Buffer {
   const header = Buffer.alloc(dataHeaderBytes)
-  header.writeUInt8(pduType.data, 0)
-  header.writeUInt32BE(length + dataHeaderBytes - unitHeaderBytes, 2)
-  header.writeUInt32BE(length + 2, unitHeaderBytes)
-  header.writeUInt8(context, 10)
-  header.writeUInt8(flags, 11)
+  writeDataHeader(header, 0, { context, flags, length })
   return header
+}
+
+/** The same, into a buffer; where it ends. */
+export function writeDataHeader(
+  target: Buffer,
+  at: number,
+  { context, flags, length }: { context: number; flags: number; length: number },
+): number {
+  target[at] = pduType.data
+  target[at + 1] = 0
+  target.writeUInt32BE(length + dataHeaderBytes - unitHeaderBytes, at + 2)
+  target.writeUInt32BE(length + 2, at + unitHeaderBytes)
+  target[at + 10] = context
+  target[at + 11] = flags
+  return at + dataHeaderBytes
 }
 
 /** A whole command in one unit; a command of ours is shorter than any length that we accept from a peer. */

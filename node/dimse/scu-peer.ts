@@ -39,7 +39,7 @@ export function createPeer(socket: Socket, options: ScuAssociationOptions): Peer
   const requestor = createRequestor({ ...options, send, maximumPduBytes })
   const messages = createMessages({
     isAccepted: (context) => accepted.has(context),
-    perform: async (...message) => heard(started).perform(...message),
+    perform: (...message) => heard(started).perform(...message),
     complete: (...message) => heard(started).complete(...message),
     commandBytes,
   })

@@ -11,7 +11,7 @@ import type { DimseLimits, Link } from './link.ts'
 import type { MessagesDeps } from './messages.ts'
 import { abortPdu, abortReason, abortSource } from './pdu.ts'
 import { PduError } from './pdu-guard.ts'
-import { collectData } from './receive-store.ts'
+import { collectData, type Reception } from './receive-store.ts'
 import type { ScuAssociation, ScuAssociationOptions } from './scu-association.ts'
 import type { Reply } from './service.ts'
 import type { Speech } from './speech.ts'
@@ -49,22 +49,27 @@ export function createScuRequests(
       for await (const reply of asking.askMany(...asked)) return reply
       throw new ProtocolError('aborted', 'the peer did not answer')
     },
-    async perform(contextId, command) {
+    perform(contextId, command) {
       if (command.field < commandField.response) return hear(contextId, command)
       const replies = asking.repliesTo(command)
-      await replies.room()
-      if (command.hasDataSet) {
-        return collectData(identifierBytes, async (dataSet) => {
-          replies.add({ command, dataSet })
-          return undefined
-        })
-      }
-      replies.add({ command })
-      return undefined
+      const take = () => takeReply(replies, command, identifierBytes)
+      const room = replies.room()
+      return room === undefined ? take() : room.then(take)
     },
     complete: (_context, _command, reception) => void reception.finish(),
     lose: asking.lose,
   }
+}
+
+function takeReply(replies: Replies, command: Command, bytesMax: number): Reception | undefined {
+  if (command.hasDataSet) {
+    return collectData(bytesMax, async (dataSet) => {
+      replies.add({ command, dataSet })
+      return undefined
+    })
+  }
+  replies.add({ command })
+  return undefined
 }
 
 function createAsking({ link, speech, limits }: Deps) {
@@ -99,7 +104,7 @@ function createAsking({ link, speech, limits }: Deps) {
     try {
       await speech.say(contextId, requestBytes(id, asked, data !== undefined), data)
       while (!isOver) {
-        const reply = await within(replies.next(), limits.responseTimeoutMs)
+        const reply = replies.taken() ?? (await within(replies.next(), limits.responseTimeoutMs))
         isOver = !isPending(reply.command.status)
         yield reply
       }
@@ -175,6 +180,14 @@ function createReplies(ahead: number) {
     wake?.()
     wake = undefined
   }
+  /** One that is here already. */
+  const taken = (): Reply | undefined => {
+    const reply = here.shift()
+    if (reply === undefined) return undefined
+    make?.()
+    make = undefined
+    return reply
+  }
   return {
     add(reply: Reply) {
       here.push(reply)
@@ -185,18 +198,19 @@ function createReplies(ahead: number) {
       settle()
       make?.()
     },
-    async room(): Promise<void> {
-      if (here.length < ahead || failure !== undefined) return
-      await new Promise<void>((resolve) => (make = resolve))
+    /** Something to wait for while there is none. */
+    room(): Promise<void> | undefined {
+      if (here.length < ahead || failure !== undefined) return undefined
+      return new Promise<void>((resolve) => (make = resolve))
     },
+    taken,
     async next(): Promise<Reply> {
-      while (here.length === 0) {
+      for (;;) {
+        const reply = taken()
+        if (reply !== undefined) return reply
         if (failure !== undefined) throw failure
         await new Promise<void>((resolve) => (wake = resolve))
       }
-      make?.()
-      make = undefined
-      return here.shift() as Reply
     },
   }
 }

@@ -40,6 +40,8 @@ export type Exchange = {
    * many looks at `cancelled`, and lets others run now and then.
    */
   respond(answer: Answer): Promise<void>
+  /** The same for pending responses that differ in nothing but their data set, such as matches of a query. */
+  respondAll(status: number, dataSets: readonly Buffer[]): Promise<void>
   /**
    * Sends a request of ours on the same association (C-STORE of a C-GET, N-EVENT-REPORT) and gives the peer's response.
    * It may be used also after the final response, until `signal` aborts. A data set that fails on its way aborts the

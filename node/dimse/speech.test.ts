@@ -25,7 +25,7 @@ function record() {
     }
     return found
   }
-  return { link, fragments }
+  return { link, fragments, bytes: () => Buffer.concat(sent), writes: () => sent.length }
 }
 
 test('fragments are even however odd the parts are, and hold the same bytes', async () => {
@@ -61,4 +61,18 @@ test('fragments are even however odd the parts are, and hold the same bytes', as
       )
     }
   }
+})
+
+test('messages that are said together are the same messages', async () => {
+  const dataSets = [0, 2, 4090, 4092, 9000].map((length) =>
+    Buffer.from(Array.from({ length }, (_, at) => at % 251)),
+  )
+  const limits = { responseTimeoutMs: 1000 }
+  const [one, all] = [record(), record()]
+  const speech = createSpeech({ link: one.link, pduBytes: 4096, limits })
+  for (const data of dataSets) await speech.say(3, Buffer.alloc(4), data)
+  const together = createSpeech({ link: all.link, pduBytes: 4096, limits })
+  await together.sayAll(3, Buffer.alloc(4), dataSets)
+  assert.deepEqual(all.bytes(), one.bytes())
+  assert.equal(all.writes(), 1)
 })

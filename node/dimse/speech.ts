@@ -1,6 +1,6 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { release, type DimseLimits, type Link } from './link.ts'
-import { commandPdu, control, dataHeader } from './pdu.ts'
+import { commandPdu, control, dataHeader, dataHeaderBytes, writeDataHeader } from './pdu.ts'
 import { within } from './within.ts'
 
 /** A data set that is sent: in memory, or in parts that come as they are asked for. */
@@ -16,6 +16,12 @@ export type Parts = {
 export type Speech = {
   /** Something to wait for while the peer reads slower than we speak; rejects when the message was not sent whole. */
   say(context: number, command: Buffer, data?: Data): Promise<void> | undefined
+  /** Small messages with the same command, in one write. */
+  sayAll(
+    context: number,
+    command: Buffer,
+    dataSets: readonly Uint8Array[],
+  ): Promise<void> | undefined
 }
 
 const fragmentHeaderBytes = 6
@@ -41,10 +47,12 @@ export function createSpeech(deps: {
   const { link, limits } = deps
   // Fragments are even (PS3.8 §E.1), however the parts are cut: an odd byte waits for the next part.
   const pieceBytes = (deps.pduBytes - fragmentHeaderBytes) & ~1
-  let speaking: Promise<void> | undefined
-
-  const drained = (): Promise<void> | undefined => {
+  const checkOpen = () => {
     if (link.isClosing) throw new ProtocolError('aborted', 'the association was lost')
+  }
+  const inTurn = createTurns(checkOpen)
+  const drained = (): Promise<void> | undefined => {
+    checkOpen()
     const wait = link.drained()
     return wait === undefined ? undefined : within(wait, limits.responseTimeoutMs)
   }
@@ -85,21 +93,31 @@ export function createSpeech(deps: {
     return drained()
   }
 
+  const join = (context: number, command: Buffer, dataSets: readonly Uint8Array[]) => {
+    link.send(joinMessages({ context, command, pieceBytes }, dataSets))
+    return drained()
+  }
+
   return {
-    say(context, command, data) {
-      if (link.isClosing) throw new ProtocolError('aborted', 'the association was lost')
-      const said =
-        speaking === undefined
-          ? begin(context, command, data)
-          : speaking.catch(() => undefined).then(async () => begin(context, command, data))
-      if (said === undefined) return undefined
-      const mine = said.finally(() => {
-        if (speaking === mine) speaking = undefined
-      })
-      mine.catch(() => undefined)
-      speaking = mine
-      return mine
-    },
+    say: (context, command, data) => inTurn(() => begin(context, command, data)),
+    sayAll: (context, command, dataSets) => inTurn(() => join(context, command, dataSets)),
+  }
+}
+
+/** One thing after the other; at once when nothing is being said. */
+function createTurns(check: () => void) {
+  let speaking: Promise<void> | undefined
+  return (begin: () => Promise<void> | undefined): Promise<void> | undefined => {
+    check()
+    const said =
+      speaking === undefined ? begin() : speaking.catch(() => undefined).then(async () => begin())
+    if (said === undefined) return undefined
+    const mine = said.finally(() => {
+      if (speaking === mine) speaking = undefined
+    })
+    mine.catch(() => undefined)
+    speaking = mine
+    return mine
   }
 }
 
@@ -120,6 +138,34 @@ function evened(odd: Buffer, part: Uint8Array, isEnd: boolean): [ready: Uint8Arr
   const joined = odd.length === 0 ? part : Buffer.concat([odd, part])
   const length = isEnd ? joined.length : joined.length & ~1
   return [joined.subarray(0, length), Buffer.from(joined.subarray(length))]
+}
+
+type Framing = { context: number; command: Buffer; pieceBytes: number }
+
+/** Whole messages in one buffer: thousands of small ones cost more to hand over one by one than to copy. */
+function joinMessages(
+  { context, command, pieceBytes }: Framing,
+  dataSets: readonly Uint8Array[],
+): Buffer {
+  const said = commandPdu(context, command)
+  const piecesOf = ({ length }: Uint8Array) => Math.max(1, Math.ceil(length / pieceBytes))
+  const bytes = dataSets.reduce(
+    (sum, one) => sum + said.length + dataHeaderBytes * piecesOf(one) + one.length,
+    0,
+  )
+  const out = Buffer.allocUnsafe(bytes)
+  let at = 0
+  for (const data of dataSets) {
+    at += said.copy(out, at)
+    for (let from = 0, left = piecesOf(data); left > 0; from += pieceBytes, left--) {
+      const length = Math.min(pieceBytes, data.length - from)
+      const flags = control.data | (left === 1 ? control.last : 0)
+      at = writeDataHeader(out, at, { context, flags, length })
+      out.set(length === data.length ? data : data.subarray(from, from + length), at)
+      at += length
+    }
+  }
+  return out
 }
 
 /** Fragments in units, to be written at once with what goes before: nothing is copied. */

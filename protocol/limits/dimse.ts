@@ -102,7 +102,7 @@ export const queryLimits = {
   /** Responses to one C-FIND; who gets so many narrows the query. */
   matchesMax: 10_000,
   /** Responses between two turns of everybody else. */
-  matchesPerTurn: 32,
+  matchesPerTurn: 64,
   /** Instances of one C-GET or C-MOVE. */
   instancesMax: 100_000,
   /** An instance up to this length is read and verified whole before its first byte is sent. */

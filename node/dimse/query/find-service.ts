@@ -78,12 +78,12 @@ async function respondAll(
   matches: readonly DicomJson[],
   how: { encode: (match: DicomJson) => Buffer; pending: number },
 ): Promise<boolean> {
-  let sent = 0
-  for (const match of matches) {
-    if (exchange.cancelled.aborted) return false
-    await exchange.respond({ status: how.pending, dataSet: how.encode(match) })
+  for (let at = 0; at < matches.length; at += queryLimits.matchesPerTurn) {
     // Others have their turn, and a C-CANCEL is read.
-    if (++sent % queryLimits.matchesPerTurn === 0) await setImmediate()
+    if (at > 0) await setImmediate()
+    if (exchange.cancelled.aborted) return false
+    const some = matches.slice(at, at + queryLimits.matchesPerTurn)
+    await exchange.respondAll(how.pending, some.map(how.encode))
   }
   return !exchange.cancelled.aborted
 }
