@@ -32,7 +32,7 @@ export type Launch = {
   readyMs?: number
 }
 
-const readyTimeoutMs = 30_000
+const readyTimeoutMs = 90_000
 const stopTimeoutMs = 10_000
 
 /** Starts `node <main> --config <file>` and waits for its ready line; diagnostics are appended to `logFile`. */

@@ -28,7 +28,7 @@ before(
   async () => {
     if (corpusMissing === false) world = await testRegion(1)
   },
-  { timeout: 60_000 },
+  { timeout: 240_000 },
 )
 
 after(() => world?.[Symbol.asyncDispose]())
@@ -62,7 +62,7 @@ const proposals: [files: () => Promise<string[]>, option: string | undefined][] 
 
 test(
   'what dcmtk sends to crb1 is found at okb, whole and unaltered, and is unreadable on the link',
-  { skip: corpusMissing, timeout: 180_000 },
+  { skip: corpusMissing, timeout: 240_000 },
   async (t) => {
     const { region, ports } = world
     const sent = new Map<string, SentFile>()

@@ -18,14 +18,14 @@ before(
   async () => {
     if (corpusMissing === false) world = await testRegion(7)
   },
-  { timeout: 60_000 },
+  { timeout: 240_000 },
 )
 
 after(() => world?.[Symbol.asyncDispose]())
 
 test(
   'each file is accepted, quarantined or refused with a reason, and what was accepted is served byte for byte',
-  { skip: corpusMissing, timeout: 200_000 },
+  { skip: corpusMissing, timeout: 240_000 },
   async (t) => {
     const node = world.region.node('okb')
     const results: FolderResult[] = []

@@ -59,7 +59,7 @@ before(
     crb1Admin = await signIn(region.node('crb1').url, region.account('crb1', 'mo_admin'))
     crb2Admin = await signIn(region.node('crb2').url, region.account('crb2', 'mo_admin'))
   },
-  { timeout: 90_000 },
+  { timeout: 240_000 },
 )
 
 after(() => world?.[Symbol.asyncDispose]())

@@ -46,12 +46,12 @@ before(
       'NEWCT',
     )
   },
-  { timeout: 120_000 },
+  { timeout: 240_000 },
 )
 
 after(() => desk?.[Symbol.asyncDispose]())
 
-const timeout = 120_000
+const timeout = 240_000
 const nameOf = async (study: string): Promise<string> => {
   const found = await desk.admin.json<{ patient: { name: string } }>(
     `/api/studies/${study}/quality`,

@@ -71,7 +71,7 @@ before(
     await page.goto(site.origin)
     await page.evaluate(`connect('${node.url}/dicom-web', '${token}')`)
   },
-  { timeout: 90_000 },
+  { timeout: 240_000 },
 )
 
 const call = <T>(method: string, options: object): Promise<T> =>
@@ -83,7 +83,7 @@ const bytesOf = (text: string | undefined) => Buffer.from(text ?? '', 'base64')
 
 test(
   'the npm client stores, finds and retrieves from a page of another origin',
-  { skip: corpusMissing, timeout: 90_000 },
+  { skip: corpusMissing, timeout: 240_000 },
   async () => {
     const bytes = await readFile(file)
     await page.evaluate(`store('${bytes.toString('base64')}')`)

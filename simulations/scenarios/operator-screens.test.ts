@@ -31,7 +31,7 @@ before(
     registry = stack.use(await region.start())
     browser = stack.use(await openBrowser())
   },
-  { timeout: 120_000 },
+  { timeout: 240_000 },
 )
 after(() => stack[Symbol.asyncDispose]())
 

@@ -13,19 +13,19 @@ before(
   async () => {
     region = await testRegion(3)
   },
-  { timeout: 60_000 },
+  { timeout: 240_000 },
 )
 
 after(() => region?.[Symbol.asyncDispose]())
 
 test(
   'with the registry dead okb lists what it was granted and opens what it has not opened before',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async (t) => t.diagnostic(await registryAway({ ...region, random })),
 )
 
 test(
   'crb1 killed in the middle of a transfer and restarted: it resumes, re-sending less than one chunk a stream',
-  { timeout: 180_000 },
+  { timeout: 240_000 },
   async (t) => t.diagnostic(await cutLinks({ ...region, random })),
 )

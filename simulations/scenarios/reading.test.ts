@@ -39,14 +39,14 @@ before(
     assert.equal(code, 0, output)
     for (const file of await readItems(files)) sent.set(file.item.sopUid, file)
   },
-  { timeout: 90_000 },
+  { timeout: 240_000 },
 )
 
 after(() => world?.[Symbol.asyncDispose]())
 
 test(
   'the radiologist of okb finds the CT in the region list and sees the values of the file',
-  { skip: corpusMissing, timeout: 180_000 },
+  { skip: corpusMissing, timeout: 240_000 },
   async (t) => {
     const { region } = world
     const account = region.account('okb', 'radiologist')
