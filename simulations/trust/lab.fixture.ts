@@ -3,9 +3,10 @@ import os from 'node:os'
 import path from 'node:path'
 import { canonicalJson } from '#protocol/canonical-json.ts'
 import { createFederation, now, partyOf } from '#protocol/federation.fixture.ts'
-import type { Party } from '#protocol/federation.fixture.ts'
+import type { Federation, Party } from '#protocol/federation.fixture.ts'
 import type { PrivateJwk } from '#protocol/ids.ts'
 import { privateJwk, publicJwk } from '#protocol/keys.ts'
+import { logKey, origin } from '#protocol/transparency/log.fixture.ts'
 import { signatureType, verifierKey } from '#protocol/transparency/note.ts'
 import { createRandom } from '#protocol/volume.fixture.ts'
 import { RegistryConfig } from '../../registry/config.ts'
@@ -19,7 +20,6 @@ import { startMember } from './member.fixture.ts'
  */
 export const minute = 60_000
 export const hour = 60 * minute
-export const originName = 'cami.kuzbass/registry'
 const never = 2 ** 31 - 1
 
 export type Lab = Awaited<ReturnType<typeof createLab>>
@@ -27,25 +27,29 @@ export type Lab = Awaited<ReturnType<typeof createLab>>
 export async function createLab({
   seed,
   organizations,
+  members: chosen,
   witnesses = 3,
 }: {
   seed: number
-  organizations: number
+  organizations?: number
+  /** Others than the lab’s own. */
+  members?: (federation: Federation) => Party[]
   /** So many of them witness the log. */
   witnesses?: number
 }) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-lab-'))
   const federation = await createFederation()
   const { authority, issuer, registry, sign, claims } = federation
-  const members = await Promise.all(
-    Array.from({ length: organizations }, (_, at) => partyOf(60 + at, 2001 + at)),
-  )
-  const logKey = seedKey(50)
+  const members =
+    chosen?.(federation) ??
+    (await Promise.all(
+      Array.from({ length: organizations ?? 3 }, (_, at) => partyOf(60 + at, 2001 + at)),
+    ))
   const witnessKey = (party: Party): PrivateJwk => seedKey(150 + members.indexOf(party))
   const trustList = await sign.trustList({
     policy: { ...claims.trustList().policy, transparency: 'required' },
     log: {
-      key: verifierKey({ name: originName, type: signatureType.ed25519, jwk: publicJwk(logKey) }),
+      key: verifierKey({ name: origin, type: signatureType.ed25519, jwk: publicJwk(logKey) }),
       witnesses: members.slice(0, witnesses).map((party) => {
         const jwk = publicJwk(witnessKey(party))
         return verifierKey({ name: `oid/${party.oid}`, type: signatureType.cosignature, jwk })
@@ -78,7 +82,6 @@ export async function createLab({
     ...federation,
     dir,
     members,
-    logKey,
     witnessKey,
     trustList,
     clock,

@@ -1,4 +1,5 @@
 import path from 'node:path'
+import type { Assertion } from '#protocol/assertion.ts'
 import { authorizeLocal } from '#protocol/authorize.ts'
 import type { OwnUser } from '#protocol/authorize.ts'
 import { codeOf } from '#protocol/errors.ts'
@@ -201,11 +202,13 @@ async function readOwn(
 export async function ask(
   lab: Lab,
   given: {
-    from: Pick<Member, 'host' | 'party' | 'user'>
+    from: Pick<Member, 'host' | 'party'> & { user: UserId }
     at: Target
     holder: Party
     study: StudyUid
     grant: string
+    /** What the assertion says otherwise than it should. */
+    over?: Partial<Assertion>
   },
 ): Promise<string> {
   const { from, at, holder, study, grant } = given
@@ -228,6 +231,7 @@ export async function ask(
     auth_time: iat,
     ws: '',
     sid: '0'.repeat(32),
+    ...given.over,
   })
   try {
     const connection = await from.host.connect(at.peerId, at.addresses())
