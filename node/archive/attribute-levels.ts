@@ -77,6 +77,12 @@ export const seriesInStudy = '00201206'
 export const instancesInStudy = '00201208'
 export const instancesInSeries = '00201209'
 
+/** How soon what is found can be had (PS3.3 §C.4.23.1.1): of several instances the one that is had last counts. */
+export const instanceAvailability = '00080056'
+export const availabilityOf = (isAway: boolean): DicomJsonElement => (isAway ? offline : online)
+const online = { vr: 'CS', Value: ['ONLINE'] }
+const offline = { vr: 'CS', Value: ['OFFLINE'] }
+
 export const element = (vr: string, ...values: DicomJsonValue[]): DicomJsonElement =>
   values.length === 0 ? { vr } : { vr, Value: values }
 

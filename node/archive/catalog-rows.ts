@@ -53,6 +53,8 @@ export type StudyRow = {
   series: number
   instances: number
   bytes: number
+  /** How many of the instances have their bytes elsewhere; absent when none has. */
+  away?: number
 }
 
 export type SeriesRow = {
@@ -64,6 +66,7 @@ export type SeriesRow = {
   shown?: DicomJson
   instances: number
   bytes: number
+  away?: number
 }
 
 /** `attributes` are as received; catalog reads join what overlays show instead. */

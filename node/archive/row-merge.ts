@@ -71,13 +71,28 @@ export function mergeSeries(before: SeriesRow | undefined, row: InstanceRow): Se
   const { study, series, bytes } = row
   const order = orderOf(row)
   const own = { firstSeq: order, attributes: seriesAttributes(row.attributes) }
-  if (before === undefined) return { study, series, ...own, instances: 1, bytes }
-  return {
+  const away = isAway(row) ? 1 : 0
+  if (before === undefined) {
+    return withAway({ study, series, ...own, instances: 1, bytes }, away)
+  }
+  const merged = {
     ...before,
     ...(order < before.firstSeq && own),
     instances: before.instances + 1,
     bytes: before.bytes + bytes,
   }
+  return withAway(merged, away)
+}
+
+/** Its bytes are elsewhere. */
+export const isAway = ({ evicted }: InstanceRow): boolean => evicted !== undefined
+
+/** As many instances more, or fewer, have their bytes elsewhere. */
+export function withAway<Row extends SeriesRow | StudyRow>(row: Row, more: number): Row {
+  if (more === 0) return row
+  const { away: before = 0, ...rest } = row
+  const away = before + more
+  return { ...rest, ...(away > 0 && { away }) } as Row
 }
 
 export function mergeStudy(before: StudyRow, row: InstanceRow, isNewSeries: boolean): StudyRow {
@@ -88,7 +103,7 @@ export function mergeStudy(before: StudyRow, row: InstanceRow, isNewSeries: bool
   const quality = mergeQuality(before.quality, row, order)
   const stands = order < before.firstSeq ? own : before
   const isNewModality = modality !== '' && !before.modalities.includes(modality)
-  return {
+  const merged = {
     ...noteArrival(before, row),
     ...(order < before.firstSeq && own),
     attributes: readable(stands.attributes, quality.text),
@@ -101,6 +116,7 @@ export function mergeStudy(before: StudyRow, row: InstanceRow, isNewSeries: bool
     instances: before.instances + 1,
     bytes: before.bytes + bytes,
   }
+  return withAway(merged, isAway(row) ? 1 : 0)
 }
 
 const isLate = ({ firstCompleteSeq }: StudyRow, { seq }: InstanceRow): boolean =>

@@ -3,7 +3,9 @@ import { storageLimits } from '#protocol/limits.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import type { Query, QueryResult } from './archive.ts'
 import {
+  availabilityOf,
   element,
+  instanceAvailability,
   instancesInSeries,
   instancesInStudy,
   isSeriesTag,
@@ -141,6 +143,7 @@ function studyAttributes(row: StudyRow): DicomJson {
   if (known !== undefined) return known
   const attributes = {
     ...row.attributes,
+    [instanceAvailability]: availabilityOf(row.away !== undefined),
     [modalitiesInStudy]: element('CS', ...row.modalities),
     [seriesInStudy]: element('IS', row.series),
     [instancesInStudy]: element('IS', row.instances),
@@ -151,6 +154,7 @@ function studyAttributes(row: StudyRow): DicomJson {
 
 const seriesAttributes = (row: SeriesRow): DicomJson => ({
   ...row.attributes,
+  [instanceAvailability]: availabilityOf(row.away !== undefined),
   [instancesInSeries]: element('IS', row.instances),
 })
 
@@ -158,8 +162,7 @@ const instanceAttributes = (row: InstanceRow): DicomJson => ({
   ...row.attributes,
   // Available Transfer Syntax UID (PS3.18 Table 10.6.3-5).
   '00083002': element('UI', row.transferSyntax),
-  // The bytes are elsewhere (PS3.3 C.4.23.1.1).
-  ...(row.evicted !== undefined && { '00080056': element('CS', 'OFFLINE') }),
+  [instanceAvailability]: availabilityOf(row.evicted !== undefined),
 })
 
 const pageStudies = 128

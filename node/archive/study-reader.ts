@@ -14,7 +14,12 @@ import type {
   SeriesEntry,
   StudyReader,
 } from './archive.ts'
-import { element, instancesInSeries } from './attribute-levels.ts'
+import {
+  availabilityOf,
+  element,
+  instanceAvailability,
+  instancesInSeries,
+} from './attribute-levels.ts'
 import type { InstanceRow, SeriesRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
 import { modificationsOf } from './modifications.ts'
@@ -135,11 +140,15 @@ function changesIn(catalog: Catalog, row: InstanceRow): DicomJson {
 
 const hex = (digest: Buffer): Sha256 => digest.toString('hex') as Sha256
 
-const seriesEntry = ({ study, series, instances, attributes }: SeriesRow): SeriesEntry => ({
+const seriesEntry = ({ study, series, instances, attributes, away }: SeriesRow): SeriesEntry => ({
   study,
   series,
   instances,
-  attributes: { ...attributes, [instancesInSeries]: element('IS', instances) },
+  attributes: {
+    ...attributes,
+    [instanceAvailability]: availabilityOf(away !== undefined),
+    [instancesInSeries]: element('IS', instances),
+  },
 })
 
 export function instanceEntry(row: InstanceRow): InstanceEntry {

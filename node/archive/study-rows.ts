@@ -19,12 +19,14 @@ import {
 } from './overlay-view.ts'
 import {
   instanceRow,
+  isAway,
   mergeSeries,
   mergeStudy,
   noteArrival,
   quarantineRow,
   searchKeysOf,
   sopRow,
+  withAway,
 } from './row-merge.ts'
 import type { InstanceChange } from './row-merge.ts'
 import { needsCorrection } from './study-quality.ts'
@@ -113,8 +115,19 @@ function putInstance(
 function replace(parts: Parts, filed: Filed, known: SopRow): void {
   const { sop } = filed
   if (known.sha256 !== sop.sha256 || standingOf(known) >= standingOf(sop)) return
-  putInstance(parts, filed, parts.draft.study(sop.study))
-  parts.draft.remove(keys.corruptKey(filed.row.sop))
+  const { draft } = parts
+  const { study, series } = filed.row
+  const before = draft.read(keys.instanceKey(study, series, filed.row.sop)) as
+    | InstanceRow
+    | undefined
+  const row = putInstance(parts, filed, draft.study(sop.study))
+  draft.remove(keys.corruptKey(row.sop))
+  // What is hidden is not counted.
+  if (before === undefined || before.hidden === true) return
+  const more = Number(isAway(row)) - Number(isAway(before))
+  const [ofSeries, ofStudy] = [draft.series(study, series), draft.study(study)]
+  if (more !== 0 && ofSeries !== undefined) draft.putSeries(withAway(ofSeries, more))
+  if (more !== 0 && ofStudy !== undefined) draft.putStudy(withAway(ofStudy, more))
 }
 
 function takeQuarantined(parts: Parts, change: InstanceChange): Promise<void> | undefined {

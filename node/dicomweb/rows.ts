@@ -104,8 +104,9 @@ export const seriesAttributes = ({
   instances,
   attributes,
 }: SeriesEntry): DicomJson => ({
-  ...attributes,
+  // Not every holder says how soon it can be had.
   '00080056': text('CS', 'ONLINE'),
+  ...attributes,
   '0020000D': text('UI', study),
   '0020000E': text('UI', series),
   '00201209': { vr: 'IS', Value: [instances] },

@@ -9,7 +9,7 @@ import {
   studyProof,
   temporaryFolder,
 } from '../archive/archive.fixture.ts'
-import type { Archive } from '../archive/archive.ts'
+import type { Archive, Query } from '../archive/archive.ts'
 import { silentLog } from '../log.ts'
 import { openJobQueue } from '../store/job-queue.ts'
 import { openRecords } from '../store/records.ts'
@@ -77,8 +77,8 @@ async function openSending(source: Awaited<ReturnType<typeof openSource>>, port:
   return { jobs, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
-const availability = async (archive: Archive): Promise<unknown[]> => {
-  const query = { level: 'instance', match: {}, limit: 10, offset: 0 } as const
+const availability = async (archive: Archive, level: Query['level']): Promise<unknown[]> => {
+  const query = { level, match: {}, limit: 10, offset: 0 }
   const { matches } = await archive.search(searchProof, query)
   return matches.map((match) => match['00080056']?.Value?.[0])
 }
@@ -109,11 +109,26 @@ test('what a target commits to may leave, on an answer that is not old', async (
   assert.equal(evicted, 2)
   const left = { kind: 'moved', study: '1.2.3', instances: 2, bytes, to: ['CAMI'] }
   assert.deepEqual(moved, [left])
-  assert.deepEqual(await availability(archive), ['OFFLINE', 'OFFLINE'])
+  assert.deepEqual(await availability(archive, 'instance'), ['OFFLINE', 'OFFLINE'])
+  for (const level of ['series', 'study'] as const) {
+    assert.deepEqual(await availability(archive, level), ['OFFLINE'])
+  }
   await using reader = await archive.open(studyProof('1.2.3'))
   const [entry] = await reader.instances()
   assert.ok(entry)
   await assert.rejects(async () => await reader.read(entry.sop)[Symbol.asyncIterator]().next(), {
     code: 'instance_evicted',
   })
+
+  // What comes again is here again; a study is when all of it is.
+  for (const [number, expected] of [
+    [1, 'OFFLINE'],
+    [2, 'ONLINE'],
+  ] as const) {
+    await sendSlice(archive, slice(number))
+    for (const level of ['series', 'study'] as const) {
+      assert.deepEqual(await availability(archive, level), [expected])
+    }
+  }
+  assert.deepEqual(await availability(archive, 'instance'), ['ONLINE', 'ONLINE'])
 })

@@ -11,13 +11,7 @@ import { status } from '../status.ts'
 import { encodersFor } from '../text-encoder.ts'
 import { callerOf, type QueryDoors } from './doors.ts'
 import { readKeys, type Asked } from './keys.ts'
-import {
-  findModels,
-  instanceAvailability,
-  queryRetrieveLevel,
-  retrieveAeTitle,
-  type Level,
-} from './models.ts'
+import { findModels, queryRetrieveLevel, retrieveAeTitle, type Level } from './models.ts'
 import { patientsOf } from './patients.ts'
 
 /** C-FIND over both roots (PS3.4 §C.4.1). */
@@ -99,12 +93,10 @@ function createEncoder(
     [queryRetrieveLevel]: { vr: 'CS', Value: [level] },
     [retrieveAeTitle]: { vr: 'AE', Value: [options.aeTitle] },
   }
-  const online: DicomJsonElement = { vr: 'CS', Value: ['ONLINE'] }
   return (match) =>
     writeExpressible(writer, encoders, () => {
       for (const { tag, name, vr } of returned) {
-        const own = name === instanceAvailability ? (match[name] ?? online) : fixed[name]
-        const element = own ?? match[name]
+        const element = fixed[name] ?? match[name]
         if (!writer.element(tag, element?.vr ?? vr, element)) return false
       }
       return true

@@ -1,17 +1,12 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { queryLimits } from '#protocol/limits.ts'
 import type { Query } from '../../archive/archive.ts'
+import { instanceAvailability } from '../../archive/attribute-levels.ts'
 import { parseRange } from '../../archive/matching.ts'
 import type { DicomJson, DicomJsonElement, DicomJsonValue } from '../../dicom/dicom-json.ts'
 import { tagNumber } from '../../dicom/dictionary.ts'
 import { indexTags } from '../../dicom/index-attributes.ts'
-import {
-  instanceAvailability,
-  queryRetrieveLevel,
-  retrieveAeTitle,
-  uniqueKeys,
-  type Level,
-} from './models.ts'
+import { queryRetrieveLevel, retrieveAeTitle, uniqueKeys, type Level } from './models.ts'
 
 /** A query as an identifier asks for it (PS3.4 §C.2.2). */
 export type Asked = {

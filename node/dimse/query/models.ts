@@ -28,4 +28,3 @@ export const uniqueKeys: Record<Level, string> = {
 
 export const queryRetrieveLevel = '00080052'
 export const retrieveAeTitle = '00080054'
-export const instanceAvailability = '00080056'

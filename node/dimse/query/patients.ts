@@ -1,3 +1,4 @@
+import { availabilityOf, instanceAvailability } from '../../archive/attribute-levels.ts'
 import type { DicomJson } from '../../dicom/dicom-json.ts'
 import { textOf } from './keys.ts'
 
@@ -16,6 +17,9 @@ export function patientsOf(studies: readonly DicomJson[]): DicomJson[] {
     found.totals[0] += 1
     found.totals[1] += Number(text(study, '00201206'))
     found.totals[2] += Number(text(study, '00201208'))
+    if (text(study, instanceAvailability) === 'OFFLINE') {
+      found.attributes[instanceAvailability] = availabilityOf(true)
+    }
   })
   return [...patients.values()].map(({ attributes, totals: [studies, series, instances] }) => ({
     ...attributes,
@@ -30,5 +34,7 @@ type Totals = [studies: number, series: number, instances: number]
 const text = (attributes: DicomJson, tag: string): string =>
   textOf(attributes[tag]?.Value?.[0] ?? null)
 
-const patientOnly = (study: DicomJson): DicomJson =>
-  Object.fromEntries(Object.entries(study).filter(([tag]) => tag.startsWith('0010')))
+const patientOnly = (study: DicomJson): DicomJson => ({
+  ...Object.fromEntries(Object.entries(study).filter(([tag]) => tag.startsWith('0010'))),
+  [instanceAvailability]: availabilityOf(false),
+})
