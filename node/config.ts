@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { AuditExportConfig } from '#protocol/audit-message.ts'
 import { DeviceType } from '#protocol/device-type.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { Kid, OrganizationOid, PublicJwk, type PrivateJwk } from '#protocol/ids.ts'
@@ -123,6 +124,8 @@ export const NodeConfig = z.strictObject({
     deletePolicy: z.enum(['reject', 'refuse']).default('reject'),
   }),
   admin: z.strictObject({ host: z.string(), port }).exactOptional(),
+  /** Where every audit record is sent, too: syslog over TLS. */
+  auditExport: AuditExportConfig.exactOptional(),
   dimse: z.strictObject({
     host: z.string(),
     port,

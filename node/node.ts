@@ -1,24 +1,25 @@
 import path from 'node:path'
-import type { VerifiedGrant } from '#protocol/authorize.ts'
 import type { DeviceRecord } from '#protocol/device.ts'
-import { ProtocolError } from '#protocol/errors.ts'
 import { createHost } from '#protocol/transport/host.ts'
 import type { Host } from '#protocol/transport/transport.ts'
-import { createAccounting } from './access/accounting.ts'
+import { createAccounting, type Accounting } from './access/accounting.ts'
 import { createAccounts } from './access/accounts.ts'
-import { createAssertions, type AssertionRequest } from './access/assertions.ts'
+import { createAssertions } from './access/assertions.ts'
+import { exportAudit } from './access/audit-export.ts'
 import { openAuditLog } from './access/audit-log.ts'
 import { createDeviceDoors } from './access/device-doors.ts'
 import { createDeviceUsers } from './access/device-users.ts'
 import { createCorrectionDoors } from './access/correction-doors.ts'
 import { createDoors } from './access/doors-impl.ts'
 import type { Doors } from './access/doors.ts'
-import { openFederation } from './access/federation.ts'
+import { openFederation, type Federation } from './access/federation.ts'
 import { keepTime, type Monotonic } from './access/time.ts'
-import { createFetchedDecision, type FetchedDecision } from './access/fetched.ts'
+import { createFetchedDecision } from './access/fetched.ts'
 import { auditIntegrity } from './access/integrity-audit.ts'
+import { createDecider } from './access/decider.ts'
+import { lifecycle } from './access/lifecycle.ts'
 import { createPeerGate } from './access/peer-gate.ts'
-import { createPeers } from './access/peers.ts'
+import { createPeers, type Peers } from './access/peers.ts'
 import { createQualityDoors } from './access/quality-doors.ts'
 import { createReception } from './access/reception.ts'
 import { createRegistryLink, type RegistryLink } from './access/registry-link.ts'
@@ -92,9 +93,9 @@ export async function createNode(config: NodeConfig, deps: NodeDeps): Promise<No
     }),
   )
   const http = await openEntrances(context, { ...kept, ...region, doors })
-  await kept.audit.append(lifecycle(config, 'application-start'))
+  await kept.audit.append(lifecycle(config.organization.oid, 'application-start'))
   stack.defer(async () => {
-    await kept.audit.append(lifecycle(config, 'application-stop'))
+    await kept.audit.append(lifecycle(config.organization.oid, 'application-stop'))
   })
   const owned = stack.move()
   return {
@@ -122,6 +123,8 @@ async function openKept({ config, deps, stack }: Context) {
   const organization = config.organization.oid
   const records = stack.use(await openRecords(path.join(config.dataDir, 'records')))
   const audit = stack.use(await openAuditLog(path.join(config.dataDir, 'audit'), { clock }))
+  const auditExport = await exportAudit({ config, audit, log })
+  if (auditExport !== undefined) stack.use(auditExport)
   const devices = await openDeviceRegister({ records, seeds: config.devices })
   const encodings = await openTextEncodings({
     records,
@@ -161,7 +164,7 @@ async function openKept({ config, deps, stack }: Context) {
   const referrals = await openReferrals({ records, clock, random })
   const procedureSteps = await openProcedureSteps(records)
   const registers = { devices, encodings, clocks, referrals, procedureSteps, keptCopies }
-  return { records, audit, archive, accounts, sessions, restrictions, ...registers }
+  return { records, audit, auditExport, archive, accounts, sessions, restrictions, ...registers }
 }
 
 /** How long after its last instance a study is complete: as its device's entry says, else by its modality. */
@@ -233,22 +236,40 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   }
   const linked = { host, registry, federation, publisher, follower, orders, minutely, random, log }
   link = stack.use(createRegistryLink(linked))
-  const { restrictions } = kept
-  const fetched = createFetchedDecision({ self, selfKid: signer.kid, federation, restrictions })
-  const decide = createDecider(replica, fetched)
   const remote = stack.use(
-    await createRemoteStudies({
-      clock,
-      log,
-      dir: config.dataDir,
-      connect: peers.connect,
-      holderKey: (oid) => federation.member(oid)?.jwk,
-      assert: createAssertions({ ...accounting, self, signer, decide, clock, random }),
-      onReceived: accounting.onReceived,
-    }),
+    await openRemote({ config, deps, identity }, kept, { federation, replica, peers, accounting }),
   )
   const reconciliation = stack.use(await accounting.compare(peers.connect))
   return { federation, replica, remote, host, reconciliation }
+}
+
+/** Studies of others that are read here, each under a grant that this node has looked at first. */
+async function openRemote(
+  { config, deps, identity }: Pick<Context, 'config' | 'deps' | 'identity'>,
+  { restrictions }: Pick<Kept, 'restrictions'>,
+  { federation, replica, peers, accounting }: RemoteParts,
+) {
+  const { log, clock, random } = deps
+  const { signer } = identity
+  const self = config.organization.oid
+  const fetched = createFetchedDecision({ self, selfKid: signer.kid, federation, restrictions })
+  const decide = createDecider(replica, fetched)
+  return await createRemoteStudies({
+    clock,
+    log,
+    dir: config.dataDir,
+    connect: peers.connect,
+    holderKey: (oid) => federation.member(oid)?.jwk,
+    assert: createAssertions({ ...accounting, self, signer, decide, clock, random }),
+    onReceived: accounting.onReceived,
+  })
+}
+
+type RemoteParts = {
+  federation: Federation
+  replica: Replica
+  peers: Pick<Peers, 'connect'>
+  accounting: Accounting
 }
 
 /** What the operator has registered and limited here. */
@@ -274,17 +295,6 @@ async function openMembership({ config, deps, stack, identity }: Context, kept: 
   })
   stack.use(keepTime(federation, log))
   return { submissions, federation }
-}
-
-/** Each assertion is decided anew: a grant may have ended while a study was read. */
-function createDecider(replica: Replica, decide: FetchedDecision) {
-  return async ({ user, study, holder }: AssertionRequest): Promise<VerifiedGrant> => {
-    const held = (await replica.find(study)).find((candidate) => candidate.holder === holder)
-    if (held === undefined) throw new ProtocolError('study_not_held', 'nobody holds this study')
-    const decision = decide(user, held, 'view')
-    if (!decision.ok) throw new ProtocolError(decision.code, 'the study may not be read')
-    return decision.grant
-  }
 }
 
 /** Where modalities, people and monitoring come in; gives the address for people. */
@@ -328,7 +338,8 @@ async function openEntrances(
   const http = stack.use(await listen(app, config.http))
   if (config.admin !== undefined) {
     const collect = createCollector({ ...parts, associations: scp.connections, counter })
-    stack.use(await listen(createAdmin({ collect, log: deps.log }), config.admin))
+    const admin = createAdmin({ collect, auditExport: parts.auditExport, log: deps.log })
+    stack.use(await listen(admin, config.admin))
   }
   return http.url
 }
@@ -372,17 +383,4 @@ async function openDimse(
     }),
   )
   return { scp, sending }
-}
-
-function lifecycle(config: NodeConfig, event: 'application-start' | 'application-stop') {
-  const { oid } = config.organization
-  return {
-    event,
-    outcome: 'success',
-    organization: oid,
-    user: '',
-    role: '',
-    source: '',
-    holder: oid,
-  } as const
 }

@@ -12,6 +12,7 @@ export const AuditEvent = z.strictObject({
     'login',
     'logout',
     'query',
+    'audit-log-used',
     'study-opened',
     'instances-accessed',
     'begin-transferring',

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { auditXml } from '#protocol/audit-message.ts'
+import type { Sha256 } from '#protocol/ids.ts'
+import { messageOf } from './audit-export.ts'
 import { openAudit } from './audit.ts'
 import { createSeal } from './seal.ts'
 import { openLevelStore } from './store/level-store.ts'
@@ -52,4 +55,24 @@ test('what is sealed opens at its place with its key, and nowhere else', () => {
   ]) {
     assert.throws(wrong, { code: 'storage_corrupt' })
   }
+})
+
+test('what the operator did is a message of PS3.15 too, signing in with the codes of the standard', () => {
+  const record = { ...act('7'), seq: 7, at: 1000, detail: '', digest: '0'.repeat(64) as Sha256 }
+  const codes = (action: string) => {
+    const { event, types = [] } = messageOf({ ...record, action })
+    return [event, ...types].map(([code]) => code).join(' ')
+  }
+  assert.deepEqual(['login', 'logout', 'security-alert', 'form'].map(codes), [
+    '110114 110122',
+    '110114 110123',
+    '110113',
+    'form',
+  ])
+  const xml = auditXml(messageOf(record))
+  assert.match(
+    xml,
+    /<ActiveParticipant UserID="a" UserIsRequestor="true" NetworkAccessPointID="::1"/,
+  )
+  assert.match(xml, /ParticipantObjectID="registry\/7"/)
 })

@@ -28,6 +28,8 @@ export type Audit = {
   /** On the disk when it resolves. `with` is written in the same batch: neither is there without the other. */
   append(act: Act, writes?: readonly Write[]): Promise<void>
   list(page: { after?: number; limit: number }): Promise<AuditRecord[]>
+  /** Number of the newest record. */
+  count(): number
   verify(): Promise<{ ok: true; count: number } | { ok: false; at: number }>
 }
 
@@ -61,6 +63,7 @@ export async function openAudit(store: Store, clock: () => number): Promise<Audi
         head = next
       }),
     list,
+    count: () => head.seq,
     async verify() {
       let seq = 0
       let digest = chainStart

@@ -1,5 +1,6 @@
 import { open, readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { AuditExportConfig } from '#protocol/audit-message.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { Kid, OrganizationOid, PublicJwk } from '#protocol/ids.ts'
 import type { PrivateJwk } from '#protocol/ids.ts'
@@ -30,6 +31,8 @@ export const RegistryConfig = z.strictObject({
     /** In how many working days a form should be decided; the screens mark what is older. */
     reviewDays: z.int().min(1).max(60).default(5),
   }),
+  /** Where every audit record is sent, too: syslog over TLS. */
+  auditExport: AuditExportConfig.exactOptional(),
   peer: z.strictObject({ listen: z.array(z.string()).min(1) }),
   /** Issued credentials to publish, one compact token in each file. */
   credentials: z.array(z.string().min(1)).default([]),

@@ -7,8 +7,10 @@ import { createSigner } from '#protocol/jws.ts'
 import type { Signer } from '#protocol/jws.ts'
 import { peerIdOf, publicJwk } from '#protocol/keys.ts'
 import { epochLimits } from '#protocol/limits.ts'
+import type { AuditExport } from '#protocol/transport/audit-export.ts'
 import { createHost } from '#protocol/transport/host.ts'
 import type { Connection, Host } from '#protocol/transport/transport.ts'
+import { exportAudit } from './audit-export.ts'
 import type { RegistryConfig } from './config.ts'
 import { readPrivateKey, readToken } from './config.ts'
 import { openCredentials } from './credentials.ts'
@@ -19,7 +21,7 @@ import { openDirectory } from './directory.ts'
 import { createEpochs } from './epochs.ts'
 import { createFollowers } from './followers.ts'
 import { createGrants } from './grants.ts'
-import { createApp } from './http/app.ts'
+import { createApp, type RegistryStatus } from './http/app.ts'
 import { listenHttp } from './http/listen.ts'
 import { createIndexLog } from './index-log.ts'
 import type { Log } from './log.ts'
@@ -105,10 +107,9 @@ export async function createRegistry(
   const operator = createOperator(parts, { host: () => running, isAllowed, userLeft, log })
   await resumeDesks(desks)
   const { peerId } = running
-  const status = () => {
-    const members = credentials.all().length
-    return { peerId, members, online: directory.online().length }
-  }
+  const exported = await exportAudit(config, desks.audit, log)
+  if (exported !== undefined) stack.use(exported)
+  const status = createStatus({ peerId, credentials, directory, exported })
   const app = createApp({ ...parts, ...desks, config: config.http, operator, status, clock, log })
   const http = stack.use(await listenHttp(config.http, app))
   stack.use(startBeat({ ...parts, desks }, deps))
@@ -120,6 +121,21 @@ export async function createRegistry(
     ...operator,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
+}
+
+function createStatus(parts: {
+  peerId: PeerIdString
+  credentials: Pick<Credentials, 'all'>
+  directory: { online(): readonly unknown[] }
+  exported: AuditExport | undefined
+}): RegistryStatus {
+  const { peerId, credentials, directory, exported } = parts
+  return () => ({
+    peerId,
+    members: credentials.all().length,
+    online: directory.online().length,
+    ...(exported && { auditExport: exported.status() }),
+  })
 }
 
 /** What the registry orders and stores of the federation: who is in it, which grants exist, everybody's index. */

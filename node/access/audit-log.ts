@@ -50,13 +50,14 @@ export async function openAuditLog(
 ): Promise<AuditLog> {
   const writer = await openAuditWriter(dir, { clock, segmentBytes })
   if (writer.damage !== undefined) await writer.append(alertOf(writer.damage))
+  const cursor: Cursor = { seq: -1, segment: 0, bytes: 0 }
   return {
     append: async (entry) => writer.append(checked(clip(entry))),
     list: ({ after = 0, limit = auditLimits.resultsMax, filter = {} }) =>
       list(
         dir,
         { after, limit: Math.min(limit, auditLimits.resultsMax), filter },
-        writer.durable(),
+        { durable: writer.durable(), cursor },
       ),
     verify: () => verify(dir, writer.durable(), writer.promised()),
     count: () => writer.durable().seq,
@@ -65,6 +66,9 @@ export async function openAuditLog(
     [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
   }
 }
+
+/** Where the last list of everything ended: who reads on from there does not read the segment again. */
+type Cursor = { seq: number; segment: number; bytes: number }
 
 function alertOf(damage: Damage): AuditEntry {
   const isTorn = damage.kind === 'torn-tail'
@@ -128,13 +132,19 @@ const endOf = (segment: number, durable: Durable): number =>
 async function list(
   dir: string,
   { after, limit, filter }: { after: number; limit: number; filter: AuditFilter },
-  durable: Durable,
+  { durable, cursor }: { durable: Durable; cursor: Cursor },
 ): Promise<AuditEvent[]> {
   const found: AuditEvent[] = []
   const wanted = Object.entries(filter).filter(([, value]) => value !== undefined)
+  const isNext = after === cursor.seq && wanted.length === 0
+  const known = isNext ? { ...cursor } : undefined
   for (const segment of await segmentsFrom(dir, after, durable)) {
+    if (known !== undefined && segment < known.segment) continue
     const file = path.join(dir, segmentName(segment))
-    for await (const line of linesOf(file, endOf(segment, durable))) {
+    const start = known?.segment === segment ? known.bytes : 0
+    let bytes = start
+    for await (const line of linesOf(file, endOf(segment, durable), start)) {
+      bytes += Buffer.byteLength(line) + 1
       // Most lines are not wanted: the text is looked at before it is parsed.
       if (!wanted.every(([, value]) => line.includes(JSON.stringify(value)))) continue
       const event = AuditEvent.safeParse(valueOfLine(line))
@@ -142,6 +152,7 @@ async function list(
       if (!wanted.every(([name, value]) => event.data[name as keyof AuditFilter] === value))
         continue
       found.push(event.data)
+      if (wanted.length === 0) Object.assign(cursor, { seq: event.data.seq, segment, bytes })
       if (found.length >= limit) return found
     }
   }

@@ -82,13 +82,16 @@ const lineBytesMax = 64 * 1024
 const lineBreak = 0x0a
 
 /**
- * The lines of a file up to byte `end`; what stands after the last line break is not one. Only the line break ends a
+ * The lines of a file from byte `start`, where one begins, up to byte `end`; what stands after the last line break is not one. Only the line break ends a
  * line: JSON text may contain the other characters that count as such.
  */
-export async function* linesOf(file: string, end: number): AsyncGenerator<string> {
-  if (end === 0) return
+export async function* linesOf(file: string, end: number, start = 0): AsyncGenerator<string> {
+  if (end <= start) return
   let rest: Buffer = Buffer.alloc(0)
-  for await (const chunk of createReadStream(file, { end: end - 1 }) as AsyncIterable<Buffer>) {
+  for await (const chunk of createReadStream(file, {
+    start,
+    end: end - 1,
+  }) as AsyncIterable<Buffer>) {
     const bytes = rest.byteLength === 0 ? chunk : Buffer.concat([rest, chunk])
     let from = 0
     for (let at = bytes.indexOf(lineBreak); at !== -1; at = bytes.indexOf(lineBreak, from)) {

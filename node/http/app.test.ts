@@ -39,6 +39,7 @@ test('every resource answers exactly the roles that may use it', async () => {
     ['GET', `/api/studies/${remoteStudy}/access`, row(401, 200, 200, 200, 200, 200)],
     ['GET', '/api/quarantine', row(401, 403, 200, 403, 403, 403)],
     ['GET', '/api/audit', row(401, 403, 200, 403, 200, 403)],
+    ['GET', '/api/reconciliation', row(401, 403, 200, 403, 200, 403)],
     ['GET', '/api/devices', row(401, 403, 200, 403, 403, 403)],
     ['PUT', '/api/devices/ct-1', row(401, 403, 400, 403, 403, 403), { id: 'ct-1' }],
     ['GET', '/api/sending', row(401, 403, 200, 403, 403, 403)],

@@ -1,3 +1,4 @@
+import type { AuditExportStatus } from '#protocol/audit-message.ts'
 import type { AuditLog } from '../access/audit-log.ts'
 import type { Reconciliation } from '../access/reconciliation.ts'
 import type { Sessions } from '../access/sessions.ts'
@@ -12,6 +13,7 @@ export function createCollector(deps: {
   sessions: Pick<Sessions, 'count'>
   federation: { status(): RegionStatus }
   reconciliation: Pick<Reconciliation, 'mismatched'>
+  auditExport?: { status(): AuditExportStatus } | undefined
   /** Associations of modalities that are open now. */
   associations: () => number
   counter: RequestCounter
@@ -51,7 +53,20 @@ export function createCollector(deps: {
       ),
       gauge('cami_holders', 'Other organizations that are known', holders.length),
       gauge('cami_holders_reachable', 'Other organizations that are connected', reachable),
+      ...exportMetrics(deps.auditExport?.status()),
       ...deps.counter.metrics(),
     ]
   }
+}
+
+/** Nothing where the audit is not exported. */
+function exportMetrics(status: AuditExportStatus | undefined): Metric[] {
+  if (status === undefined) return []
+  const { isConnected, confirmed, waiting, failures } = status
+  return [
+    gauge('cami_audit_export_connected', '1 while the receiver takes records', isConnected ? 1 : 0),
+    gauge('cami_audit_export_waiting', 'Audit records that were not sent yet', waiting),
+    gauge('cami_audit_export_confirmed', 'Number of the last record that arrived', confirmed),
+    gauge('cami_audit_export_failures', 'Connections that failed since the start', failures),
+  ]
 }

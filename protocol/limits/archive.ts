@@ -132,6 +132,22 @@ export const auditLimits = {
   resultsMax: 1000,
 } as const
 
+/** Audit records on their way to a syslog receiver. */
+export const auditExportLimits = {
+  batchRecords: 100,
+  pollMs: 1 * second,
+  connectTimeoutMs: 10 * second,
+  writeTimeoutMs: 1 * minute,
+  closeTimeoutMs: 5 * second,
+  keepAliveMs: 30 * second,
+  retryMs: 1 * second,
+  retryMsMax: 1 * minute,
+  /** More than the system keeps of what was written and not acknowledged. */
+  settleBytes: 8 * MiB,
+  /** Longer than TCP tries to send the same bytes again. */
+  settleMs: 20 * minute,
+} as const
+
 /** Frames that the node itself decodes: pictures and other transfer syntaxes. */
 export const pixelLimits = {
   threads: 2,

@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
 import Koa, { type Middleware } from 'koa'
 import { codeOf } from '#protocol/errors.ts'
+import type { AuditExportStatus } from '#protocol/audit-message.ts'
 import type { RegistryConfig } from '../config.ts'
 import type { Desks } from '../desks.ts'
 import { nameIn } from '../desks.ts'
@@ -28,7 +29,12 @@ import type { Route } from './routes.ts'
 import { createScreens } from './screens.ts'
 
 /** What the registry says of itself to anybody. */
-export type RegistryStatus = () => { peerId: string; members: number; online: number }
+export type RegistryStatus = () => {
+  peerId: string
+  members: number
+  online: number
+  auditExport?: AuditExportStatus
+}
 
 export type AppDeps = Desks &
   FederationDeps & {
@@ -87,8 +93,8 @@ export function routesOf(deps: AppDeps): Route[] {
 const open =
   (status: RegistryStatus): Middleware =>
   async (ctx, next) => {
-    const { peerId, members, online } = status()
-    if (ctx.path === '/health') ctx.body = { status: 'ok', peerId, members, online }
+    const { peerId, members, online, ...rest } = status()
+    if (ctx.path === '/health') ctx.body = { status: 'ok', peerId, members, online, ...rest }
     else if (ctx.path === '/') {
       ctx.type = 'text/plain; charset=utf-8'
       ctx.body = `CAMI registry\npeer ${peerId}\norganizations ${members}, connected ${online}\n`

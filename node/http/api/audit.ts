@@ -36,7 +36,7 @@ export function auditRoutes({
       async handle({ query: { after, limit, ...filter }, user }) {
         // Reading the audit is a use of it too (PS3.15 A.5.3.2).
         await audit.append({
-          event: 'query',
+          event: 'audit-log-used',
           outcome: 'success',
           organization: user.organization,
           user: user.uid,

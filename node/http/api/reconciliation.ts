@@ -30,7 +30,7 @@ export function reconciliationRoutes({
       answer: z.strictObject({ days: z.array(Reconciled) }),
       async handle({ query: { limit }, user }) {
         await audit.append({
-          event: 'query',
+          event: 'audit-log-used',
           outcome: 'success',
           organization: user.organization,
           user: user.uid,
