@@ -7,6 +7,7 @@ import { tagText } from './dictionary.ts'
 import { createElementParser, type Element } from './element-parser.ts'
 import { elementJson, type RawElement } from './elements.ts'
 import { indexTags, indexValueBytesMax } from './index-attributes.ts'
+import { createIndexItems, type IndexItems } from './index-items.ts'
 import { createInflater } from './inflate.ts'
 import { isDamaged, isPixelTag } from './pixel-facts.ts'
 import { encodingOf, isDeflated, isUid, isVideo } from './transfer-syntax.ts'
@@ -31,6 +32,7 @@ export function createWalker(
   judge: JudgeText = ({ declared, samples }) => judgeText(declared, samples),
 ): Walker {
   const collected = new Map<number, RawElement>()
+  const items = createIndexItems()
   let pixel: PixelFacts | undefined
   let pixelOffset: number | undefined
   let bytes = 0
@@ -44,15 +46,19 @@ export function createWalker(
   let inPixels = false
   const parser = createElementParser(encodingOf(transferSyntax), {
     element(element) {
-      if (element.depth > 0) return 'skip'
+      if (element.depth > 0) return items.wants(element) ? 'collect' : 'skip'
       if (isPixelTag(element.tag) && pixel === undefined) meetPixels(element, false)
       const isWanted = indexTags.has(element.tag) && element.length <= indexValueBytesMax
       // Of a repeated element the first counts, as in dcmtk.
       return isWanted && !collected.has(element.tag) ? 'collect' : 'skip'
     },
-    value(element, value) {
-      collected.set(element.tag, { element, bytes: value })
+    value(element, bytes) {
+      if (element.depth > 0) items.take({ element, bytes })
+      else collected.set(element.tag, { element, bytes })
     },
+    sequenceBegins: items.sequenceBegins,
+    itemBegins: items.itemBegins,
+    sequenceEnds: items.sequenceEnds,
     fragmentsBegin(element) {
       inPixels = element.depth === 0 && isPixelTag(element.tag) && pixel === undefined
       if (inPixels) meetPixels(element, true)
@@ -85,7 +91,7 @@ export function createWalker(
       parser.end()
       if (pixel?.encapsulated === true && pixel.fragments < 0) pixel.fragments = 0
       const text = judged(collected, judge)
-      const attributes = indexAttributes(collected, text)
+      const attributes = indexAttributes(collected, items, text)
       const headerBytes = inflater === undefined ? (pixelOffset ?? bytes) : bytes
       const doubt = text.source === 'declared' ? {} : { text }
       const facts = { bytes, headerBytes, attributes, ...doubt }
@@ -96,9 +102,13 @@ export function createWalker(
   }
 }
 
-function indexAttributes(collected: Map<number, RawElement>, text: WalkedText): DicomJson {
+function indexAttributes(
+  collected: Map<number, RawElement>,
+  items: IndexItems,
+  text: WalkedText,
+): DicomJson {
   const coding = textCoding(text.declared, text)
-  const attributes: DicomJson = {}
+  const attributes: DicomJson = items.json(coding)
   for (const [tag, raw] of collected) attributes[tagText(tag)] = elementJson(raw, coding)
   return attributes
 }

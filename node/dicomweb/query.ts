@@ -2,8 +2,8 @@ import { ProtocolError } from '#protocol/errors.ts'
 import { dicomwebLimits, httpLimits } from '#protocol/limits.ts'
 import type { Query } from '../archive/archive.ts'
 import { parseRange } from '../archive/matching.ts'
-import { tagNumber, tagOf, vrOf } from '../dicom/dictionary.ts'
-import { indexTags } from '../dicom/index-attributes.ts'
+import { tagOf, vrOf } from '../dicom/dictionary.ts'
+import { isIndexPath } from '../dicom/index-attributes.ts'
 
 /** A search as it was asked for (PS3.18 §8.3.4). */
 export type Search = {
@@ -97,14 +97,13 @@ function count(values: string[], name: string): number {
 /** Attribute keys: keywords or tags, with dots into sequences (PS3.18 §8.3.4.1). */
 function addMatch(search: Search, name: string, values: string[]): void {
   const path = pathOf(name)
-  const [tag = ''] = path.split('.')
   const vr = vrOf(path.slice(-8))
   const alternatives = values.flatMap((value) =>
     // Neither UIDs nor codes can hold a comma, and lists of them are written with it.
     vr === 'UI' || vr === 'CS' ? value.split(/[,\\]/) : [value],
   )
   for (const value of alternatives) checkValue(vr, value.trim())
-  if (!indexTags.has(tagNumber(tag)) && !countedTags.has(tag)) {
+  if (!isIndexPath(path) && !countedTags.has(path)) {
     search.warnings.push(`The key ${name} is not supported for matching and was ignored.`)
     return
   }

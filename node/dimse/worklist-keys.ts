@@ -1,5 +1,5 @@
 import { isUniversal, matchesQuery } from '../archive/matching.ts'
-import type { DicomJson, DicomJsonElement, DicomJsonValue } from '../dicom/dicom-json.ts'
+import type { DicomJson, DicomJsonValue } from '../dicom/dicom-json.ts'
 import { itemsOf } from './items.ts'
 import { scheduledSequence, startDate, startTime, stationAeTitle } from './worklist-rows.ts'
 
@@ -76,27 +76,4 @@ const first = (item: DicomJson, tag: string): string => textOf(item[tag]?.Value?
 function has(row: DicomJson, [tag = '', ...rest]: readonly string[]): boolean {
   if (!(tag in row)) return false
   return rest.length === 0 || itemsOf(row, tag).some((item) => has(item, rest))
-}
-
-/** What was asked for of a row, and nothing else; a sequence without items asks for all of it. */
-export function askedOf(row: DicomJson, keys: DicomJson): DicomJson {
-  const asked: DicomJson = {}
-  for (const [tag, key] of Object.entries(keys)) {
-    if (tag !== specificCharacterSet) asked[tag] = askedElement(row[tag], key, tag, keys)
-  }
-  return asked
-}
-
-function askedElement(
-  found: DicomJsonElement | undefined,
-  key: DicomJsonElement,
-  tag: string,
-  keys: DicomJson,
-): DicomJsonElement {
-  if (found?.vr !== 'SQ') return found ?? { vr: key.vr }
-  const [inner] = itemsOf(keys, tag)
-  const items = itemsOf({ [tag]: found }, tag)
-  if (items.length === 0) return { vr: 'SQ' }
-  if (inner === undefined || Object.keys(inner).length === 0) return found
-  return { vr: 'SQ', Value: items.map((item) => askedOf(item, inner)) }
 }

@@ -7,10 +7,11 @@ import type { Referrals } from '../store/referrals.ts'
 import { commandField } from './command-set.ts'
 import { encodeDataSet } from './data-set-writer.ts'
 import { requireIdentifier } from './identifier.ts'
+import { askedOf } from './items.ts'
 import type { Service } from './service.ts'
 import { status } from './status.ts'
 import { encodersFor } from './text-encoder.ts'
-import { askedOf, matchesWorklist, readWorklistKeys } from './worklist-keys.ts'
+import { matchesWorklist, readWorklistKeys } from './worklist-keys.ts'
 import { worklistRow } from './worklist-rows.ts'
 
 /** Modality Worklist Information Model (PS3.4 §K). */

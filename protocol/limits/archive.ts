@@ -12,6 +12,8 @@ export const instanceLimits = {
   /** Elements and items that are shown of a header, and elements of one data set or item; all are kept. */
   shownElementsMax: 300_000,
   shownElementsPerItem: 16_384,
+  /** Items of one sequence that are found by. */
+  indexItemsMax: 16,
   textValueBytes: 4 * MiB,
   binaryValueBytes: 512 * MiB,
   fragmentsMax: 1_000_000,

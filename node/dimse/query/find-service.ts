@@ -8,6 +8,7 @@ import { createDataSetWriter, writeExpressible } from '../data-set-writer.ts'
 import { requireIdentifier } from '../identifier.ts'
 import type { Exchange, Service } from '../service.ts'
 import { status } from '../status.ts'
+import { askedElement } from '../items.ts'
 import { encodersFor } from '../text-encoder.ts'
 import { callerOf, type QueryDoors } from './doors.ts'
 import { readKeys, type Asked } from './keys.ts'
@@ -95,8 +96,9 @@ function createEncoder(
   }
   return (match) =>
     writeExpressible(writer, encoders, () => {
-      for (const { tag, name, vr } of returned) {
-        const element = fixed[name] ?? match[name]
+      for (const { tag, name, vr, key } of returned) {
+        const found = fixed[name] ?? match[name]
+        const element = key === undefined ? found : askedElement(found, key)
         if (!writer.element(tag, element?.vr ?? vr, element)) return false
       }
       return true

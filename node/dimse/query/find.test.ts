@@ -1,7 +1,10 @@
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
-import { sendSlice } from '../../archive/archive.fixture.ts'
+import { declare, send, sendSlice } from '../../archive/archive.fixture.ts'
+import type { DicomJson } from '../../dicom/dicom-json.ts'
+import { encodeDataSet } from '../data-set-writer.ts'
 import { hasDcmtk } from '../scp.fixture.ts'
+import { utf8Encoder } from '../text-encoder.ts'
 import { device, startTestNode, tool, type TestNode } from '../query-retrieve.fixture.ts'
 
 const skip = (await hasDcmtk()) ? false : 'dcmtk is not installed'
@@ -209,10 +212,70 @@ test(
   },
 )
 
+test(
+  'a series is found by what was ordered, all of it in one item, and says it',
+  { skip },
+  async () => {
+    const sop = '1.2.77.1.1'
+    const order = (accession: string, procedure: string): DicomJson => ({
+      '00080050': { vr: 'SH', Value: [accession] },
+      '00400007': { vr: 'LO', Value: ['КТ лёгких'] },
+      '00401001': { vr: 'SH', Value: [procedure] },
+    })
+    const ordered = encodeDataSet(
+      {
+        '00080016': { vr: 'UI', Value: [declare(sop).sopClass] },
+        '00080018': { vr: 'UI', Value: [sop] },
+        '00080060': { vr: 'CS', Value: ['CT'] },
+        '00100020': { vr: 'LO', Value: ['P77'] },
+        '0020000D': { vr: 'UI', Value: ['1.2.77'] },
+        '0020000E': { vr: 'UI', Value: ['1.2.77.1'] },
+        '00400275': { vr: 'SQ', Value: [order('R1', 'A'), order('R2', 'B')] },
+      },
+      { isExplicit: true, encoders: [utf8Encoder] },
+    )
+    await send(node.archive, ordered, declare(sop))
+    const ask = (accession: string, procedure: string) =>
+      find([
+        ...utf8,
+        'QueryRetrieveLevel=SERIES',
+        'StudyInstanceUID',
+        'SeriesInstanceUID',
+        `RequestAttributesSequence[0].AccessionNumber=${accession}`,
+        `RequestAttributesSequence[0].RequestedProcedureID=${procedure}`,
+      ])
+    for (const [accession, procedure, count] of [
+      ['R1', '', 1],
+      ['R*', 'B', 1],
+      ['R2', 'B', 1],
+      ['R1', 'B', 0],
+      ['R3', '', 0],
+    ] as const) {
+      const { rows, output } = await ask(accession, procedure)
+      assert.equal(rows.length, count, `${accession} ${procedure}\n${output.slice(-3000)}`)
+      assert.doesNotMatch(output, /0xff01/)
+    }
+    const { output } = await ask('R1', '')
+    assert.match(output, /\(0040,1001\) SH \[A ?\][^]*\(0040,1001\) SH \[B ?\]/)
+    assert.doesNotMatch(output, /\(0040,0007\)/)
+    const study = await find([
+      'QueryRetrieveLevel=STUDY',
+      'StudyInstanceUID',
+      'RequestAttributesSequence[0].AccessionNumber=R2',
+    ])
+    assert.deepEqual(
+      study.rows.map((row) => valueOf(row, '0020,000d')),
+      ['1.2.77'],
+    )
+  },
+)
+
 test('a key that is not matched on makes the answers say so', { skip }, async () => {
-  const { output, rows } = await find([...study, 'PatientID=P1', 'AdmissionID=7'])
-  assert.equal(rows.length, 1)
-  assert.match(output, /0xff01/)
+  for (const key of ['AdmissionID=7', 'ReferencedStudySequence[0].ReferencedSOPInstanceUID=1.2']) {
+    const { output, rows } = await find([...study, 'PatientID=P1', key])
+    assert.equal(rows.length, 1)
+    assert.match(output, /0xff01/)
+  }
 })
 
 test('what is no query is refused with A900', { skip }, async () => {

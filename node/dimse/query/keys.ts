@@ -1,11 +1,10 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { queryLimits } from '#protocol/limits.ts'
 import type { Query } from '../../archive/archive.ts'
-import { instanceAvailability } from '../../archive/attribute-levels.ts'
-import { parseRange } from '../../archive/matching.ts'
+import { isUniversal, parseRange } from '../../archive/matching.ts'
 import type { DicomJson, DicomJsonElement, DicomJsonValue } from '../../dicom/dicom-json.ts'
 import { tagNumber } from '../../dicom/dictionary.ts'
-import { indexTags } from '../../dicom/index-attributes.ts'
+import { isIndexPath } from '../../dicom/index-attributes.ts'
 import { queryRetrieveLevel, retrieveAeTitle, uniqueKeys, type Level } from './models.ts'
 
 /** A query as an identifier asks for it (PS3.4 §C.2.2). */
@@ -18,7 +17,13 @@ export type Asked = {
   isPartly: boolean
 }
 
-export type ReturnKey = { tag: number; name: string; vr: string }
+export type ReturnKey = {
+  tag: number
+  name: string
+  vr: string
+  /** Of a sequence: which of its items' attributes are wanted. */
+  key?: DicomJsonElement
+}
 
 /** Found by counting, not in any one instance. */
 const counted = new Set(['00080061', '00201206', '00201208', '00201209'])
@@ -34,24 +39,30 @@ export function readKeys(keys: DicomJson, levels: readonly Level[]): Asked {
   if (entries.length > queryLimits.keysMax) throw new ProtocolError('too_large', 'too many keys')
   for (const [name, element] of entries) {
     if (controls.has(name)) continue
-    const values = wantedOf(element)
-    if (values === undefined || (name === instanceAvailability && values.length > 0)) {
-      isPartly = true
-    } else if (values.length > 0) {
-      if (indexTags.has(tagNumber(name)) || counted.has(name)) {
-        match[name] = checked(element.vr, values)
+    for (const { path, vr, values } of wantedOf(element, name)) {
+      if (values !== undefined && (isIndexPath(path) || counted.has(path))) {
+        match[path] = checked(vr, values)
       } else {
         isPartly = true
       }
     }
   }
+  const asked = Object.keys(match).length
+  if (asked > queryLimits.keysMax) throw new ProtocolError('too_large', 'too many keys')
   const names = [...Object.keys(keys), queryRetrieveLevel, retrieveAeTitle, uniqueKeys[level]]
   const returned = [...new Set(names)]
     .filter((name) => name !== '00080005')
-    .map((name) => ({ tag: tagNumber(name), name, vr: keys[name]?.vr ?? fixedVr[name] ?? 'UI' }))
+    .map((name) => returnKey(name, keys[name]))
     .sort((one, other) => one.tag - other.tag)
   return { level, match, returned, isPartly }
 }
+
+const returnKey = (name: string, key?: DicomJsonElement): ReturnKey => ({
+  tag: tagNumber(name),
+  name,
+  vr: key?.vr ?? fixedVr[name] ?? 'UI',
+  ...(key?.vr === 'SQ' && { key }),
+})
 
 const fixedVr: Record<string, string> = {
   [queryRetrieveLevel]: 'CS',
@@ -67,23 +78,27 @@ export function levelOf(keys: DicomJson, levels: readonly Level[]): Level {
   return level
 }
 
-/** Values to match; none for universal matching, `undefined` for what we cannot match. */
-function wantedOf({
-  vr,
-  Value,
-  InlineBinary,
-  BulkDataURI,
-}: DicomJsonElement): string[] | undefined {
-  if (vr === 'SQ') return (Value ?? []).every(isEmptyItem) ? [] : undefined
-  if (InlineBinary !== undefined || BulkDataURI !== undefined) return undefined
-  const values = (Value ?? []).map(textOf).filter((value) => value.trim() !== '')
-  return values.every((value) => /^\**$/.test(value.trim())) ? [] : values
+/** A key with values to match; without them when we cannot match on what it holds. */
+type WantedKey = { path: string; vr: string; values?: string[] }
+
+/** None for universal matching; of a sequence the keys of its item, by their paths (PS3.4 §C.2.2.2.6). */
+function wantedOf(element: DicomJsonElement, path: string): WantedKey[] {
+  const { vr, Value = [], InlineBinary, BulkDataURI } = element
+  if (vr === 'SQ') {
+    const [item, ...more] = Value.filter(isItem)
+    const keys = Object.entries(item ?? {}).flatMap(([tag, key]) => wantedOf(key, `${path}.${tag}`))
+    // Only one item may ask.
+    return more.some((other) => wantedOf({ vr, Value: [other] }, path).length > 0)
+      ? [...keys, { path, vr }]
+      : keys
+  }
+  if (InlineBinary !== undefined || BulkDataURI !== undefined) return [{ path, vr }]
+  const values = Value.map(textOf).filter((value) => value.trim() !== '')
+  return isUniversal(values) ? [] : [{ path, vr, values }]
 }
 
-const isEmptyItem = (item: DicomJsonValue): boolean =>
-  typeof item === 'object' &&
-  item !== null &&
-  Object.values(item as DicomJson).every((element) => wantedOf(element)?.length === 0)
+const isItem = (item: DicomJsonValue): item is DicomJson =>
+  typeof item === 'object' && item !== null
 
 /** Of a person name the first component group that says something: the archive compares each on its own. */
 export function textOf(value: DicomJsonValue): string {
