@@ -43,9 +43,9 @@ const modalityServices: readonly DeviceService[] = [
 export const servicesOf = ({ services }: Device): ReadonlySet<DeviceService> =>
   new Set(services ?? modalityServices)
 
-/** A device starts with its day where the node stands; milliseconds. */
-export const startOf = ({ startDate }: Device): number =>
-  new Date(`${startDate}T00:00:00`).getTime()
+/** A device starts with its day in its own zone, whatever zone this machine keeps; milliseconds. */
+export const startOf = ({ startDate, utcOffset = '+0700' }: Device): number =>
+  Date.parse(`${startDate}T00:00:00${utcOffset.slice(0, 3)}:${utcOffset.slice(3)}`)
 
 /** An AE title alone proves nothing: the address must match too, and the certificate where the entry names one. */
 export const isCaller = (

@@ -5,6 +5,7 @@ import type { CorrectionAct } from '#protocol/authorize.ts'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { OrganizationOid } from '#protocol/ids.ts'
 import { overlayLimits } from '#protocol/limits.ts'
+import { startOf } from '../apparatus.ts'
 import type { Archive, OverlayEntry, OverlayFilter, QuarantineEntry } from '../archive/archive.ts'
 import { actOf } from '../archive/overlay.ts'
 import type { Overlay, OverlayRequest } from '../archive/overlay.ts'
@@ -158,7 +159,7 @@ function studyOf(request: OverlayRequest, reverted?: Overlay): string | undefine
 }
 
 async function registered(deps: Deps, user: SessionUser, device: Device): Promise<number> {
-  const from = new Date(`${device.startDate}T00:00:00`).getTime()
+  const from = startOf(device)
   const isIn = createMembership(device.addresses)
   const waiting = (await deps.doors.quarantine(user)).filter(
     ({ reason, origin, receivedAt }) =>
