@@ -29,8 +29,10 @@ test('an unknown caller of our networks is quarantined', () => {
   assert.equal(recognize({ ae: 'CT9', address: '192.168.8.1' }, register).kind, 'refused')
 })
 
-test('a device is unknown before its first day', () => {
-  const before = { ...register, now: new Date('2026-02-28T23:59:59').getTime() }
+test('a device is unknown before its first day, which begins in its own zone', () => {
+  const before = { ...register, now: Date.parse('2026-02-28T23:59:59+07:00') }
+  const first = { ...register, now: Date.parse('2026-03-01T00:00:00+07:00') }
+  assert.equal(recognize({ ae: 'CT1', address: '192.168.7.10' }, first).kind, 'device')
   assert.equal(recognize({ ae: 'CT1', address: '192.168.7.10' }, before).kind, 'quarantine')
   assert.equal(recognize({ ae: 'CT1', address: '10.1.0.1' }, before).kind, 'refused')
 })

@@ -130,7 +130,7 @@ function Filters({ filter, set, forms, names, reload }: FilterProps) {
         {newKinds(session).map((kind) => (
           <a
             key={kind}
-            class="button primary"
+            class="button"
             href={`/forms/new/${placeOf[kind]}`}
             data-testid={`new-${kind}`}
           >
