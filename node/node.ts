@@ -1,5 +1,6 @@
 import path from 'node:path'
 import type { DeviceRecord } from '#protocol/device.ts'
+import type { Kid, PublicJwk } from '#protocol/ids.ts'
 import { createHost } from '#protocol/transport/host.ts'
 import type { Host } from '#protocol/transport/transport.ts'
 import { createAccounting, type Accounting } from './access/accounting.ts'
@@ -186,7 +187,10 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   const { submissions, federation } = await openMembership({ config, deps, stack, identity }, kept)
   const replica = stack.use(await openReplica({ dir: path.join(config.dataDir, 'replica'), log }))
   const { rows } = replica
-  const publisher = stack.use(await openPublisher({ archive, rows, signer, self, clock, log }))
+  const keyOf = (kid: Kid): PublicJwk | undefined => federation.keyOf(self, kid)
+  const publisher = stack.use(
+    await openPublisher({ archive, rows, signer, self, keyOf, clock, log }),
+  )
   const follower = createFollower({
     replica,
     self,

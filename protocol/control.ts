@@ -136,6 +136,11 @@ export const methods = {
     params: z.strictObject({ entries: z.array(z.string()).min(1).max(64) }),
     result: z.strictObject({ seq: z.int().min(0) }),
   },
+  /** The caller's own entries after a number, as many as fit: for one that has lost its own. */
+  'index.own': {
+    params: z.strictObject({ after: z.int().min(0) }),
+    result: z.strictObject({ entries: z.array(z.string()).max(64) }),
+  },
   /** Entries after `after` of each holder (0 when absent); later ones follow as `index` events. */
   'index.follow': {
     params: z.strictObject({ after: z.record(OrganizationOid, z.int().min(0)) }),

@@ -4,6 +4,7 @@ import { emptyHead, indexEntryKind, verifyIndexEntry } from '#protocol/index-log
 import type { IndexEntry, IndexHead } from '#protocol/index-log.ts'
 import { Sha256 } from '#protocol/ids.ts'
 import type { Kid, OrganizationOid, PublicJwk } from '#protocol/ids.ts'
+import { indexLimits } from '#protocol/limits.ts'
 import { decodeToken, tokenDigest } from '#protocol/jws.ts'
 import type { Store, Write } from './store/store.ts'
 import { createTurns } from './turns.ts'
@@ -32,6 +33,8 @@ export type IndexLog = {
    * answer was lost can be repeated; other content under a known number is `log_fork`, a missing number `log_gap`.
    */
   push(oid: OrganizationOid, tokens: readonly string[]): Promise<IndexHead>
+  /** As many entries after a number, oldest first, as fit one frame. */
+  own(oid: OrganizationOid, after: number): Promise<string[]>
   /** Entries after a number, oldest first. */
   read(oid: OrganizationOid, after: number, limit: number): Promise<LoggedEntry[]>
 }
@@ -84,15 +87,23 @@ export function createIndexLog(deps: {
     deps.onAppend(oid, [...new Set([...subjects.values()].map(({ device }) => device))])
     return head
   }
+  const read: IndexLog['read'] = async (oid, after, limit) => {
+    const rows = await store.list(`entry/${oid}/`, { after: entryKey(oid, after), limit })
+    return rows.map(({ key, value }) => ({
+      seq: Number(key.slice(key.lastIndexOf('/') + 1)),
+      ...StoredEntry.parse(JSON.parse(value)),
+    }))
+  }
   return {
     head: readHead,
     push: (oid, tokens) => inTurn(oid)(() => push(oid, tokens)),
-    async read(oid, after, limit) {
-      const rows = await store.list(`entry/${oid}/`, { after: entryKey(oid, after), limit })
-      return rows.map(({ key, value }) => ({
-        seq: Number(key.slice(key.lastIndexOf('/') + 1)),
-        ...StoredEntry.parse(JSON.parse(value)),
-      }))
+    read,
+    async own(oid, after) {
+      const entries = await read(oid, after, indexLimits.pushBatch)
+      let bytes = 0
+      return entries
+        .map(({ token }) => token)
+        .filter((token, index) => (bytes += token.length) <= indexLimits.batchBytes || index === 0)
     },
   }
 }

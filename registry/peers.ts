@@ -94,6 +94,9 @@ export function createPeerHandlers(deps: Deps): Handlers {
       const { seq } = await indexLog.push(caller(peer).oid, entries)
       return { seq }
     },
+    async 'index.own'({ after }, { peer }) {
+      return { entries: await indexLog.own(caller(peer).oid, after) }
+    },
     async 'index.follow'({ after }, { peer }) {
       const { oid } = caller(peer)
       const connection = directory.connection(oid)

@@ -101,6 +101,8 @@ describe('index logs', () => {
       })
       assert.deepEqual(await holder.request('index.push', { entries }), { seq: 3 })
       assert.deepEqual(await holder.request('index.head', {}), last)
+      assert.deepEqual(await holder.request('index.own', { after: 1 }), { entries: rest })
+      assert.deepEqual(await holder.request('index.own', { after: 3 }), { entries: [] })
     }
     await using registry = await region.start()
     await using holder = await join(region, region.holder, registry)

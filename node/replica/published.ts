@@ -16,6 +16,8 @@ export type Published = {
   after(seq: number, limit: number): Promise<string[]>
   digestAt(seq: number): Promise<Sha256 | undefined>
   said(study: StudyUid): Promise<Said | undefined>
+  /** What was said of these no longer counts: they are published anew, as removed when they are not here. */
+  doubt(studies: Iterable<StudyUid>): Promise<void>
   /** Studies whose last entry says that more is to come. */
   open(): Promise<StudyUid[]>
   /** How far the archive's changes have been published. */
@@ -35,9 +37,15 @@ export async function openPublished(deps: {
 }): Promise<Published> {
   const { rows } = deps
   let head = emptyHead
+  const cut = async (seq: number): Promise<void> => {
+    for await (const { key } of rows.list('own!entry!', entryKey(seq)))
+      await rows.write([{ del: key }])
+  }
   const keep = async (token: string, entry: IndexEntry, said: Said | undefined): Promise<void> => {
     const digest = await tokenDigest(token)
     const { study } = entry.record
+    // One that was made in its place gives way, and with it what followed.
+    if (entry.seq <= head.seq) await cut(entry.seq)
     await rows.write([
       { put: entryKey(entry.seq), value: { token, digest } satisfies Entry },
       ...(said === undefined ? [] : [{ put: saidKey(study), value: said }]),
@@ -81,6 +89,13 @@ export async function openPublished(deps: {
       return tokens
     },
     digestAt: async (seq) => (await entryAt(seq))?.digest,
+    doubt: (studies) =>
+      rows.write(
+        [...studies].map((study) => ({
+          put: saidKey(study),
+          value: { digest: emptyHead.digest, at: 0, isOpen: false } satisfies Said,
+        })),
+      ),
     said: async (study) => (await rows.get(saidKey(study))) as Said | undefined,
     async open() {
       const studies: StudyUid[] = []

@@ -25,6 +25,7 @@ const start = (replica: Replica, records: ReturnType<typeof createRecords>, entr
     rows: replica.rows,
     signer: holder.signer,
     self: holder.oid,
+    keyOf: (kid) => (kid === holder.kid ? holder.jwk : undefined),
     clock: Date.now,
     log: silentLog,
     entryIntervalMs,
@@ -34,8 +35,12 @@ const start = (replica: Replica, records: ReturnType<typeof createRecords>, entr
 function createRegistry() {
   const taken: string[] = []
   const world = { head: undefined as IndexHead | undefined, failures: 0, requests: 0 }
-  const request = async (method: string, params: { entries: string[] }): Promise<unknown> => {
+  const request = async (
+    method: string,
+    params: { entries: string[]; after: number },
+  ): Promise<unknown> => {
     world.requests += 1
+    if (method === 'index.own') return { entries: taken.slice(params.after, params.after + 3) }
     if (method === 'index.head') {
       const last = taken.at(-1)
       return (
@@ -233,6 +238,61 @@ describe('the push', () => {
     assert.equal((await entriesOf(registry.taken)).length, 150)
   })
 
+  test('takes back what an older copy of the data does not know, and goes on after it', async () => {
+    const registry = createRegistry()
+    const records = createRecords()
+    {
+      await using folder = await createFolder()
+      await using replica = await folder.open()
+      await using publisher = await start(replica, records)
+      for (let number = 1; number <= 12; number++) {
+        records.put(record(number))
+        await until(() => publisher.head().seq === number, 'an entry')
+      }
+      void publisher.push(registry.connection)
+      await until(() => registry.taken.length === 12, 'the log')
+    }
+    const published = [...registry.taken]
+    // The copy was made after five, and two studies came before the registry was there again.
+    const restored = createRecords()
+    for (let number = 1; number <= 5; number++) restored.put(record(number))
+    restored.appended.push(...records.appended.slice(0, 5))
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    await using publisher = await start(replica, restored)
+    for (const number of [20, 21]) restored.put(record(number))
+    await until(() => publisher.head().seq === 12, 'their numbers are taken already')
+    void publisher.push(registry.connection)
+    await until(() => registry.taken.length === 12 + 7 + 7, 'new, and gone')
+    assert.deepEqual(registry.taken.slice(0, 12), published)
+    const entries = await entriesOf(registry.taken)
+    const last = new Map(entries.map(({ kind, record: { study } }) => [study, kind]))
+    for (const number of [1, 5, 20, 21]) assert.equal(last.get(uid(number)), 'study')
+    for (const number of [6, 12]) assert.equal(last.get(uid(number)), 'study-removed')
+    await publisher[Symbol.asyncDispose]()
+    await replica[Symbol.asyncDispose]()
+    await using again = await folder.open()
+    await using after = await start(again, restored)
+    assert.equal(after.head().seq, registry.taken.length)
+  })
+
+  test('gives no number away for a registry that proves nothing', async () => {
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    const records = createRecords()
+    await using publisher = await start(replica, records)
+    for (const number of [1, 2, 3]) records.put(record(number))
+    await until(() => publisher.head().seq === 3, 'three entries')
+    const registry = createRegistry()
+    void publisher.push(registry.connection)
+    await until(() => registry.taken.length === 3, 'the log')
+    const head = publisher.head()
+    registry.world.head = { seq: 2, digest: 'ab'.repeat(32) as never }
+    await publisher.push(registry.connection)
+    assert.deepEqual(publisher.head(), head)
+    assert.equal(registry.taken.length, 3)
+  })
+
   test('stops when the registry has what is not ours, or more than we have', async () => {
     await using folder = await createFolder()
     await using replica = await folder.open()
@@ -244,7 +304,8 @@ describe('the push', () => {
       const registry = createRegistry()
       registry.world.head = { seq, digest: 'ab'.repeat(32) as never }
       await publisher.push(registry.connection)
-      assert.equal(registry.world.requests, 1)
+      assert.equal(registry.taken.length, 0)
+      assert.equal(publisher.head().seq, 1)
     }
   })
 })

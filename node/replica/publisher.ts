@@ -1,7 +1,7 @@
 import { canonicalJson } from '#protocol/canonical-json.ts'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import { urnOf } from '#protocol/ids.ts'
-import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
+import type { Kid, OrganizationOid, PublicJwk, StudyUid } from '#protocol/ids.ts'
 import type { IndexEntry, IndexHead } from '#protocol/index-log.ts'
 import { sha256Hex } from '#protocol/jws.ts'
 import type { Signer } from '#protocol/jws.ts'
@@ -10,6 +10,7 @@ import type { StudyRecord } from '#protocol/study.ts'
 import type { Connection } from '#protocol/transport/transport.ts'
 import type { Archive } from '../archive/archive.ts'
 import type { Log } from '../log.ts'
+import { takeBackOwnLog } from './own-log.ts'
 import { openPublished } from './published.ts'
 import type { Published } from './published.ts'
 import { createPusher } from './pusher.ts'
@@ -32,6 +33,8 @@ type Deps = {
   rows: Rows
   signer: Signer
   self: OrganizationOid
+  /** The node's own keys, also earlier ones. */
+  keyOf: (kid: Kid) => PublicJwk | undefined
   clock: () => number
   log: Log
   /** Between two entries of one study that still grows. */
@@ -60,7 +63,6 @@ export async function openPublisher(deps: Deps): Promise<Publisher> {
     position: await published.position(),
     isClosed: false,
   }
-  const pusher = createPusher({ published, log })
   let timer: NodeJS.Timeout | undefined
   let work: Promise<void> = Promise.resolve()
 
@@ -87,6 +89,14 @@ export async function openPublisher(deps: Deps): Promise<Publisher> {
     })
   }
   const gathering = createGathering(run)
+  /** In turn with the rounds: nothing is signed meanwhile. */
+  const takeBack = async (connection: Pick<Connection, 'request'>): Promise<void> => {
+    const taking = work.then(() => takeBackAll(deps, state, connection))
+    work = taking.catch(() => undefined)
+    await taking
+    run()
+  }
+  const pusher = createPusher({ published, log, takeBack })
   const later = (ms: number | undefined): NodeJS.Timeout | undefined =>
     ms === undefined || state.isClosed ? undefined : setTimeout(run, Math.max(ms, 10))
   const stopListening = archive.on((event) => {
@@ -130,6 +140,20 @@ function createGathering(run: () => void): { begin(): void; end(): void } {
 
 const nextDue = ({ pending }: State): number =>
   Math.min(...[...pending.values()].map(({ due }) => due))
+
+async function takeBackAll(
+  deps: Deps,
+  { published, pending }: State,
+  connection: Pick<Connection, 'request'>,
+): Promise<void> {
+  const { entries, studies } = await takeBackOwnLog(connection, { ...deps, published })
+  for (const study of studies) pending.set(study, { due: 0, from: 0 })
+  if (entries === 0) return
+  deps.log.warn(
+    { entries, studies: studies.size },
+    'an older copy of this archive was put back: its index was taken from the registry',
+  )
+}
 
 async function collect({ archive, clock, ...deps }: Deps, state: State): Promise<void> {
   const { pending, published } = state

@@ -1,5 +1,6 @@
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
+import type { IndexHead } from '#protocol/index-log.ts'
 import { indexLimits } from '#protocol/limits.ts'
 import type { Connection } from '#protocol/transport/transport.ts'
 import type { Log } from '../log.ts'
@@ -8,7 +9,16 @@ import type { Published } from './published.ts'
 type Registry = Pick<Connection, 'request'>
 
 /** Brings the registry's copy of our log up to ours: from its head on, in batches, one request at a time. */
-export function createPusher({ published, log }: { published: Published; log: Log }) {
+export function createPusher({
+  published,
+  log,
+  takeBack,
+}: {
+  published: Published
+  log: Log
+  /** The registry has entries that this node does not know: an older copy of its data was put back. */
+  takeBack: (connection: Registry) => Promise<void>
+}) {
   let current: Registry | undefined
   let wake: (() => void) | undefined
 
@@ -20,12 +30,24 @@ export function createPusher({ published, log }: { published: Published; log: Lo
       if (published.head().seq > seq || !isCurrent(connection)) resolve()
     })
 
+  const isOurs = async ({ seq, digest }: IndexHead): Promise<boolean> =>
+    seq === 0 || (await published.digestAt(seq)) === digest
+  /** The registry's head must be an entry of ours: otherwise one of us has lost or forged something. */
+  const agreedHead = async (connection: Registry): Promise<IndexHead> => {
+    const theirs = await connection.request('index.head', {})
+    if (await isOurs(theirs)) return theirs
+    await takeBack(connection)
+    const now = await connection.request('index.head', {})
+    if (await isOurs(now)) return now
+    throw new ProtocolError('log_fork', 'the registry has other entries than these')
+  }
+
   return {
     async push(connection: Registry): Promise<void> {
       current = connection
       wake?.()
       try {
-        let { seq } = await agreedHead(connection, published)
+        let { seq } = await agreedHead(connection)
         while (isCurrent(connection)) {
           const entries = batchOf(await published.after(seq, indexLimits.pushBatch))
           if (entries.length === 0) await more(connection, seq)
@@ -47,19 +69,6 @@ export function createPusher({ published, log }: { published: Published; log: Lo
 }
 
 const linkCodes: ReadonlySet<ErrorCode> = new Set(['stream_closed', 'timeout', 'aborted'])
-
-/** The registry's head must be an entry of ours: otherwise one of us has lost or forged something. */
-async function agreedHead(connection: Registry, published: Published): Promise<{ seq: number }> {
-  const theirs = await connection.request('index.head', {})
-  if (theirs.seq === 0) return theirs
-  if (theirs.seq > published.head().seq) {
-    throw new ProtocolError('log_gap', 'the registry has entries that are not here')
-  }
-  if ((await published.digestAt(theirs.seq)) !== theirs.digest) {
-    throw new ProtocolError('log_fork', 'the registry has another entry under this number')
-  }
-  return theirs
-}
 
 function batchOf(tokens: readonly string[]): string[] {
   let bytes = 0
