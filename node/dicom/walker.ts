@@ -36,12 +36,9 @@ export function createWalker(
   let pixel: PixelFacts | undefined
   let pixelOffset: number | undefined
   let bytes = 0
-  const meetPixels = ({ offset, tag, valueOffset, length }: Element, encapsulated: boolean) => {
-    pixelOffset = offset
-    const place = { tag: tagText(tag), offset: valueOffset }
-    pixel = encapsulated
-      ? { encapsulated, ...place, fragments: -1 }
-      : { encapsulated, ...place, length }
+  const meetPixels = (element: Element, encapsulated: boolean) => {
+    pixelOffset = element.offset
+    pixel = pixelsOf(element, encapsulated)
   }
   let inPixels = false
   const parser = createElementParser(encodingOf(transferSyntax), {
@@ -100,6 +97,13 @@ export function createWalker(
       return { ...facts, pixel, ...(damaged && { damaged }) }
     },
   }
+}
+
+function pixelsOf({ tag, valueOffset, length }: Element, encapsulated: boolean): PixelFacts {
+  const place = { tag: tagText(tag), offset: valueOffset }
+  return encapsulated
+    ? { encapsulated, ...place, fragments: -1 }
+    : { encapsulated, ...place, length }
 }
 
 function indexAttributes(
