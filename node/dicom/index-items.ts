@@ -9,9 +9,8 @@ import { indexSequences, indexValueBytesMax } from './index-attributes.ts'
 type Item = Map<number, RawElement>
 
 /** Collects from a data set that is being parsed what is kept of its sequences. */
-export type IndexItems = Required<
-  Pick<ParserEvents, 'sequenceBegins' | 'itemBegins' | 'sequenceEnds'>
-> & {
+export type IndexItems = {
+  readonly events: Pick<ParserEvents, 'sequenceBegins' | 'itemBegins' | 'sequenceEnds'>
   /** Whether an element inside a sequence is kept; its value is to be given to `take`. */
   wants(element: Element): boolean
   take(raw: RawElement): void
@@ -25,19 +24,21 @@ export function createIndexItems(): IndexItems {
   let items: Item[] = []
   let item: Item | undefined
   return {
-    sequenceBegins({ tag }) {
-      if (depth++ > 0) return
-      // Of a repeated element the first counts.
-      wanted = kept.has(tag) ? undefined : indexSequences.get(tag)
-      if (wanted !== undefined) kept.set(tag, (items = []))
-    },
-    itemBegins() {
-      if (depth !== 1 || wanted === undefined) return
-      item = items.length < instanceLimits.indexItemsMax ? new Map() : undefined
-      if (item !== undefined) items.push(item)
-    },
-    sequenceEnds() {
-      if (--depth === 0) wanted = item = undefined
+    events: {
+      sequenceBegins({ tag }) {
+        if (depth++ > 0) return
+        // Of a repeated element the first counts.
+        wanted = kept.has(tag) ? undefined : indexSequences.get(tag)
+        if (wanted !== undefined) kept.set(tag, (items = []))
+      },
+      itemBegins() {
+        if (depth !== 1 || wanted === undefined) return
+        item = items.length < instanceLimits.indexItemsMax ? new Map() : undefined
+        if (item !== undefined) items.push(item)
+      },
+      sequenceEnds() {
+        if (--depth === 0) wanted = item = undefined
+      },
     },
     wants: ({ tag, depth: at, length }) =>
       at === 1 &&

@@ -197,7 +197,7 @@ test('what is hostile ends early and cheaply', () => {
     ),
   )
   refused(Buffer.concat([open.subarray(0, 12), tiny]), 'instance_too_complex')
-  assert.ok(performance.now() - started < 5000)
+  assert.ok(performance.now() - started < 30_000)
 })
 
 test('however a data set is cut into chunks, the walk is the same', { skip: noCorpus }, () => {

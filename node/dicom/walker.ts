@@ -53,9 +53,7 @@ export function createWalker(
       if (element.depth > 0) items.take({ element, bytes })
       else collected.set(element.tag, { element, bytes })
     },
-    sequenceBegins: items.sequenceBegins,
-    itemBegins: items.itemBegins,
-    sequenceEnds: items.sequenceEnds,
+    ...items.events,
     fragmentsBegin(element) {
       inPixels = element.depth === 0 && isPixelTag(element.tag) && pixel === undefined
       if (inPixels) meetPixels(element, true)
