@@ -12,6 +12,7 @@ import { readArguments } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { createKey } from './authority.ts'
 import { describeKey } from './describe-key.ts'
+import { answerChallenge, makeChallenge, provenKey } from './enroll.ts'
 import { inspect, issueCredential, signTrustList } from './issue.ts'
 import {
   readEitherKeyFile,
@@ -74,10 +75,15 @@ const commands: Record<string, Command> = {
       'form1-date',
       'rekey',
       'previous',
+      'challenge',
+      'proof',
+      'digits',
     ],
     files: 0,
     run: makeCredential,
   },
+  challenge: { names: ['oid', 'key', 'out'], files: 0, run: makeChallenge },
+  prove: { names: ['key', 'challenge', 'out'], files: 0, run: answerChallenge },
   log: { names: ['authority', 'url'], files: [1, 2], run: verifyLog },
   rekey: { names: ['old', 'new', 'oid', 'out'], files: 0, run: changeKey },
   inspect: { names: ['authority', 'trust-list'], files: 1, run: showToken },
@@ -243,18 +249,23 @@ async function makeCredential(given: Arguments, io: Io): Promise<void> {
   }
   const oid = given.value('oid', OrganizationOid, 'an organization OID of the ФРМО register')
   const follows = await keyBefore(given, { oid, jwk, now: io.clock() })
-  const token = await issueCredential({
-    issuer,
-    oid,
+  const said = {
     name: given.text('name'),
-    jwk,
-    now: io.clock(),
     days: given.integer('days', 365, daysMax.credential),
-    random: (bytes) => io.random(bytes),
-    ...(follows === undefined ? {} : { follows }),
     ...(no === undefined || date === undefined
       ? {}
       : { form1: { no, date: given.value('form1-date', z.iso.date(), 'a date') } }),
+  }
+  // A change of key is signed by the new one, too: it has proven itself.
+  const why = follows ?? (await provenKey(given, { oid, jwk, now: io.clock() }))
+  const token = await issueCredential({
+    ...said,
+    issuer,
+    oid,
+    jwk,
+    now: io.clock(),
+    random: (bytes) => io.random(bytes),
+    ...(follows === undefined ? { proof: why } : { follows }),
   })
   await writeNewFile(out, `${token}\n`, 0o644)
   io.out(await describeKey(jwk))

@@ -14,6 +14,7 @@ import type { Signer, TokenKind, TokenType } from '#protocol/jws.ts'
 import { checkPublicKey, peerIdOf, thumbprint } from '#protocol/keys.ts'
 import { tokenLimits } from '#protocol/limits.ts'
 import { manifestKind } from '#protocol/manifest.ts'
+import { possessionKind } from '#protocol/possession.ts'
 import { receiptKind } from '#protocol/receipt.ts'
 import { rekeyKind } from '#protocol/rekey.ts'
 import { checkLifetime } from '#protocol/times.ts'
@@ -72,8 +73,10 @@ export async function issueCredential(options: {
   form1?: DocumentReference
   /** The key that this one follows, by a change of key. */
   follows?: Kid
+  /** That the organization has the key. */
+  proof?: string
 }): Promise<string> {
-  const { issuer, oid, name, jwk, now, days, random, form1, follows } = options
+  const { issuer, oid, name, jwk, now, days, random, form1, follows, proof } = options
   checkPublicKey(jwk)
   const iat = secondsOf(now)
   const claims = parse(Credential, {
@@ -89,6 +92,7 @@ export async function issueCredential(options: {
     cnf: { jwk },
     ...(form1 === undefined ? {} : { form1 }),
     ...(follows === undefined ? {} : { prev_kid: follows }),
+    ...(proof === undefined ? {} : { pop: proof }),
   })
   checkLifetime(claims, tokenLimits.credentialLifetimeSeconds)
   return issuer.sign(credentialKind.typ, claims)
@@ -104,6 +108,7 @@ const kinds: Record<TokenType, TokenKind<unknown>> = {
   'cami-trust+jwt': trustListKind,
   'cami-mo+jwt': credentialKind,
   'cami-rekey+jwt': rekeyKind,
+  'cami-proof+jwt': possessionKind,
   'cami-grant-req+jwt': grantRequestKind,
   'cami-grant+jwt': grantKind,
   'cami-access+jwt': assertionKind,

@@ -122,7 +122,7 @@ async function played(transcript: string): Promise<string> {
 }
 
 process.umask(0o022)
-for (const file of ['federation.txt', 'log.txt', 'refusals.txt', 'rekey.txt']) {
+for (const file of ['federation.txt', 'enrollment.txt', 'log.txt', 'refusals.txt', 'rekey.txt']) {
   test(`transcript ${file}`, async () => {
     const where = path.join(folder, 'transcripts', file)
     const transcript = await readFile(where, 'utf8')
@@ -156,7 +156,13 @@ test('the program makes what the federation accepts', async () => {
   await certs([...list, '--registry', 'node.jwk.pub', '--out', 'list.jwt'])
   const oid = '1.2.643.5.1.13.13.12.2.42.1001'
   const made = ['credential', '--issuer', 'issuing.jwk', '--oid', oid, '--name', 'ГАУЗ']
-  await certs([...made, '--key', 'node.jwk.pub', '--out', 'credential.jwt'])
+  const key = ['--key', 'node.jwk.pub']
+  await certs(['challenge', '--oid', oid, ...key, '--out', 'challenge.json'])
+  const proof = ['--challenge', 'challenge.json', '--out', 'proof.jwt']
+  const proven = await certs(['prove', '--key', 'node.jwk', ...proof])
+  const digits = /digits +([\d ]+)/.exec(proven.stdout)?.[1]?.trim() ?? ''
+  const answer = ['--challenge', 'challenge.json', '--proof', 'proof.jwt', '--digits', digits]
+  await certs([...made, ...key, ...answer, '--out', 'credential.jwt'])
   const now = Date.now()
   const token = (file: string) => readFile(file, 'utf8').then((text) => text.trim())
   const pin = { authority: authority as never, now }

@@ -11,9 +11,12 @@ Usage: npm run certs -- COMMAND
                [--previous FILE] [--days 365] [--second-factor required|optional]
                [--stale-after-hours 24] [--log KEY [--witness KEY ...]]
                [--transparency off|required]
+  challenge    --oid OID --key FILE.pub --out FILE
+  prove        --key FILE --challenge FILE --out FILE
   credential   --issuer FILE --oid OID --name NAME --key FILE.pub --out FILE
+               --challenge FILE --proof FILE --digits "00000 00000 00000 00000 00000 00000"
                [--days 365] [--form1-no NUMBER --form1-date YYYY-MM-DD]
-               [--rekey FILE --previous CREDENTIAL]
+               or, after a change of key, --rekey FILE --previous CREDENTIAL
   rekey        --old FILE --new FILE --oid OID --out FILE
   inspect      FILE [--authority THUMBPRINT] [--trust-list FILE]
   fingerprint  FILE
@@ -36,13 +39,19 @@ Examples:
   npm run certs -- trust-list --root root.jwk --issuer issuing.jwk.pub \\
       --registry registry.jwk.pub --out trust-list.jwt
 
-  # Hospital; the digits are compared with those on form 1.
+  # Hospital; it sends node.jwk.pub with form 1.
   npm run certs -- node-key --out node.jwk
-  npm run certs -- fingerprint node.jwk.pub
 
-  # Registry, after form 1 was approved.
+  # Registry, after form 1 was approved: does the hospital have the key?
+  npm run certs -- challenge --oid 1.2.643.5.1.13.13.12.2.42.1001 --key node.jwk.pub \\
+      --out challenge.json
+  # Hospital; it reads the digits aloud, and the operator writes down what is heard.
+  npm run certs -- prove --key node.jwk --challenge challenge.json --out proof.jwt
+  # Registry.
   npm run certs -- credential --issuer issuing.jwk --oid 1.2.643.5.1.13.13.12.2.42.1001 \\
-      --name "ГАУЗ «Районная больница»" --key node.jwk.pub --out credential.jwt
+      --name "ГАУЗ «Районная больница»" --key node.jwk.pub --out credential.jwt \\
+      --challenge challenge.json --proof proof.jwt --digits "88482 71792 41772 46471 80010 71253"
+
   # Hospital, when its key changes: both keys say so; then the registry, within a day.
   npm run certs -- node-key --out node-2.jwk
   npm run certs -- rekey --old node.jwk --new node-2.jwk --oid 1.2.643.5.1.13.13.12.2.42.1001 \\

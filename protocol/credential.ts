@@ -43,6 +43,8 @@ export const Credential = z.strictObject({
   wit: z.string().max(200).exactOptional(),
   form1: DocumentReference.exactOptional(),
   prev_kid: Kid.exactOptional(),
+  /** `cami-proof+jwt` of the key: it was there when the operator asked. Nodes need not look; the registry does. */
+  pop: z.string().max(tokenLimits.proofBytes).exactOptional(),
 })
 export type Credential = z.infer<typeof Credential>
 

@@ -32,6 +32,7 @@ export const errorCodes = [
   'credential_expired',
   'key_revoked',
   'rekey_unproven',
+  'possession_unproven',
   'trust_rollback',
   'trust_equivocation',
   'epoch_absent',

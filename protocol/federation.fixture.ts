@@ -16,6 +16,7 @@ import { peerIdOf, privateJwk } from './keys.ts'
 import type { Manifest, ManifestInstance } from './manifest.ts'
 import type { StudyRecord } from './study.ts'
 import { signRekey } from './rekey.ts'
+import type { Possession } from './possession.ts'
 import type { Receipt } from './receipt.ts'
 import type { Rekey } from './rekey.ts'
 import type { TrustList } from './trust-list.ts'
@@ -50,6 +51,7 @@ const ids = {
   credential: '01KB0000000000000000000003',
   user: '01KB0000000000000000000004',
   rekey: '01KB0000000000000000000006',
+  proof: '01KB0000000000000000000007',
   otherUser: '01KB0000000000000000000005',
 }
 
@@ -112,6 +114,9 @@ export async function createFederation() {
         issuer.signer.sign('cami-beat+jwt', claims.beat(sha256, over)),
       assertion: (over: Partial<Assertion> = {}) =>
         grantee.signer.sign('cami-access+jwt', claims.assertion(over)),
+      /** By the key itself, whoever's it is. */
+      possession: (party: Party = grantee, over: Partial<Possession> = {}) =>
+        party.signer.sign('cami-proof+jwt', { ...claims.possession(party), ...over }),
       receipt: (over: Partial<Receipt> = {}) =>
         holder.signer.sign('cami-receipt+jwt', claims.receipt(over)),
       indexEntry: (over: Partial<IndexEntry> = {}) =>
@@ -225,6 +230,15 @@ function holderClaims({ holder, grantee }: Parties, user: UserId) {
       purp: 'interpretation',
       ...over,
     }),
+    possession: ({ urn, jwk }: Party): Possession => ({
+      iss: urn,
+      aud: REGISTRY,
+      jti: ids.proof,
+      iat: nowSeconds,
+      exp: nowSeconds + day,
+      nonce,
+      cnf: { jwk },
+    }),
     receipt: (over: Partial<Receipt> = {}): Receipt => ({
       iss: holder.urn,
       aud: grantee.urn,
@@ -294,6 +308,9 @@ function granteeClaims({ holder, grantee }: Parties, user: UserId) {
     }),
   }
 }
+
+/** What the operator has asked of a key. */
+export const nonce = 'N'.repeat(43)
 
 export const studyRecord: StudyRecord = {
   study,

@@ -18,6 +18,7 @@ export type TokenType =
   | 'cami-trust+jwt'
   | 'cami-mo+jwt'
   | 'cami-rekey+jwt'
+  | 'cami-proof+jwt'
   | 'cami-grant-req+jwt'
   | 'cami-grant+jwt'
   | 'cami-access+jwt'
@@ -31,6 +32,7 @@ const bytesMax: Record<TokenType, number> = {
   'cami-trust+jwt': tokenLimits.trustListBytes,
   'cami-mo+jwt': tokenLimits.credentialBytes,
   'cami-rekey+jwt': tokenLimits.rekeyBytes,
+  'cami-proof+jwt': tokenLimits.proofBytes,
   'cami-grant-req+jwt': tokenLimits.grantRequestBytes,
   'cami-grant+jwt': tokenLimits.grantBytes,
   'cami-access+jwt': tokenLimits.assertionBytes,

@@ -2,12 +2,13 @@ import { verifyAssertion } from './assertion.ts'
 import { verifyCredential } from './credential.ts'
 import { verifyBeat, verifyEpoch } from './epoch.ts'
 import { ProtocolError } from './errors.ts'
-import { createFederation, listed, now } from './federation.fixture.ts'
+import { createFederation, listed, nonce, now } from './federation.fixture.ts'
 import { verifyGrant, verifyGrantRequest } from './grant.ts'
 import type { Sha256 } from './ids.ts'
 import { emptyHead, verifyIndexEntry } from './index-log.ts'
 import type { TokenType } from './jws.ts'
 import { verifyManifest } from './manifest.ts'
+import { verifyPossession } from './possession.ts'
 import { verifyReceipt } from './receipt.ts'
 import { verifyRekey } from './rekey.ts'
 import { verifyTrustList } from './trust-list.ts'
@@ -43,6 +44,12 @@ export async function createSamples(): Promise<Sample[]> {
       'cami-rekey+jwt',
       await sign.rekey(),
       (token) => verifyRekey(token, { keyOf: holderKeyOf, now }),
+    ],
+    [
+      'cami-proof+jwt',
+      await sign.possession(),
+      (token) =>
+        verifyPossession(token, { jwk: grantee.jwk, organization: grantee.urn, nonce, now }),
     ],
     [
       'cami-grant-req+jwt',

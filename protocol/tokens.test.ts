@@ -13,6 +13,7 @@ const signers: Record<TokenType, Party> = {
   'cami-trust+jwt': authority,
   'cami-mo+jwt': issuer,
   'cami-rekey+jwt': grantee,
+  'cami-proof+jwt': grantee,
   'cami-grant-req+jwt': holder,
   'cami-grant+jwt': issuer,
   'cami-access+jwt': grantee,
@@ -23,7 +24,7 @@ const signers: Record<TokenType, Party> = {
   'cami-manifest+jws': holder,
 }
 const refusals =
-  /^(token_\w+|too_large|grant_mismatch|peer_mismatch|key_weak|log_\w+|rekey_unproven)$/
+  /^(token_\w+|too_large|grant_mismatch|peer_mismatch|key_weak|log_\w+|\w+_unproven)$/
 const claimsOf = (token: string) =>
   parseCanonicalJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<
     string,

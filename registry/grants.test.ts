@@ -133,14 +133,27 @@ describe('grants', () => {
     await holder.request('grant.submit', { request })
     const key = privateJwk(new Uint8Array(32).fill(77))
     const signer = await createSigner(key)
-    await registry.publishCredential(
+    const iat = Math.floor(region.clock.now() / 1000)
+    const own = { ...region.grantee, ...{ key, signer, jwk: signer.jwk } }
+    const proven = async (party: typeof own, over = {}) =>
       await region.sign.credential(region.grantee, {
-        jti: jtiOf(9),
-        iat: Math.floor(region.clock.now() / 1000),
-        peer_id: peerIdOf(signer.jwk),
-        cnf: { jwk: signer.jwk },
-      }),
-    )
+        ...{ jti: jtiOf(9), iat, peer_id: peerIdOf(signer.jwk), cnf: { jwk: signer.jwk } },
+        pop: await region.sign.possession(party, { iat, ...over }),
+      })
+    const { pop: _, ...unproven } = region.claims.credential(region.grantee, {
+      ...{ jti: jtiOf(9), iat, peer_id: peerIdOf(signer.jwk), cnf: { jwk: signer.jwk } },
+    })
+    // A key that nobody has shown to have is not published, nor one that speaks for somebody else.
+    const refused = [
+      [await region.issuer.signer.sign('cami-mo+jwt', unproven), 'possession_unproven'],
+      [await proven(own, { iss: region.stranger.urn }), 'possession_unproven'],
+      [await proven({ ...own, ...region.stranger }), 'token_unknown_key'],
+      [await proven(own, { iat: iat - 100_000, exp: iat - 50_000 }), 'token_expired'],
+    ] as const
+    for (const [credential, code] of refused) {
+      await assert.rejects(registry.publishCredential(credential), { code })
+    }
+    await registry.publishCredential(await proven(own))
     await until(() => old.host.peers().length === 0, 'the old key is cut off')
     await using fresh = await join(region, { key }, registry)
     // It is told of the grant, whose request still pins the key that it no longer has.

@@ -1,7 +1,10 @@
-import { credentialKind } from '#protocol/credential.ts'
+import { credentialKind, type Credential } from '#protocol/credential.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { decodeToken } from '#protocol/jws.ts'
+import { oidOf } from '#protocol/ids.ts'
 import type { Kid, OrganizationOid, PeerIdString, UserId } from '#protocol/ids.ts'
+import { thumbprint } from '#protocol/keys.ts'
+import { verifyPossession } from '#protocol/possession.ts'
 import type { Host } from '#protocol/transport/transport.ts'
 import type { Credentials } from './credentials.ts'
 import type { Directory } from './directory.ts'
@@ -51,7 +54,9 @@ export function createOperator(
   }
   return {
     async publishCredential(credential, rekey) {
-      refuseRevoked(withdrawals, [decodeToken(credential, credentialKind).claims.prev_kid])
+      const { claims } = decodeToken(credential, credentialKind)
+      refuseRevoked(withdrawals, [claims.prev_kid])
+      if (rekey === undefined) await requireProof(credentials, claims)
       const { oid } = await credentials.publish(credential, rekey)
       log.info({ oid }, 'a credential is published')
       for (const peer of host().peers()) if (!isAllowed(peer)) await host().hangUp(peer)
@@ -86,4 +91,18 @@ function refuseRevoked(withdrawals: Withdrawals, kids: readonly (Kid | undefined
   if (kids.some((kid) => kid !== undefined && revoked.includes(kid))) {
     throw new ProtocolError('key_revoked', 'the key before is revoked: enroll anew')
   }
+}
+
+/** A key that was not this organization's before has answered the operator, in the organization's own name. */
+async function requireProof(
+  credentials: Pick<Credentials, 'organization'>,
+  { sub, cnf, iat, pop }: Credential,
+): Promise<void> {
+  const { jwk } = cnf
+  const isRenewal = credentials.organization(oidOf(sub))?.kid === (await thumbprint(jwk))
+  if (isRenewal) return
+  if (pop === undefined) {
+    throw new ProtocolError('possession_unproven', 'the key was not asked to prove itself')
+  }
+  await verifyPossession(pop, { jwk, organization: sub, now: iat * 1000 })
 }

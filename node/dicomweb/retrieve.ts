@@ -38,10 +38,9 @@ export async function withStudy(
   const { user } = ctx.state
   const reader = await doors.openStudy(user, uidsOf(ctx.params).study)
   const ended = new AbortController()
-  let released: Promise<void> | undefined
-  const release = (): Promise<void> => {
+  const release = async () => {
     ended.abort()
-    return (released ??= Promise.resolve(reader[Symbol.asyncDispose]()))
+    await reader[Symbol.asyncDispose]()
   }
   try {
     const answer = await use({
@@ -206,8 +205,7 @@ export const randomAccess = (
     const parts: Uint8Array[] = []
     for await (const part of reader.read(sop, { offset, length }, signal)) parts.push(part)
     const [only] = parts
-    // Not the piece itself: what is made of it must not end its use.
-    return parts.length === 1 && only !== undefined ? only.subarray() : Buffer.concat(parts)
+    return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)
   },
 })
 

@@ -8,6 +8,7 @@ export const tokenLimits = {
   receiptBytes: 2 * KiB,
   credentialBytes: 16 * KiB,
   rekeyBytes: 4 * KiB,
+  proofBytes: 2 * KiB,
   grantRequestBytes: 16 * KiB,
   /** A grant carries its request whole. */
   grantBytes: 32 * KiB,
@@ -20,6 +21,7 @@ export const tokenLimits = {
   epochLifetimeSeconds: 72 * 3600,
   credentialLifetimeSeconds: 400 * 24 * 3600,
   rekeyLifetimeSeconds: 24 * 3600,
+  proofLifetimeSeconds: 72 * 3600,
   grantLifetimeSeconds: 400 * 24 * 3600,
   trustListLifetimeSeconds: 1830 * 24 * 3600,
   clockToleranceSeconds: 60,

@@ -131,7 +131,11 @@ export async function issueCredential(
   await tally.act(`3. Ключ узла: ${one.name}`, async () => {
     const key = file(`${one.key}/node.jwk`)
     const made = said(await certs('node-key', '--out', key), 'digits')
-    const heard = said(await certs('fingerprint', `${key}.pub`), 'digits')
+    const challenge = file(`${one.key}/challenge.json`)
+    await certs('challenge', '--oid', one.oid, '--key', `${key}.pub`, '--out', challenge)
+    const proof = file(`${one.key}/proof.jwt`)
+    const answer = await certs('prove', '--key', key, '--challenge', challenge, '--out', proof)
+    const heard = said(answer, 'digits')
     if (made !== heard) throw new Error('the fingerprints differ')
     const out = file(`${one.key}/credential.jwt`)
     await certs(
@@ -144,6 +148,9 @@ export async function issueCredential(
         out,
         'form1-no': '512',
         'form1-date': dayOf(Date.now()),
+        challenge,
+        proof,
+        digits: heard,
       }),
     )
     await operator.click('.places a[href="/identities"]')
