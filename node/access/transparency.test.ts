@@ -4,7 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { toHex } from '#protocol/bytes.ts'
-import type { Epoch } from '#protocol/epoch.ts'
+import type { Epoch, EpochFacts } from '#protocol/epoch.ts'
 import { codeOf } from '#protocol/errors.ts'
 import { listed, now } from '#protocol/federation.fixture.ts'
 import type { Party } from '#protocol/federation.fixture.ts'
@@ -28,6 +28,15 @@ const jti = claims.grantRequest().jti
 const granted: LogEntry[] = [...beginning, { kind: 'grant', at, token: grant }]
 const ended: LogEntry = { kind: 'grant-end', at, jti, by: 'operator' }
 const harmless: LogEntry = { kind: 'suspension', at, org: stranger.oid, state: 'imposed' }
+
+const noFacts: EpochFacts = {
+  epoch: 1,
+  freshAt: now,
+  grants: new Map(),
+  usersOff: new Set(),
+  organizationsOff: new Set(),
+  kidsOff: new Set(),
+}
 
 /** A node's reading of the log, on a folder that survives it. */
 async function createReader(party: Party = holder) {
@@ -188,14 +197,9 @@ test('what the log has ended is over, and an epoch that hides it raises an alarm
   await reader.attach(createLogRegistry(world, entries))
   await reader.checkEpoch(await epochAt(entries))
   assert.match(place.alarms[0]?.detail ?? '', /hides the end of grant/)
-  const facts = {
-    epoch: 1,
-    freshAt: now,
-    grants: new Map([[jti, { ver: 1, digest: 'ab'.repeat(32) as Sha256, active: true }]]),
-    usersOff: new Set<never>(),
-    organizationsOff: new Set<never>(),
-    kidsOff: new Set<never>(),
-  }
+  const digest = 'ab'.repeat(32) as Sha256
+  const facts = { ...noFacts, grants: new Map([[jti, { ver: 1, digest, active: true }]]) }
+  assert.equal(reader.restrict(facts).freshAt, now)
   assert.equal(reader.restrict(facts).grants.get(jti)?.active, false)
 })
 
@@ -220,6 +224,7 @@ test('an epoch needs a place in the log, the same history, and witnesses who hav
   reader.checkWitnessed()
   place.clock.now = now + 25 * 3600_000
   assert.throws(() => reader.checkWitnessed(), { code: 'log_unwitnessed' })
+  assert.equal(reader.restrict({ ...noFacts, freshAt: place.clock.now }).freshAt, 0)
 })
 
 test('entries that speak for this organization without its knowledge raise an alarm, its own do not', async () => {

@@ -49,7 +49,7 @@ export type Transparency = {
   checkEpoch(claims: Epoch): Promise<void>
   /** Throws `log_unwitnessed` when the policy wants witnesses and they have been silent for too long. */
   checkWitnessed(): void
-  /** What the log has ended taken out. */
+  /** What the log has ended taken out; nothing is fresh when witnesses have been silent for too long. */
   restrict(facts: EpochFacts): EpochFacts
 }
 
@@ -109,7 +109,9 @@ export async function openTransparency(deps: TransparencyDeps): Promise<Transpar
     await take(await state.request('log.checkpoint', {}))
   }
   const checkWitnessed = (): void => {
-    if (deps.trust().policy.transparency === 'off' || witnessing() !== 'none') return
+  const isUnwitnessed = (): boolean =>
+    deps.trust().policy.transparency !== 'off' && witnessing() === 'none'
+    if (!isUnwitnessed()) return
     throw new ProtocolError('log_unwitnessed', 'too few witnesses have signed the log of late')
   }
   return {
@@ -147,8 +149,12 @@ export async function openTransparency(deps: TransparencyDeps): Promise<Transpar
     },
     notes: () => [state.mirror.note(), state.evidence].filter((note) => note !== undefined),
     checkWitnessed,
-    restrict: (facts) =>
-      deps.trust().log === undefined ? facts : withoutLogged(facts, state.mirror.state()),
+    restrict(facts) {
+      if (deps.trust().log === undefined) return facts
+      const known = withoutLogged(facts, state.mirror.state())
+      // Else a registry that withholds its log would have the beats' day after the witnesses' day.
+      return isUnwitnessed() ? { ...known, freshAt: 0 } : known
+    },
   }
 }
 

@@ -10,7 +10,7 @@ import { noteOf } from '#protocol/transparency/log.fixture.ts'
 import { createHost } from '#protocol/transport/host.ts'
 import { ingestAll } from '../bench/archive-load.ts'
 import { createStudySet } from '../bench/study-set.ts'
-import { createEvilRegistry, type View } from './evil-registry.ts'
+import { createEvilRegistry, type EvilRegistry, type View } from './evil-registry.ts'
 import { createLab, minute, until } from './lab.fixture.ts'
 import { ask, type Member } from './member.fixture.ts'
 
@@ -32,28 +32,9 @@ export async function createAttackWorld(seed: number) {
       members: ({ holder, grantee, stranger }) => [holder, grantee, stranger],
     }),
   )
-  const { holder, grantee, stranger, sign, claims, clock } = lab
+  const { holder, grantee, stranger, claims, clock } = lab
   const thief = await partyOf(99, 2099)
-  const evil = stack.use(
-    await createEvilRegistry({
-      key: lab.registry.key,
-      issuer: lab.issuer.signer,
-      noteOf,
-      listen: ['/ip4/127.0.0.1/tcp/0'],
-      peerOf: (peer) => lab.members.find(({ peerId }) => peerId === peer)?.oid,
-      clock: () => clock.now,
-    }),
-  )
-  const grant = await sign.grant({}, wide)
-  const view = await honestView(lab, grant)
-  for (const { oid } of lab.members) evil.show(oid, { ...view })
-  const listing = await listingOf(grant)
-  const first = await evil.epoch(holder.oid, { grants: [listing] })
-  for (const { oid } of lab.members) {
-    const isHolder = oid === holder.oid
-    const epoch = isHolder ? first : await evil.epoch(oid, {})
-    evil.show(oid, { ...view, epoch, grants: isHolder ? [grant] : [] })
-  }
+  const { evil, grant, listing, first } = await openEvil(lab, stack)
   const node = { holder: await lab.startMember(holder) }
   stack.defer(() => node.holder[Symbol.asyncDispose]())
   const set = createStudySet(1)
@@ -87,24 +68,12 @@ export async function createAttackWorld(seed: number) {
       return epoch
     },
     /** A minute, and what an honest registry would say in it. */
-    async beat(members: readonly Member[] = [node.holder]) {
+    async beat(nodes: readonly Member[] = [node.holder]) {
       clock.now += minute
-      for (const member of members) {
-        const { federation } = member
-        await federation.tick()
-        const beat = await evil.beat(member.party.oid)
-        await federation.transparency.beat().catch(() => undefined)
-        await federation.intake.beat(beat).catch(() => undefined)
-        await member.gossip.ask()
-      }
+      for (const one of nodes) await beatOne(evil, one)
     },
-    async restartHolder() {
-      await node.holder[Symbol.asyncDispose]()
-      node.holder = await lab.startMember(holder)
-      // With a registry that is not believed there may be no link; what there is has been learnt by then.
-      const ready = node.holder.link(evil).ready()
-      await Promise.race([ready, until('a link', () => node.holder.federation.registry())])
-    },
+    ...restarts(lab, evil, node),
+    hostOf: asker,
     /** What the holder answers to this asker; by default the named user of the grantee's node. */
     ask: async (by: Asker = {}) => {
       const { party = grantee, user = lab.user, grant: number = listing[0] } = by
@@ -120,6 +89,56 @@ export async function createAttackWorld(seed: number) {
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** The holder's node ends and begins again, on the same folder. */
+function restarts(lab: LabOf, evil: EvilRegistry, node: { holder: Member }) {
+  const stopHolder = () => node.holder[Symbol.asyncDispose]()
+  const startHolder = async (): Promise<void> => {
+    node.holder = await lab.startMember(lab.holder)
+    // With a registry that is not believed there may be no link; what there is has been learnt by then.
+    const ready = node.holder.link(evil).ready()
+    await Promise.race([ready, until('a link', () => node.holder.federation.registry())])
+  }
+  const restartHolder = async (): Promise<void> => {
+    await stopHolder()
+    await startHolder()
+  }
+  return { stopHolder, startHolder, restartHolder }
+}
+
+/** The registry with its honest beginning: three organizations, one grant, one epoch. */
+async function openEvil(lab: LabOf, stack: AsyncDisposableStack) {
+  const { holder, sign, clock } = lab
+  const evil = stack.use(
+    await createEvilRegistry({
+      key: lab.registry.key,
+      issuer: lab.issuer.signer,
+      noteOf,
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      peerOf: (peer) => lab.members.find(({ peerId }) => peerId === peer)?.oid,
+      clock: () => clock.now,
+    }),
+  )
+  const grant = await sign.grant({}, wide)
+  const view = await honestView(lab, grant)
+  for (const { oid } of lab.members) evil.show(oid, { ...view })
+  const listing = await listingOf(grant)
+  const first = await evil.epoch(holder.oid, { grants: [listing] })
+  for (const { oid } of lab.members) {
+    const isHolder = oid === holder.oid
+    const epoch = isHolder ? first : await evil.epoch(oid, {})
+    evil.show(oid, { ...view, epoch, grants: isHolder ? [grant] : [] })
+  }
+  return { evil, grant, listing, first }
+}
+
+async function beatOne(evil: EvilRegistry, { federation, gossip, party }: Member): Promise<void> {
+  await federation.tick()
+  const beat = await evil.beat(party.oid)
+  await federation.transparency.beat().catch(() => undefined)
+  await federation.intake.beat(beat).catch(() => undefined)
+  await gossip.ask()
 }
 
 export type Asker = {

@@ -4,7 +4,7 @@ import { PROTOCOL_VERSION } from '#protocol/control.ts'
 import { toHex } from '#protocol/bytes.ts'
 import { REGISTRY, urnOf } from '#protocol/ids.ts'
 import type { OrganizationOid, PeerIdString, PrivateJwk, Sha256 } from '#protocol/ids.ts'
-import { tokenDigest, type Signer } from '#protocol/jws.ts'
+import { decodeToken, tokenDigest, type Signer } from '#protocol/jws.ts'
 import { cosign, parseCheckpoint } from '#protocol/transparency/checkpoint.ts'
 import { encodeEntry, type LogEntry } from '#protocol/transparency/entries.ts'
 import { formatNote, parseNote } from '#protocol/transparency/note.ts'
@@ -66,15 +66,7 @@ export async function createEvilRegistry(given: {
     const witnessed = formatNote({ ...parsed, signatures: [...parsed.signatures, ...more] })
     return witnesses.length === 0 ? { newest } : { newest, witnessed }
   }
-  const beat = async (oid: OrganizationOid): Promise<string> => {
-    const { epoch: token } = viewOf(oid)
-    const { epoch, aud } = JSON.parse(
-      Buffer.from(token.split('.')[1] ?? '', 'base64url').toString(),
-    ) as Epoch
-    const sha256 = await tokenDigest(token)
-    const iat = Math.floor(clock() / 1000)
-    return await issuer.sign(beatKind.typ, { iss: REGISTRY, aud, epoch, sha256, iat })
-  }
+  const beat = (oid: OrganizationOid) => beatOf(viewOf(oid), { issuer, clock })
   const asker = (peer: PeerIdString): OrganizationOid => {
     const oid = given.peerOf(peer)
     if (oid === undefined) throw new Error('a stranger')
@@ -98,29 +90,46 @@ export async function createEvilRegistry(given: {
       const peer = peers.get(oid)
       if (peer !== undefined) host.connection(peer)?.send(event, params)
     },
-    async epoch(holder, over) {
-      const { size, root } = parseCheckpoint(
-        parseNote(await given.noteOf(viewOf(holder).entries)).text,
-      )
-      const iat = Math.floor(clock() / 1000)
-      return await issuer.sign(epochKind.typ, {
-        iss: REGISTRY,
-        aud: urnOf(holder),
-        epoch: 1,
-        grants: [],
-        users_off: [],
-        mo_off: [],
-        kid_off: [],
-        log: { size, root: toHex(root) as Sha256 },
-        iat,
-        exp: iat + 24 * 3600,
-        ...over,
-      })
+    epoch: async (holder, over) => {
+      const note = await given.noteOf(viewOf(holder).entries)
+      return await signEpoch({ note, holder, issuer, clock }, over)
     },
     beat,
     checkpoints,
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   }
+}
+
+async function beatOf(
+  { epoch: token }: View,
+  { issuer, clock }: { issuer: Signer; clock: () => number },
+): Promise<string> {
+  const { epoch, aud } = decodeToken(token, epochKind).claims
+  const sha256 = await tokenDigest(token)
+  const iat = Math.floor(clock() / 1000)
+  return await issuer.sign(beatKind.typ, { iss: REGISTRY, aud, epoch, sha256, iat })
+}
+
+/** At the end of the log of this note. */
+async function signEpoch(
+  given: { note: string; holder: OrganizationOid; issuer: Signer; clock: () => number },
+  over: Partial<Epoch>,
+): Promise<string> {
+  const { size, root } = parseCheckpoint(parseNote(given.note).text)
+  const iat = Math.floor(given.clock() / 1000)
+  return await given.issuer.sign(epochKind.typ, {
+    iss: REGISTRY,
+    aud: urnOf(given.holder),
+    epoch: 1,
+    grants: [],
+    users_off: [],
+    mo_off: [],
+    kid_off: [],
+    log: { size, root: toHex(root) as Sha256 },
+    iat,
+    exp: iat + 24 * 3600,
+    ...over,
+  })
 }
 
 function createHandlers({

@@ -39,13 +39,61 @@ export async function createLab({
 }) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-lab-'))
   const federation = await createFederation()
-  const { authority, issuer, registry, sign, claims } = federation
   const members =
     chosen?.(federation) ??
     (await Promise.all(
       Array.from({ length: organizations ?? 3 }, (_, at) => partyOf(60 + at, 2001 + at)),
     ))
   const witnessKey = (party: Party): PrivateJwk => seedKey(150 + members.indexOf(party))
+  const { config, trustList } = await writeIdentities({
+    dir,
+    federation,
+    members,
+    witnesses,
+    witnessKey,
+  })
+  const clock = { now }
+  const random = createRandom(seed)
+  const bytes = (count: number): Uint8Array =>
+    Uint8Array.from({ length: count }, () => Math.floor(random() * 256))
+  const lab = {
+    ...federation,
+    dir,
+    members,
+    witnessKey,
+    trustList,
+    clock,
+    random,
+    bytes,
+    startRegistry: () =>
+      createRegistry(config, {
+        clock: () => clock.now,
+        random: bytes,
+        log: silentLog,
+        // Beats are sent by hand.
+        limits: { beatIntervalMs: never },
+      }),
+    /** A node of this organization, on a folder that survives it. */
+    async startMember(party: Party, folder: string = party.oid) {
+      const at = path.join(dir, folder)
+      await mkdir(at, { recursive: true })
+      return await startMember({ ...lab, dir: at, party })
+    },
+    [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
+  }
+  return lab
+}
+
+/** The files of a registry as an operator would have made them. */
+async function writeIdentities(given: {
+  dir: string
+  federation: Federation
+  members: readonly Party[]
+  witnesses: number
+  witnessKey: (party: Party) => PrivateJwk
+}) {
+  const { dir, federation, members, witnesses, witnessKey } = given
+  const { authority, issuer, registry, sign, claims } = federation
   const trustList = await sign.trustList({
     policy: { ...claims.trustList().policy, transparency: 'required' },
     log: {
@@ -74,36 +122,7 @@ export async function createLab({
     peer: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     credentials: members.map(({ oid }) => file(`${oid}.jwt`)),
   })
-  const clock = { now }
-  const random = createRandom(seed)
-  const bytes = (count: number): Uint8Array =>
-    Uint8Array.from({ length: count }, () => Math.floor(random() * 256))
-  const lab = {
-    ...federation,
-    dir,
-    members,
-    witnessKey,
-    trustList,
-    clock,
-    random,
-    bytes,
-    startRegistry: () =>
-      createRegistry(config, {
-        clock: () => clock.now,
-        random: bytes,
-        log: silentLog,
-        // Beats are sent by hand.
-        limits: { beatIntervalMs: never },
-      }),
-    /** A node of this organization, on a folder that survives it. */
-    async startMember(party: Party, folder: string = party.oid) {
-      const at = file(folder)
-      await mkdir(at, { recursive: true })
-      return await startMember({ ...lab, dir: at, party })
-    },
-    [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
-  }
-  return lab
+  return { config, trustList }
 }
 
 const seedKey = (seed: number): PrivateJwk => privateJwk(new Uint8Array(32).fill(seed))

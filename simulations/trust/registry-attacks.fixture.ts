@@ -1,22 +1,12 @@
 import { signRekey } from '#protocol/rekey.ts'
 import { tokenDigest } from '#protocol/jws.ts'
 import type { Sha256 } from '#protocol/ids.ts'
-import type { LogEntry } from '#protocol/transparency/entries.ts'
-import { listingOf, type Asker, type AttackWorld } from './attack-world.fixture.ts'
+import { add, now, revoked, type Attack } from './attack-steps.fixture.ts'
+import { listingOf, type AttackWorld } from './attack-world.fixture.ts'
+import { hiddenAttacks } from './hidden-attacks.fixture.ts'
 import { hour } from './lab.fixture.ts'
 
-/** What an attacker does, and who then asks; every one of these must be refused. */
-export type Attack = {
-  actor: string
-  name: string
-  /** What stops it. */
-  control: string
-  run: (world: AttackWorld, pick: (bound: number) => number) => Promise<Asker[]>
-  /** What the holder must have raised within two beats. */
-  alarm?: RegExp
-}
-
-const actor = 'реестр'
+const actor = 'registry or operator'
 const second = '01KB0000000000000000000077'
 
 /** A grant that the holder never asked for, signed inside by `by` in its name, and the epoch that lists it. */
@@ -37,40 +27,17 @@ async function inventedGrant(world: AttackWorld, by: 'issuer' | 'thief', isLogge
   return [{ grant: second }]
 }
 
-/** The second epoch, in which the one grant is over. */
-async function revoked(world: AttackWorld, over: object = {}): Promise<string> {
-  const prev = await tokenDigest(world.first)
-  const grants = [await listingOf(world.grant, 'revoked')]
-  const epoch = await world.tellEpoch({ epoch: 2, prev, grants, ...over })
-  await heard(world, 2)
-  return epoch
-}
-
-async function heard({ holderNode }: AttackWorld, epoch: number): Promise<void> {
-  const deadline = performance.now() + 30_000
-  while (holderNode().federation.epochFacts()?.epoch !== epoch) {
-    if (performance.now() > deadline) throw new Error(`epoch ${epoch} was not taken`)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-}
-
-/** What the registry adds to the log that it shows to one organization. */
-function add(world: AttackWorld, more: LogEntry[], to = world.holder.oid): void {
-  world.change({ entries: [...world.evil.viewOf(to).entries, ...more] }, to)
-}
-const now = (world: AttackWorld): number => Math.floor(world.clock.now / 1000)
-
 const grants: Attack[] = [
   {
     actor,
-    name: 'выдаёт доступ, который подписал за владельца сам',
-    control: 'подпись владельца в доступе (реш. 1)',
+    name: 'issues a grant that it has signed in the holder’s place',
+    control: 'the holder’s own signature inside the grant',
     run: (world, pick) => inventedGrant(world, 'issuer', pick(2) === 1),
   },
   {
     actor,
-    name: 'выдаёт доступ от имени владельца ключом, который сам ему выписал',
-    control: 'владелец знает только собственные ключи',
+    name: 'issues a grant in the holder’s name by a key that it has enrolled for it',
+    control: 'a holder knows no keys but its own; alarm',
     alarm: /names this organization: credential/,
     async run(world, pick) {
       const { sign, holder, thief, change, evil } = world
@@ -87,8 +54,8 @@ const grants: Attack[] = [
   },
   {
     actor,
-    name: 'продлевает в регистрации доступ, который у владельца кончился',
-    control: 'регистрация не шире подписанного',
+    name: 'registers a grant for longer than the holder wrote',
+    control: 'a registration is no wider than what was signed',
     async run(world) {
       const { sign, claims, wide, issuer, clock, first } = world
       const short = { ...wide, jti: second, exp: now(world) + 60 }
@@ -106,8 +73,8 @@ const grants: Attack[] = [
 const identities: Attack[] = [
   {
     actor,
-    name: 'выписывает организации-получателю другой ключ',
-    control: 'доступ закреплён за ключом (sub_kid, реш. 2)',
+    name: 'enrolls another key for the grantee',
+    control: 'grants pin the grantee’s key',
     async run(world) {
       const { sign, grantee, thief, change, evil, holder } = world
       const iat = now(world)
@@ -127,8 +94,8 @@ const identities: Attack[] = [
   },
   {
     actor,
-    name: 'то же с поддельным заявлением о смене ключа',
-    control: 'смену подписывает прежний ключ',
+    name: 'the same with a forged change of key',
+    control: 'the key before signs who follows it',
     async run(world) {
       const { sign, claims, grantee, thief, stranger, change, evil, holder } = world
       const iat = now(world)
@@ -149,8 +116,8 @@ const identities: Attack[] = [
   },
   {
     actor,
-    name: 'подменяет список доверия: другой корневой ключ',
-    control: 'отпечаток корня закреплён в узле',
+    name: 'swaps the trust list for one of another root',
+    control: 'the root’s fingerprint is pinned in the node',
     async run(world) {
       const { thief, claims, change, evil, holder } = world
       const issuers = [{ ...claims.trustList().issuers[0], kid: thief.kid, jwk: thief.jwk }]
@@ -169,8 +136,8 @@ const identities: Attack[] = [
   },
   {
     actor,
-    name: 'подписывает вторую редакцию того же списка доверия',
-    control: 'номер и отпечаток списка',
+    name: 'shows another list of the same version',
+    control: 'version and digest of the list',
     async run(world) {
       const { authority, claims, change, evil, holder, thief } = world
       // Signed by whoever has stolen the root for an hour: the number is used up all the same.
@@ -189,8 +156,8 @@ const identities: Attack[] = [
 const epochs: Attack[] = [
   {
     actor,
-    name: 'показывает старую эпоху, где доступ ещё есть',
-    control: 'номер эпохи не убывает',
+    name: 'shows an old epoch that still has the grant',
+    control: 'the epoch’s number never decreases',
     async run(world) {
       await revoked(world)
       world.change({ epoch: world.first })
@@ -200,8 +167,8 @@ const epochs: Attack[] = [
   },
   {
     actor,
-    name: 'подписывает другую эпоху с тем же номером',
-    control: 'улика, тревога, остаётся прежняя',
+    name: 'signs another epoch of the same number',
+    control: 'evidence, alarm, the older one stays',
     alarm: /epoch_equivocation/,
     async run(world) {
       await revoked(world)
@@ -212,8 +179,8 @@ const epochs: Attack[] = [
   },
   {
     actor,
-    name: 'подписывает эпоху, которая отрицает предыдущую',
-    control: 'улика, тревога, остаётся прежняя',
+    name: 'signs an epoch that denies its predecessor',
+    control: 'evidence, alarm, the older one stays',
     alarm: /epoch_equivocation/,
     async run(world) {
       await revoked(world)
@@ -223,8 +190,8 @@ const epochs: Attack[] = [
   },
   {
     actor,
-    name: 'подтверждает номер эпохи с другим содержанием',
-    control: 'улика, тревога, остаётся прежняя',
+    name: 'confirms the epoch’s number with other content',
+    control: 'evidence, alarm, the older one stays',
     alarm: /epoch_equivocation/,
     async run(world) {
       await revoked(world)
@@ -238,8 +205,8 @@ const epochs: Attack[] = [
   },
   {
     actor,
-    name: 'подсовывает эпоху другого владельца',
-    control: 'адресат эпохи',
+    name: 'passes off another holder’s epoch',
+    control: 'an epoch names its holder',
     async run(world) {
       await revoked(world)
       const { evil, holder, stranger, change } = world
@@ -253,8 +220,8 @@ const epochs: Attack[] = [
   },
   {
     actor,
-    name: 'подтверждает эпоху из будущего, чтобы она не устарела',
-    control: 'время выпуска не из будущего; T_hard',
+    name: 'confirms the epoch from the future, to keep it fresh',
+    control: 'nothing is issued in the future; stale after 24 h',
     async run(world) {
       const { evil, holder, clock } = world
       const there = clock.now
@@ -275,135 +242,4 @@ const epochs: Attack[] = [
   },
 ]
 
-const hidden: Attack[] = [
-  {
-    actor,
-    name: 'скрывает отзыв, сделанный владельцем',
-    control: 'отзыв владельца действует у него сразу',
-    async run(world, pick) {
-      await world.holderNode().federation.revokeGrant(world.jti)
-      for (let number = 2; number < 3 + pick(3); number++) {
-        const prev = await tokenDigest(world.evil.viewOf(world.holder.oid).epoch)
-        await world.tellEpoch({ epoch: number, prev, grants: [world.listing] })
-      }
-      return [{}]
-    },
-  },
-  {
-    actor,
-    name: 'скрывает в эпохе отзыв, который есть в журнале',
-    control: 'журнал сильнее эпохи; тревога',
-    alarm: /hides the end of grant/,
-    async run(world) {
-      add(world, [{ kind: 'grant-end', at: now(world), jti: world.jti, by: 'grantee' }])
-      const prev = await tokenDigest(world.first)
-      await world.tellEpoch({ epoch: 2, prev, grants: [world.listing] })
-      return [{}]
-    },
-  },
-  {
-    actor,
-    name: 'скрывает приостановление, которое есть в журнале',
-    control: 'журнал сильнее эпохи; тревога',
-    alarm: /hides the end of organization/,
-    async run(world) {
-      const org = world.grantee.oid
-      add(world, [{ kind: 'suspension', at: now(world), org, state: 'imposed' }])
-      const prev = await tokenDigest(world.first)
-      await world.tellEpoch({ epoch: 2, prev, grants: [world.listing] })
-      return [{}]
-    },
-  },
-  {
-    actor,
-    name: 'скрывает отзыв ключа, который есть в журнале',
-    control: 'журнал сильнее эпохи; тревога',
-    alarm: /hides the end of key/,
-    async run(world) {
-      add(world, [{ kind: 'key-revocation', at: now(world), kid: world.grantee.kid }])
-      const prev = await tokenDigest(world.first)
-      await world.tellEpoch({ epoch: 2, prev, grants: [world.listing] })
-      return [{}]
-    },
-  },
-  {
-    actor,
-    name: 'укорачивает журнал, где был отзыв',
-    control: 'журнал только растёт; тревога',
-    alarm: /the log went back/,
-    async run(world) {
-      const { entries } = world.evil.viewOf(world.holder.oid)
-      add(world, [{ kind: 'grant-end', at: now(world), jti: world.jti, by: 'grantee' }])
-      const prev = await tokenDigest(world.first)
-      const second = await world.tellEpoch({ epoch: 2, prev, grants: [] })
-      await heard(world, 2)
-      world.change({ entries })
-      await world.tellEpoch({ epoch: 3, prev: await tokenDigest(second), grants: [world.listing] })
-      return [{}]
-    },
-  },
-  {
-    actor,
-    name: 'ведёт два журнала и в одном прячет отзыв',
-    control: 'узлы сверяют журналы; тревога ≤ 2 ударов; без свидетелей — конец через T_hard',
-    alarm: /two histories/,
-    async run(world) {
-      const { stranger } = world
-      const other = await world.third()
-      add(
-        world,
-        [{ kind: 'grant-end', at: now(world), jti: world.jti, by: 'grantee' }],
-        stranger.oid,
-      )
-      add(world, [{ kind: 'manifest', at: now(world), sha256: 'ab'.repeat(32) as Sha256 }])
-      // Honest witnesses sign one of them at most.
-      world.change({ witnesses: [] })
-      await compared(world, other)
-      return await afterTheLimit(world)
-    },
-  },
-  {
-    actor,
-    name: 'показывает владельцу журнал без последних записей',
-    control: 'узлы сверяют журналы; тревога ≤ 2 ударов; без свидетелей — конец через T_hard',
-    alarm: /the log is shown to others/,
-    async run(world) {
-      const { stranger } = world
-      const other = await world.third()
-      add(
-        world,
-        [{ kind: 'grant-end', at: now(world), jti: world.jti, by: 'grantee' }],
-        stranger.oid,
-      )
-      world.change({ witnesses: [] })
-      await compared(world, other)
-      return await afterTheLimit(world)
-    },
-  },
-]
-
-/** Two beats, in which the two nodes show each other what they were shown. */
-async function compared(
-  world: AttackWorld,
-  other: Awaited<ReturnType<AttackWorld['third']>>,
-): Promise<void> {
-  const node = world.holderNode()
-  for (let beat = 0; beat < 2; beat++) {
-    await world.beat([node, other])
-    for (const note of other.federation.transparency.notes()) {
-      const connection = await other.host.connect(node.host.peerId, node.host.addresses())
-      await connection.request('log.compare', { checkpoint: note })
-    }
-  }
-}
-
-/** A day more in which the registry says each hour that nothing has changed. */
-async function afterTheLimit(world: AttackWorld): Promise<Asker[]> {
-  for (let at = 0; at < 50; at++) {
-    world.clock.now += hour - 60_000
-    await world.beat()
-  }
-  return [{}]
-}
-
-export const registryAttacks: Attack[] = [...grants, ...identities, ...epochs, ...hidden]
+export const registryAttacks: Attack[] = [...grants, ...identities, ...epochs, ...hiddenAttacks]

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
 import { createChance } from '#protocol/volume.fixture.ts'
 import { createAttackWorld } from './attack-world.fixture.ts'
-import type { Attack } from './registry-attacks.fixture.ts'
+import { peerAttacks } from './peer-attacks.fixture.ts'
+import type { Attack } from './attack-steps.fixture.ts'
+import { registryAttacks } from './registry-attacks.fixture.ts'
 
-export type Outcome = { asked: number; reads: number; answers: string[]; beats: number | undefined }
+export type Outcome = {
+  asked: number
+  reads: number
+  /** What the asker is told, and what the holder writes down. */
+  answers: string[]
+  reasons: string[]
+  beats: number | undefined
+}
 
 /**
  * Runs one attack against a holder of its own. Before it the grant's reader must get the study, or the attack would prove
@@ -24,8 +33,16 @@ export async function runAttack(attack: Attack, seed: number): Promise<Outcome> 
     if (raised()) beats ??= beat
   }
   const answers: string[] = []
+  const reasons: string[] = []
   const put = async (): Promise<void> => {
-    for (const asker of askers) answers.push(await world.ask(asker))
+    for (const one of askers) {
+      const before = world.holderNode().audit.count()
+      answers.push(await (typeof one === 'function' ? one() : world.ask(one)))
+      const [record] = await world
+        .holderNode()
+        .audit.list({ after: before, filter: { outcome: 'denied' } })
+      reasons.push(record?.code ?? answers.at(-1) ?? '')
+    }
   }
   await put()
   if (chance.below(3) === 0) {
@@ -36,5 +53,22 @@ export async function runAttack(attack: Attack, seed: number): Promise<Outcome> 
   if (attack.alarm !== undefined) {
     assert.ok(beats !== undefined, `${attack.name}: an alarm within two beats`)
   }
-  return { asked: answers.length, reads, answers, beats }
+  return { asked: answers.length, reads, answers, reasons, beats }
+}
+
+export const attacks: readonly Attack[] = [...registryAttacks, ...peerAttacks]
+
+export type Row = { attack: Attack; outcome: Outcome }
+
+/** As `docs/SECURITY.md` has it. */
+export function tableOf(rows: readonly Row[]): string {
+  const lines = rows.map(({ attack, outcome }) => {
+    const answers = [...new Set(outcome.reasons)].map((code) => `\`${code}\``).join(', ')
+    return `| ${attack.actor} | ${attack.name} | ${attack.control} | ${answers} | ${outcome.reads} |`
+  })
+  return [
+    '| who | does what | stopped by | answer | reads |',
+    '| --- | --- | --- | --- | --- |',
+    ...lines,
+  ].join('\n')
 }
