@@ -14,6 +14,8 @@ import { lockArchive } from './archive-lock.ts'
 import { startCatalog } from './archive-start.ts'
 import { textOf } from './attribute-levels.ts'
 import { createBuffers } from './buffers.ts'
+import { createDigests } from './digests.ts'
+import { createLoans, giveBack } from './loans.ts'
 import { isVisible } from './catalog-rows.ts'
 import type { QuarantineRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
@@ -144,7 +146,8 @@ async function createArchive(
     },
     filed: (identity, header) => applyNote({ catalog, overlays, reader }, identity, header),
   }
-  const reader = { valueLog, catalog, holder, log, readHeader, ...maintenance }
+  const digests = stack.use(createDigests())
+  const reader = { ...common, holder, loans: createLoans(), digests, readHeader, ...maintenance }
   const overlays = createOverlays({
     ...common,
     holder,
@@ -250,7 +253,7 @@ function createDoors(
 
 async function isIntact(bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
   try {
-    for await (const _ of bytes);
+    for await (const part of bytes) giveBack(part)
     return true
   } catch (error) {
     if (codeOf(error) === 'storage_corrupt') return false

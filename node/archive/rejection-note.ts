@@ -8,8 +8,8 @@ import { rejectionCodes } from './overlay.ts'
 import type { RejectionCode } from './overlay.ts'
 import { numbersAt, overlayAt, targetKeyOf } from './overlay-view.ts'
 import type { OverlayDraft, Overlays } from './overlays.ts'
-import { randomAccess } from './study-reader.ts'
 import type { ReaderParts } from './study-reader.ts'
+import { randomAccess } from './verified-read.ts'
 
 const keyObjectSelection = '1.2.840.10008.5.1.4.1.1.88.59'
 

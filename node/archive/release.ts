@@ -16,7 +16,7 @@ import type { OverlayRequest } from './overlay.ts'
 import { personal } from './overlay-view.ts'
 import type { OverlayDraft } from './overlays.ts'
 import { patientOf } from './row-merge.ts'
-import { randomAccess } from './study-reader.ts'
+import { randomAccess } from './verified-read.ts'
 import type { ReaderParts } from './study-reader.ts'
 
 export type ReleaseParts = {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
+import type { ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import type { RouterContext } from '@koa/router'
 import type { SessionUser } from '../access/session-user.ts'
 import type { ByteRange } from '../archive/archive.ts'
+import { giveBack } from '../archive/loans.ts'
 import type { Content } from './content.ts'
 import { parseRange } from './ranges.ts'
 
@@ -47,11 +48,52 @@ export async function sendContent(
     if (range !== undefined && bytes !== undefined) ctx.length = range.length
     return release()
   }
-  const stream = Readable.from(await begun(content.read(range)), { objectMode: false })
-  stream.once('close', () => void release())
-  ctx.body = stream
+  const pieces = await begun(content.read(range))
   ctx.set('Content-Type', type)
   if (bytes !== undefined) ctx.length = range.length
+  // Written here: pieces that were lent are given back when they are sent, which no stream tells.
+  ctx.respond = false
+  // Who goes away ends a reading that waits for another holder.
+  ctx.res.once('close', () => void release())
+  try {
+    await sendPieces(ctx.res, pieces)
+  } finally {
+    await release()
+  }
+}
+
+/** What is shorter waits for what comes after it: one write for both. */
+const aloneBytes = 16 * 1024
+
+/** Ends quietly when the client goes away. */
+async function sendPieces(
+  answer: ServerResponse,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const closed = new Promise<void>((resolve) => answer.once('close', resolve))
+  try {
+    for await (const piece of pieces) {
+      if (answer.destroyed) return
+      if (answer.writableCorked === 0) answer.cork()
+      const isFlowing = answer.write(piece, () => giveBack(piece))
+      if (piece.byteLength >= aloneBytes || !isFlowing) answer.uncork()
+      if (!isFlowing) await drained(answer, closed)
+    }
+    // The last chunk would come before what waits.
+    if (answer.writableCorked > 0) answer.uncork()
+    answer.end()
+    await closed
+  } catch (error) {
+    if (answer.destroyed) return
+    // Half an answer must not look like a whole one.
+    answer.destroy()
+    throw error
+  }
+}
+
+async function drained(answer: ServerResponse, closed: Promise<void>): Promise<void> {
+  if (!answer.writableNeedDrain || answer.destroyed) return
+  await Promise.race([closed, new Promise<void>((resolve) => answer.once('drain', resolve))])
 }
 
 /** A part's headers, a file's header, and the first bytes that were stored. */

@@ -38,9 +38,10 @@ export async function withStudy(
   const { user } = ctx.state
   const reader = await doors.openStudy(user, uidsOf(ctx.params).study)
   const ended = new AbortController()
-  const release = async () => {
+  let released: Promise<void> | undefined
+  const release = (): Promise<void> => {
     ended.abort()
-    await reader[Symbol.asyncDispose]()
+    return (released ??= Promise.resolve(reader[Symbol.asyncDispose]()))
   }
   try {
     const answer = await use({
@@ -205,7 +206,8 @@ export const randomAccess = (
     const parts: Uint8Array[] = []
     for await (const part of reader.read(sop, { offset, length }, signal)) parts.push(part)
     const [only] = parts
-    return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)
+    // Not the piece itself: what is made of it must not end its use.
+    return parts.length === 1 && only !== undefined ? only.subarray() : Buffer.concat(parts)
   },
 })
 

@@ -1,5 +1,6 @@
 import { ProtocolError } from '#protocol/errors.ts'
-import { release, type DimseLimits, type Link } from './link.ts'
+import { giveBack } from '../archive/loans.ts'
+import type { DimseLimits, Link } from './link.ts'
 import { commandPdu, control, dataHeader, dataHeaderBytes, writeDataHeader } from './pdu.ts'
 import { within } from './within.ts'
 
@@ -7,9 +8,8 @@ import { within } from './within.ts'
 export type Data = Uint8Array | Parts
 export type Parts = {
   bytes: number
+  /** Each is given back as soon as it is sent, when it was lent. */
   parts: AsyncIterable<Uint8Array>
-  /** Nobody else looks at the parts: the memory of each is given back as soon as it is sent. */
-  areOurs?: boolean
 }
 
 /** Sends whole messages, one after the other: fragments of two messages never mix (PS3.8 §E.1). */
@@ -63,7 +63,7 @@ export function createSpeech(deps: {
   const saySlowly = async (
     context: number,
     command: Buffer,
-    { bytes, parts, areOurs = false }: Parts,
+    { bytes, parts }: Parts,
   ): Promise<void> => {
     let before: Uint8Array[] = [commandPdu(context, command)]
     let left = bytes
@@ -76,8 +76,7 @@ export function createSpeech(deps: {
       odd = rest
       if (ready.length === 0) continue
       const pieces = cut(context, ready, left === 0, before)
-      if (areOurs) link.sendThen(pieces, () => release(part))
-      else link.send(...pieces)
+      link.sendThen(pieces, () => giveBack(part))
       before = []
       const wait = drained()
       if (wait !== undefined) await wait

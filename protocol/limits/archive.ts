@@ -47,6 +47,12 @@ export const storageLimits = {
   spaceAgeMs: 1 * second,
   spaceAgeBytes: 64 * MiB,
   readHandlesMax: 128,
+  /** What is read in one go of an instance: a whole number of chunks. */
+  windowBytes: 1 * MiB,
+  /** Free ones that are kept for the next reading. */
+  spareWindowsMax: 24,
+  /** Less is hashed sooner than another thread has been told of it. */
+  digestApartBytes: 64 * KiB,
   /** Waiting time between attempts to reopen a catalog that failed. */
   catalogRetryMs: 1 * second,
   /** What must find room before it is tried. */

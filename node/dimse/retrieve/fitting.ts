@@ -48,8 +48,7 @@ export async function fit(
 
 /** Read ahead while the one before is sent; a long instance only its first chunk, so that what is broken fails here. */
 async function stored({ reader, sop, bytes }: Wanted, signal: AbortSignal): Promise<Parts> {
-  const source = reader.read(sop, undefined, signal)
-  return { ...(await ahead(source, bytes)), areOurs: true }
+  return ahead(reader.read(sop, undefined, signal), bytes)
 }
 
 async function ahead(source: AsyncIterable<Uint8Array>, bytes: number): Promise<Parts> {
@@ -91,7 +90,8 @@ async function explicitly(wanted: Wanted, { pool, signal }: Deps): Promise<Parts
       const parts: Uint8Array[] = []
       for await (const part of reader.read(sop, { offset, length }, signal)) parts.push(part)
       const [only] = parts
-      return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)
+      // Not the piece itself: what is made of it must not end its use.
+      return parts.length === 1 && only !== undefined ? only.subarray() : Buffer.concat(parts)
     },
   }
   const made = await transcode({ ...entry, data }, explicit, pool)

@@ -60,14 +60,13 @@ function createRun(deps: RetrievalDeps, count: number) {
     isOver,
     async send(instances: readonly Wanted[]): Promise<{ instances: number; bytes: number }> {
       const sent = { instances: 0, bytes: 0 }
-      let next = (await receiver.ready())
-        ? sender.prepare(instances[0])
-        : Promise.resolve(undefined)
-      for (const [index, wanted] of instances.entries()) {
-        const fitted = await next
+      const ahead = createAhead(instances, sender.prepare)
+      if (await receiver.ready()) ahead.fill()
+      for (const wanted of instances) {
+        const fitted = await ahead.next()
         if (isOver()) break
         const isReady = !sender.isGivenUp() && (await receiver.ready())
-        next = sender.prepare(instances[index + 1])
+        ahead.fill()
         const code = isReady ? await sender.store(wanted, fitted) : status.processingFailure
         if (tally.note(wanted, code)) {
           sent.instances++
@@ -76,10 +75,47 @@ function createRun(deps: RetrievalDeps, count: number) {
         const counts = tally.counts()
         if (counts.remaining > 0) await exchange.respond({ status: status.pending, counts })
       }
-      await next
+      await ahead.settled()
       return sent
     },
     finish: (isExplicit: boolean): Answer => tally.finish(isOver(), isExplicit),
+  }
+}
+
+/** Instances that are read before it is their turn, so many as are allowed in memory. */
+function createAhead(
+  instances: readonly Wanted[],
+  prepare: (wanted: Wanted) => Promise<Fitted | undefined>,
+) {
+  const waiting: { fitted: Promise<Fitted | undefined>; bytes: number }[] = []
+  let begun = 0
+  let bytes = 0
+  const hasRoom = (): boolean =>
+    waiting.length === 0 ||
+    (waiting.length < queryLimits.aheadInstances && bytes < queryLimits.aheadBytes)
+
+  return {
+    fill(): void {
+      while (begun < instances.length && hasRoom()) {
+        const wanted = instances[begun++]
+        if (wanted === undefined) return
+        waiting.push({ fitted: prepare(wanted), bytes: wanted.bytes })
+        bytes += wanted.bytes
+      }
+    },
+    /** Nothing when it was not begun. */
+    async next(): Promise<Fitted | undefined> {
+      const first = waiting.shift()
+      if (first === undefined) {
+        begun++
+        return undefined
+      }
+      bytes -= first.bytes
+      return await first.fitted
+    },
+    async settled(): Promise<void> {
+      await Promise.all(waiting.map(({ fitted }) => fitted))
+    },
   }
 }
 
@@ -90,8 +126,8 @@ function createSender({ exchange, receiver, pool, log }: RetrievalDeps) {
   return {
     isGivenUp,
     /** An instance in a form that the receiver takes, read while the one before it is on its way. */
-    async prepare(wanted: Wanted | undefined): Promise<Fitted | undefined> {
-      if (wanted === undefined || exchange.cancelled.aborted || isGivenUp()) return undefined
+    async prepare(wanted: Wanted): Promise<Fitted | undefined> {
+      if (exchange.cancelled.aborted || isGivenUp()) return undefined
       const { signal } = exchange
       try {
         return await fit(wanted, receiver.contextsOf(wanted.sopClass), { pool, signal })
