@@ -37,7 +37,8 @@ export type Party = {
   signer: Signer
 }
 
-async function partyOf(seed: number, number: number): Promise<Party> {
+/** An organization with a key of its own; seeds up to 40 are taken by the fixtures. */
+export async function partyOf(seed: number, number: number): Promise<Party> {
   const key = privateJwk(new Uint8Array(32).fill(seed))
   const oid = OrganizationOid.parse(`1.2.643.5.1.13.13.12.2.42.${number}`)
   const signer = await createSigner(key)

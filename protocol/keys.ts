@@ -2,6 +2,7 @@ import { ed25519 } from '@noble/curves/ed25519.js'
 import { decodeBase58, decodeBase64url, encodeBase58, encodeBase64url, sha256 } from './bytes.ts'
 import { canonicalJson } from './canonical-json.ts'
 import { ProtocolError } from './errors.ts'
+import { tokenLimits } from './limits.ts'
 import { PeerIdString, PublicJwk } from './ids.ts'
 import type { Kid, PrivateJwk } from './ids.ts'
 
@@ -48,6 +49,7 @@ export function checkPublicKey(jwk: PublicJwk): void {
   if (!PublicJwk.safeParse(jwk).success) {
     throw new ProtocolError('key_weak', 'not an Ed25519 public key')
   }
+  if (strong.has(jwk.x)) return
   let point
   try {
     const bytes = decodeBase64url(jwk.x)
@@ -59,7 +61,15 @@ export function checkPublicKey(jwk: PublicJwk): void {
   if (!point.isTorsionFree()) {
     throw new ProtocolError('key_weak', 'an Ed25519 point outside the prime-order group')
   }
+  if (strong.size >= tokenLimits.strongKeysMax) strong.clear()
+  strong.add(jwk.x)
 }
+
+/**
+ * Points that were found good: the proof costs a millisecond, and the same few keys (issuers, witnesses, members) are
+ * asked about with every message.
+ */
+const strong = new Set<string>()
 
 /**
  * A private key must belong to the public half beside it, which other parties know it by. What is derived from a seed

@@ -5,26 +5,35 @@ import { oidOf, type Kid, type OrganizationOid, type PrivateJwk } from '#protoco
 import { decodeToken } from '#protocol/jws.ts'
 import { publicJwk } from '#protocol/keys.ts'
 import { transparencyLimits } from '#protocol/limits.ts'
-import { countWitnesses, quorumOf } from '#protocol/transparency/checkpoint.ts'
+import { cosignedAt, quorumOf } from '#protocol/transparency/checkpoint.ts'
 import { parseNote, parseVerifierKey, type NoteKey } from '#protocol/transparency/note.ts'
 import type { LogState } from '#protocol/transparency/replay.ts'
-import type { TrustList } from '#protocol/trust-list.ts'
+import type { LogTrust, TrustList } from '#protocol/trust-list.ts'
 import type { Taken } from './transparency-mirror.ts'
 
 /** How well witnessed the newest witnessed checkpoint still is. */
 export type Witnessing = 'fresh' | 'degraded' | 'none'
 
-export function witnessingOf(
-  note: string | undefined,
-  { trust, now }: { trust: TrustList; now: number },
-): Witnessing {
-  if (note === undefined || trust.log === undefined) return 'none'
-  const parsed = parseNote(note)
-  const keys = trust.log.witnesses.map(parseVerifierKey)
-  const isWitnessed = (ageMs: number): boolean =>
-    countWitnesses(parsed, keys, Math.floor((now - ageMs) / 1000)) >= quorumOf(keys.length)
-  if (isWitnessed(transparencyLimits.freshMs)) return 'fresh'
-  return isWitnessed(trust.policy.staleAfterHours * 3600 * 1000) ? 'degraded' : 'none'
+/** Says how well witnessed a note is. Its cosignatures are proven once: afterwards they only grow older. */
+export function createWitnessing() {
+  let known: { note: string; log: LogTrust; times: number[] } | undefined
+  return (
+    note: string | undefined,
+    { trust, now }: { trust: TrustList; now: number },
+  ): Witnessing => {
+    const { log } = trust
+    if (note === undefined || log === undefined) return 'none'
+    if (known?.note !== note || known.log !== log) {
+      const parsed = parseNote(note)
+      const keys = log.witnesses.map(parseVerifierKey)
+      known = { note, log, times: keys.map((key) => cosignedAt(parsed, key) ?? -1) }
+    }
+    const { times } = known
+    const isWitnessed = (ageMs: number): boolean =>
+      times.filter((at) => at >= Math.floor((now - ageMs) / 1000)).length >= quorumOf(times.length)
+    if (isWitnessed(transparencyLimits.freshMs)) return 'fresh'
+    return isWitnessed(trust.policy.staleAfterHours * 3600 * 1000) ? 'degraded' : 'none'
+  }
 }
 
 /** The name under which this node witnesses; none when the authority has not named it. */

@@ -20,10 +20,10 @@ import type { Log } from '../log.ts'
 import type { Records } from '../store/records.ts'
 import { createTurns } from '../store/turns.ts'
 import {
+  createWitnessing,
   hiddenBy,
   isUnknownToUs,
   withoutLogged,
-  witnessingOf,
   witnessOf,
   type OwnActs,
   type Witnessing,
@@ -96,6 +96,7 @@ export async function openTransparency(deps: TransparencyDeps): Promise<Transpar
   const { now } = deps
   const state = await openState(deps)
   const inTurn = createTurns()
+  const witnessingOf = createWitnessing()
   const witnessing = (): Witnessing =>
     witnessingOf(state.witnessed, { trust: deps.trust(), now: now() })
   const take = (checkpoints: EventParams<'log'>) =>
@@ -108,9 +109,9 @@ export async function openTransparency(deps: TransparencyDeps): Promise<Transpar
     if (state.request === undefined || deps.trust().log === undefined) return
     await take(await state.request('log.checkpoint', {}))
   }
-  const checkWitnessed = (): void => {
   const isUnwitnessed = (): boolean =>
     deps.trust().policy.transparency !== 'off' && witnessing() === 'none'
+  const checkWitnessed = (): void => {
     if (!isUnwitnessed()) return
     throw new ProtocolError('log_unwitnessed', 'too few witnesses have signed the log of late')
   }

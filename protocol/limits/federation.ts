@@ -27,6 +27,8 @@ export const tokenLimits = {
   clockToleranceSeconds: 60,
   sessionAgeHoursMax: 12,
   keyFileBytes: 4 * KiB,
+  /** Public keys that need not be proven good again. */
+  strongKeysMax: 4096,
   /** Nesting of a canonical JSON value. */
   jsonDepthMax: 128,
 } as const
