@@ -10,6 +10,10 @@ import type { LogPositions } from './log-positions.ts'
 /** The only one that writes changes: all that wait go into one batch. */
 export type CatalogWriter = AsyncDisposable & {
   apply(change: Change): Promise<void>
+  /** The same when nobody waits for it: it goes with the next batch that somebody waits for, or soon. */
+  follow(change: Change): Promise<void>
+  /** Resolves when everything is written that was given before. */
+  written(): Promise<void>
   check(): Promise<void>
   /** Runs between two batches; changes wait meanwhile. Refused while there is a backlog. */
   exclusive<T>(task: () => Promise<T>): Promise<T>
@@ -25,26 +29,52 @@ export type WriterParts = {
 }
 
 export function createCatalogWriter(parts: WriterParts): CatalogWriter {
-  let queue: Waiting[] = []
-  let running: Promise<void> | undefined
-  let isBehind = false
+  const batches = createBatches(parts, () => recovery.start())
   const recovery = createRecovery(parts, async () => {
-    await idle()
+    await batches.idle()
     await parts.store.reopen()
-    running = run()
-    await running
-    return !isBehind
+    await batches.retry()
+    return !batches.isBehind()
   })
-
-  async function idle(): Promise<void> {
-    for (let task = running; task !== undefined; task = running) await task
+  async function check(): Promise<void> {
+    if (batches.isBehind()) throw new ProtocolError('storage_full', 'the catalog takes no writes')
   }
+  return {
+    apply: (change) => batches.add(change, true),
+    follow: (change) => batches.add(change, false),
+    written: batches.written,
+    check,
+    async exclusive(task) {
+      await batches.written()
+      await batches.idle()
+      await check()
+      return await batches.block(task)
+    },
+    async [Symbol.asyncDispose]() {
+      await recovery[Symbol.asyncDispose]()
+      await batches.written()
+      await batches.idle()
+    },
+  }
+}
+
+/** Changes that wait, and the one batch that is being written. */
+function createBatches(parts: WriterParts, onBehind: () => void) {
+  let queue: Waiting[] = []
+  let isBehind = false
+  /** Somebody waits, or there is enough for a batch. */
+  let isUrgent = false
+  const linger = createLinger(() => wake(true))
+  const turn = createTurn(() => {
+    if (!isBehind && queue.length > 0) wake(isUrgent)
+  })
 
   async function run(): Promise<void> {
     // Whoever asks within this turn of the event loop goes into the same batch.
     await Promise.resolve()
-    while (queue.length > 0) {
+    while ((isUrgent || isBehind) && queue.length > 0) {
       const batch = queue.slice(0, storageLimits.catalogBatchMax)
+      isUrgent = queue.length > batch.length
       try {
         await writeBatch(parts, batch)
       } catch (error) {
@@ -55,7 +85,7 @@ export function createCatalogWriter(parts: WriterParts): CatalogWriter {
       for (const { resolve } of batch) resolve()
     }
     isBehind &&= queue.length > 0
-    running = undefined
+    isUrgent &&= queue.length > 0
   }
 
   /** The changes are safe in the log: nobody waits for the catalog, and nobody new is let in. */
@@ -64,33 +94,73 @@ export function createCatalogWriter(parts: WriterParts): CatalogWriter {
     isBehind = true
     parts.builder.forget()
     for (const { resolve } of queue) resolve()
-    recovery.start()
+    onBehind()
+  }
+
+  function wake(isWaitedFor: boolean): void {
+    isUrgent ||= isWaitedFor || queue.length >= storageLimits.catalogBatchMax
+    if (turn.isTaken()) return
+    if (!isUrgent) return linger.begin()
+    linger.end()
+    void turn.take(run)
   }
 
   return {
-    apply: (change) =>
+    isBehind: () => isBehind,
+    idle: turn.idle,
+    /** Tries again what could not be written. */
+    retry: (): Promise<void> => turn.take(run),
+    /** Nothing is written before the task has ended. */
+    block: turn.take,
+    add: (change: Change, isWaitedFor: boolean): Promise<void> =>
       new Promise((resolve) => {
         queue.push({ change, resolve })
         if (isBehind) resolve()
-        else running ??= run()
+        else wake(isWaitedFor)
       }),
-    async check() {
-      if (isBehind) throw new ProtocolError('storage_full', 'the catalog takes no writes')
+    async written(): Promise<void> {
+      if (isBehind) return
+      if (queue.length > 0) wake(true)
+      await turn.idle()
     },
-    async exclusive(task) {
-      await idle()
-      if (isBehind) throw new ProtocolError('storage_full', 'the catalog takes no writes')
+  }
+}
+
+/** One task at a time; whoever begins one has seen that there is none. */
+function createTurn(onEnd: () => void) {
+  let running: Promise<void> | undefined
+  return {
+    isTaken: () => running !== undefined,
+    async idle(): Promise<void> {
+      for (let task = running; task !== undefined; task = running) await task
+    },
+    take<T>(task: () => Promise<T>): Promise<T> {
       const result = task()
-      const goOn = () => {
-        running = queue.length > 0 ? run() : undefined
+      const end = () => {
+        running = undefined
+        onEnd()
       }
-      running = result.then(goOn, goOn)
-      return await result
+      running = result.then(end, end)
+      return result
     },
-    async [Symbol.asyncDispose]() {
-      await recovery[Symbol.asyncDispose]()
-      await idle()
+  }
+}
+
+/** The time in which a change waits for others. */
+function createLinger(isOver: () => void) {
+  let timer: NodeJS.Timeout | undefined
+  const end = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+  }
+  return {
+    begin() {
+      timer ??= setTimeout(() => {
+        end()
+        isOver()
+      }, storageLimits.catalogLingerMs)
     },
+    end,
   }
 }
 

@@ -45,6 +45,10 @@ export type Catalog = AsyncDisposable &
      * the log and stays in a backlog, and `check` refuses new ones until LevelDB takes it.
      */
     apply(change: Change): Promise<void>
+    /** The same when nobody waits for it: it is written with others, a little later. */
+    follow(change: Change): Promise<void>
+    /** Resolves when everything can be read that was given before. */
+    written(): Promise<void>
     /** Throws `storage_full` while there is a backlog. It is tried again and again to write it. */
     check(): Promise<void>
     ledger(): Ledger
@@ -115,6 +119,8 @@ export async function openCatalog(
     distrust,
     positions: () => positions.all(),
     apply: (change) => writer.apply(change),
+    follow: (change) => writer.follow(change),
+    written: () => writer.written(),
     check: () => writer.check(),
     ledger: () => builder.ledger(),
     keys: (range) => store.keys(range),

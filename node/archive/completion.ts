@@ -21,6 +21,8 @@ export const systemTimers: Timers = {
 export type QuietWatch = Disposable & {
   /** Something came just now, or `ago` milliseconds before. */
   touch(study: StudyUid, ago?: number): void
+  /** Whether it is not quiet yet. */
+  isWatched(study: StudyUid): boolean
 }
 
 /** One timer for all studies, for the one that falls quiet first; each may take a time of its own. */
@@ -54,6 +56,7 @@ export function createQuietWatch(
   }
 
   return {
+    isWatched: (study) => due.has(study),
     touch(study, ago = 0) {
       const quiet = quietMs(study)
       const at = timers.now() + quiet - Math.min(Math.max(ago, 0), quiet)

@@ -100,6 +100,8 @@ export function indexConformance(name: string, withArchive: WithArchive): void {
         archive.on((event) => event.kind === 'study-complete' && done.push(event.study))
         await sendSlice(archive, slice('1.2.3.4'))
         await sendSlice(archive, slice('1.9.1', { study: '1.9', series: '1.9.0', modality: 'DX' }))
+        // Quiet begins when the catalog has it, which whoever asks waits for.
+        assert.equal((await archive.counts()).studies, 2)
         for (const [ms, expected] of [
           [61_000, ['1.9']],
           [238_000, ['1.9']],

@@ -1,15 +1,19 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import type { Sha256 } from '#protocol/ids.ts'
 import type { Walk, Walker } from '../dicom/data-set.ts'
+import type { Log } from '../log.ts'
 import type { Declared, IngestSink, Origin, QuarantineReason, Stored } from './archive.ts'
+import { createBuffers } from './buffers.ts'
 import type { Buffers } from './buffers.ts'
 import { mergePatient, patientOf } from './row-merge.ts'
-import type { Change, StudyRow } from './catalog-rows.ts'
+import type { InstanceChange } from './row-merge.ts'
+import type { StudyRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
 import { createFiling, filingRecord, identityOf, spanOf } from './filing.ts'
 import type { Identity, InstanceHeader } from './filing.ts'
 import { quarantineReason } from './intake-rules.ts'
 import type { ArrivingPatients } from './intake-rules.ts'
+import { createLocks } from './locks.ts'
 import type { Locks } from './locks.ts'
 import { encodeHeader } from './log-record.ts'
 import { createPieceWriter } from './piece-writer.ts'
@@ -21,19 +25,30 @@ export type IngestParts = {
   valueLog: Pick<ValueLog, 'append' | 'stream'>
   catalog: Pick<
     Catalog,
-    'apply' | 'study' | 'sop' | 'receivedInstance' | 'isCorrupt' | 'quarantined'
+    'follow' | 'written' | 'study' | 'sop' | 'receivedInstance' | 'isCorrupt' | 'quarantined'
   >
   sequence: Sequence
   buffers: Buffers
   locks: Locks
   /** Patients of studies whose first instances are on their way into the catalog. */
   arriving: ArrivingPatients
+  /** Instances that are safe in the log and on their way into the catalog. */
+  coming: Set<string>
   createWalker: (transferSyntax: string, header: InstanceHeader) => Walker
   clock: () => number
-  stored: (stored: Stored) => void
-  /** An instance is there; what it asks for is done before it is acknowledged. */
+  log: Log
+  /** The catalog has it, so long after it was safe. */
+  stored: (stored: Stored, agoMs: number) => void
+  /** Whether it may ask for something that is done before it is acknowledged. */
+  mayAsk: (identity: Identity) => boolean
   filed: (identity: Identity, header: InstanceHeader) => Promise<void>
 }
+
+/** What all that is under way has in common. */
+export const createIngestState = (): Pick<
+  IngestParts,
+  'buffers' | 'locks' | 'arriving' | 'coming'
+> => ({ buffers: createBuffers(), locks: createLocks(), arriving: new Map(), coming: new Set() })
 
 /** Opens the way in for one data set. */
 export function createSink(parts: IngestParts, declared: Declared, origin: Origin): IngestSink {
@@ -98,29 +113,65 @@ type Arrived = {
 
 /** Decides what becomes of a whole data set and makes it last. Two of one UID are taken one after the other. */
 async function file(parts: IngestParts, arrived: Arrived): Promise<Stored> {
-  using _ = await parts.locks(arrived.identity.sop)
-  const { identity, payload, pieces } = arrived
-  const sha256 = payload.sha256.toString('hex') as Sha256
+  const { identity, payload, pieces, header } = arrived
   const { study, series, sop } = identity
+  const sha256 = payload.sha256.toString('hex') as Sha256
+  if (parts.coming.has(sop)) await parts.catalog.written()
+  using held = new DisposableStack()
+  held.use(await parts.locks(sop))
   const facts = { study, series, sop, bytes: payload.bytes, sha256 }
   const known = knownAs(parts, sop, sha256)
   if (known !== undefined) {
     await pieces.abort()
-    if (known.outcome === 'duplicate') await parts.filed(identity, arrived.header)
+    if (known.outcome === 'duplicate') await parts.filed(identity, header)
     return { ...facts, ...known }
   }
   const patient = patientOf(0, arrived.walk.attributes)
-  const { header } = arrived
   const reason = quarantineReason(parts, { identity, header, sha256, patient })
-  using __ = reason === undefined ? holdPatient(parts, study, patient) : undefined
-  await store(parts, arrived, reason)
+  if (reason === undefined) held.use(holdPatient(parts, study, patient))
   const stored: Stored =
     reason === undefined
       ? { ...facts, outcome: 'stored' }
       : { ...facts, outcome: 'quarantined', reason }
-  parts.stored(stored)
+  const change = await store(parts, arrived, reason)
+  const following = follow(parts, { change, stored, until: held.move() })
+  if (isPlain(parts, arrived, reason)) return stored
+  await parts.catalog.written()
+  await following
   if (reason === undefined) await parts.filed(identity, header)
   return stored
+}
+
+/** Nothing that comes next depends on it but its own UID and the patient of its study, which are held. */
+const isPlain = (
+  parts: IngestParts,
+  { walk, header, identity }: Arrived,
+  reason: QuarantineReason | undefined,
+): boolean =>
+  reason === undefined &&
+  walk.text === undefined &&
+  header.origin.kind !== 'release' &&
+  !parts.mayAsk(identity)
+
+type Following = { change: InstanceChange; stored: Stored; until: Disposable }
+
+/** The log is what lasts: the catalog follows it, and what is held for the instance is held until it has. */
+async function follow(
+  { catalog, sequence, coming, clock, log, ...parts }: IngestParts,
+  { change, stored, until }: Following,
+): Promise<void> {
+  coming.add(stored.sop)
+  using _ = until
+  const since = clock()
+  try {
+    await catalog.follow(change)
+    parts.stored(stored, clock() - since)
+  } catch (error) {
+    log.error({ err: error }, 'nobody was told of an instance that was stored')
+  } finally {
+    coming.delete(stored.sop)
+    sequence.settle(change.filing.copy ?? change.filing.seq)
+  }
 }
 
 /** The same bytes again: acknowledged again, kept once (DQ-08). A damaged or evicted copy does not count. */
@@ -154,11 +205,12 @@ function holdPatient(
   }
 }
 
+/** Durable when it resolves. */
 async function store(
   { sequence, catalog }: IngestParts,
   { identity, header, walk, payload, pieces }: Arrived,
   reason: QuarantineReason | undefined,
-): Promise<void> {
+): Promise<InstanceChange> {
   const seq = sequence.next()
   try {
     const first = catalog.sop(identity.sop) && catalog.receivedInstance(identity.sop)
@@ -174,9 +226,9 @@ async function store(
     const location = appended[0]?.location
     if (location === undefined) throw new ProtocolError('internal', 'nothing was appended')
     const span = spanOf(appended)
-    const change: Change = { kind: 'instance', filing, attributes, chunks, location, span }
-    await catalog.apply(change)
-  } finally {
+    return { kind: 'instance', filing, attributes, chunks, location, span }
+  } catch (error) {
     sequence.settle(seq)
+    throw error
   }
 }

@@ -13,7 +13,6 @@ import { createArchiveEvents } from './archive-events.ts'
 import { lockArchive } from './archive-lock.ts'
 import { startCatalog } from './archive-start.ts'
 import { textOf } from './attribute-levels.ts'
-import { createBuffers } from './buffers.ts'
 import { createDigests } from './digests.ts'
 import { createLoans, giveBack } from './loans.ts'
 import { isVisible } from './catalog-rows.ts'
@@ -25,12 +24,10 @@ import { openDisk } from './disk.ts'
 import type { Disk } from './disk.ts'
 import { findDuplicates } from './duplicates.ts'
 import { createEntries } from './index-entries.ts'
-import { createSink } from './ingest.ts'
+import { createIngestState, createSink } from './ingest.ts'
 import type { IngestParts } from './ingest.ts'
-import type { ArrivingPatients } from './intake-rules.ts'
-import { createLocks } from './locks.ts'
 import { createOverlays } from './overlays.ts'
-import { applyNote } from './rejection-note.ts'
+import { applyNote, mayReject } from './rejection-note.ts'
 import type { Replayed } from './log-start.ts'
 import { createMaintenance } from './maintenance.ts'
 import type { MaintenanceOptions } from './maintenance.ts'
@@ -38,6 +35,7 @@ import { createReceptionWalker, plainReception } from './reception.ts'
 import type { Reception } from './reception.ts'
 import { refile } from './salvage.ts'
 import { searchCatalog } from './search.ts'
+import { seeingAll } from './seeing-all.ts'
 import { createSequence } from './sequence.ts'
 import type { Sequence } from './sequence.ts'
 import { createStudyCompletion, quietOf } from './study-completion.ts'
@@ -92,7 +90,13 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   stack.use(catalog)
   const archive = await createArchive(options, { disk, valueLog, catalog, unfiled, stack })
   const owned = stack.move()
-  return { ...archive, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() }
+  return {
+    ...seeingAll(archive, catalog),
+    async [Symbol.asyncDispose]() {
+      await catalog.written()
+      await owned[Symbol.asyncDispose]()
+    },
+  }
 }
 
 /** What a node calls itself where an organization's whole OID would be too long: region and number. */
@@ -113,11 +117,11 @@ async function createArchive(
   const { clock, log, holder } = options
   const events = createArchiveEvents()
   const sequence = createSequence(catalog.ledger().seq)
-  const arriving: ArrivingPatients = new Map()
+  const state = createIngestState()
   const { reception = plainReception } = options
   const createWalker = createReceptionWalker({ catalog, reception })
   for (const record of unfiled) {
-    await refile({ valueLog, catalog, sequence, arriving, createWalker, log }, record)
+    await refile({ valueLog, catalog, sequence, ...state, createWalker, log }, record)
   }
   const common = { valueLog, catalog, sequence, clock, log }
   const completion = stack.use(
@@ -134,16 +138,15 @@ async function createArchive(
   )
   const ingest: IngestParts = {
     ...common,
-    buffers: createBuffers(),
-    locks: createLocks(),
-    arriving,
+    ...state,
     createWalker,
-    stored({ outcome, study, sop, bytes }) {
+    stored({ outcome, study, sop, bytes }, agoMs) {
       maintenance.count(bytes)
       if (outcome !== 'stored') return
-      completion.touch(study)
+      completion.touch(study, agoMs)
       events.stored(study, sop, catalog.study(study)?.late ?? 0)
     },
+    mayAsk: mayReject,
     filed: (identity, header) => applyNote({ catalog, overlays, reader }, identity, header),
   }
   const digests = stack.use(createDigests())
@@ -167,7 +170,7 @@ async function createArchive(
       return createSink(ingest, declared, origin)
     },
     complete: completion.settle,
-    has: (sop) => catalog.instance(sop) !== undefined,
+    has: (sop) => ingest.coming.has(sop) || catalog.instance(sop) !== undefined,
     ...overlays.doors,
     ...createQuality(options, catalog),
     ...createDoors(options, reader),

@@ -8,10 +8,14 @@ import { rejectionCodes } from './overlay.ts'
 import type { RejectionCode } from './overlay.ts'
 import { numbersAt, overlayAt, targetKeyOf } from './overlay-view.ts'
 import type { OverlayDraft, Overlays } from './overlays.ts'
-import type { ReaderParts } from './study-reader.ts'
 import { randomAccess } from './verified-read.ts'
+import type { ReaderParts } from './study-reader.ts'
 
 const keyObjectSelection = '1.2.840.10008.5.1.4.1.1.88.59'
+
+/** Whether it may be a note: then what it asks for is done before it is acknowledged. */
+export const mayReject = ({ sopClass }: Pick<Identity, 'sopClass'>): boolean =>
+  sopClass === keyObjectSelection
 
 type Named = { study: StudyUid; series: SeriesUid; sop: SopUid }
 /** What a rejection note says. */
@@ -33,7 +37,7 @@ export async function applyNote(
   { sopClass, study, series, sop }: Identity,
   { origin }: InstanceHeader,
 ): Promise<void> {
-  if (sopClass !== keyObjectSelection) return
+  if (!mayReject({ sopClass })) return
   if (origin.kind !== 'dimse' || origin.device === undefined) return
   if (wasApplied(catalog, { study, series, sop })) return
   const row = catalog.receivedInstance(sop)

@@ -11,8 +11,8 @@ import type { ValueLog } from './value-log.ts'
 
 /** Marks studies complete when they fall quiet; the mark is a record, so it has a place among the changes. */
 export type StudyCompletion = AsyncDisposable & {
-  /** Something of the study has just come. */
-  touch(study: StudyUid): void
+  /** Something of the study has come just now, or so long ago. */
+  touch(study: StudyUid, agoMs?: number): void
   /** Nothing more will come. */
   settle(study: StudyUid): Promise<void>
 }
@@ -46,7 +46,7 @@ export async function createStudyCompletion(parts: CompletionParts): Promise<Stu
     return parts.quietMs({ device: row?.device ?? '', modalities: row?.modalities ?? [] })
   }
   const watch = createQuietWatch(parts.timers, quietOf, (study) => {
-    const task = run(study).finally(() => running.delete(task))
+    const task = runQuiet(study).finally(() => running.delete(task))
     running.add(task)
   })
 
@@ -60,12 +60,18 @@ export async function createStudyCompletion(parts: CompletionParts): Promise<Stu
     }
   }
 
+  /** What came last may be on its way into the catalog: then it is not quiet. */
+  async function runQuiet(study: StudyUid): Promise<void> {
+    await parts.catalog.written()
+    if (!watch.isWatched(study)) await run(study)
+  }
+
   const open: { study: StudyUid; lastReceivedAt: number }[] = []
   for await (const study of parts.catalog.open()) open.push(study)
   for (const { study, lastReceivedAt } of open) watch.touch(study, clock() - lastReceivedAt)
 
   return {
-    touch: (study) => watch.touch(study),
+    touch: (study, agoMs) => watch.touch(study, agoMs),
     settle: run,
     async [Symbol.asyncDispose]() {
       watch[Symbol.dispose]()

@@ -59,6 +59,8 @@ export const storageLimits = {
   catalogProbeBytes: 256 * KiB,
   /** Changes that go into one catalog batch. */
   catalogBatchMax: 256,
+  /** How long a change that nobody waits for may wait for others to share its batch. */
+  catalogLingerMs: 25,
   catalogCacheMax: 1024,
   /** Names whose folded form and sound are remembered. */
   foldedNamesMax: 32_768,
