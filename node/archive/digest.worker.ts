@@ -25,7 +25,11 @@ parentPort?.on('message', (first: DigestJob) => {
   let at = 0
   for (const { job, chunks } of cuts) {
     const mine = digests.slice(at, (at += chunks.length))
-    const answer: DigestAnswer = { id: job.id, memory: job.memory, digests: Buffer.concat(mine) }
+    const answer: DigestAnswer = {
+      id: job.id,
+      memory: job.memory,
+      digests: new Uint8Array(Buffer.concat(mine)),
+    }
     parentPort?.postMessage(answer, [job.memory])
   }
 })
