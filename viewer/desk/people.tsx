@@ -109,7 +109,11 @@ function People({ people, onLeave, onChanged }: PeopleProps) {
             </td>
             <td>{person.login}</td>
             <td>
-              <small class="uid">{person.id}</small>
+              <small class="uid">
+                {person.id.slice(0, -person.account.length)}
+                <br />
+                {person.account}
+              </small>
             </td>
             <td class="acts">
               {/* Nobody locks herself out. */}

@@ -134,20 +134,20 @@ export const en: Dictionary = {
     'It does not exist, or you have no access to it. Form 5, filed by the organization that holds the study, gives access.',
   studyClosed: 'The study is closed',
   closedRevoked:
-    'Access to the studies of “{holder}” has ended. To open it again a new form № 5 is needed: the organization that holds the study files it.',
+    'Access to the studies of {holder} has ended. To open it again a new form № 5 is needed: the organization that holds the study files it.',
   closedExpired:
-    'Access to the studies of “{holder}” has run out. The organization that holds the study can renew it by a new form № 5.',
+    'Access to the studies of {holder} has run out. The organization that holds the study can renew it by a new form № 5.',
   closedNotNamed:
-    'You are no longer among the doctors to whom “{holder}” has opened its studies. Ask the administrator of your organization.',
+    'You are no longer among the doctors to whom the studies of {holder} are open. Ask the administrator of your organization.',
   closedDisabled:
     'The operator has switched your account off for studies of other organizations. Ask the administrator of your organization.',
   closedSuspended:
-    'Access to the studies of “{holder}” is restricted by the operator (section 10). The study opens by itself when the restriction is lifted.',
+    'Access to the studies of {holder} is restricted by the operator (section 10). The study opens by itself when the restriction is lifted.',
   closedRestricted:
     'The work of your organization is restricted by the operator (section 10). Ask the administrator of your organization.',
   closedOther:
-    '“{holder}” does not open this study to you any more. Ask the administrator of your organization.',
-  closedHolder: 'the organization that holds the study',
+    'The studies of {holder} are not open to you any more. Ask the administrator of your organization.',
+  closedHolder: 'the other organization',
   closedAt: 'Closed at {time}. The images are removed from this computer.',
   closedBack: 'To the list of studies',
   studyEmpty: 'The study has no series',

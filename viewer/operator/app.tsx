@@ -96,7 +96,8 @@ const forms = at('/', 'inbox', (path) => path === '/' || path.startsWith('/forms
 /** The operator's people go everywhere, its administrators to the audit too; an organization's to what is its own. */
 function placesOf(session: Session): Place[] {
   if (sideOf(session) === 'organization') {
-    return [forms, at(`/organizations/${session.organization}`, 'ownOrganization')]
+    const isOwn = (path: string) => /^\/(organizations|restrictions)/.test(path)
+    return [forms, at(`/organizations/${session.organization}`, 'ownOrganization', isOwn)]
   }
   return [
     forms,

@@ -1,8 +1,8 @@
 import type { Attachment } from '#protocol/form.ts'
 import type { HistoryEntry } from '#protocol/life-cycle.ts'
 import type { Notice } from '#protocol/notice.ts'
-import { post, upload } from '../api.ts'
-import { useTexts } from '../desk.ts'
+import { post, sideOf, upload } from '../api.ts'
+import { useSession, useTexts } from '../desk.ts'
 import { dictionary, type Key } from '../texts/texts.ts'
 import { Failure, Status, useAct } from './act.tsx'
 
@@ -15,6 +15,7 @@ export function History({
   name: (action: string) => string
 }) {
   const { t, moment } = useTexts()
+  if (history.length === 0) return null
   const said = (action: string) => {
     const key = name(action)
     return key in dictionary ? t(key as Key) : action
@@ -106,6 +107,8 @@ const steps: { [status: string]: ('send' | 'deliver' | 'bounce')[] } = {
 export function Notices({ notices, onDone }: { notices: Notice[]; onDone: () => Promise<void> }) {
   const { t } = useTexts()
   const act = useAct()
+  // What has become of a letter is the operator's to note.
+  const isOperator = sideOf(useSession()) === 'operator'
   const bodies = {
     send: { type: 'send', channel: t('noticeChannel') },
     deliver: { type: 'deliver' },
@@ -124,7 +127,7 @@ export function Notices({ notices, onDone }: { notices: Notice[]; onDone: () => 
             <Status of={status}>{t(`noticeStatus_${status}`)}</Status>
             {recipient !== undefined && <small>{recipient}</small>}
             <span class="actions">
-              {(steps[status] ?? []).map((step) => (
+              {(isOperator ? (steps[status] ?? []) : []).map((step) => (
                 <button
                   key={step}
                   type="button"
