@@ -7,7 +7,7 @@ import type { Federation as Fixture, Party } from '#protocol/federation.fixture.
 import { ulid, UserId } from '#protocol/ids.ts'
 import type { PeerIdString, PrivateJwk, StudyUid } from '#protocol/ids.ts'
 import { createHost } from '#protocol/transport/host.ts'
-import type { Host } from '#protocol/transport/transport.ts'
+import type { HolderStream, Host } from '#protocol/transport/transport.ts'
 import { openAuditLog } from '../../node/access/audit-log.ts'
 import { openFederation } from '../../node/access/federation.ts'
 import { createPeerGate } from '../../node/access/peer-gate.ts'
@@ -59,6 +59,7 @@ export async function startMember(world: World) {
   const holder = createHolder({ ...common, archive, gate, signer })
   const peers = createPeers({ federation, host: () => state.host })
   const gossip = createGossip({ federation, connect: peers.connect, random, log: silentLog })
+  const served: Served[] = []
   const host = stack.use(
     await createHost({
       ...peers.greeting,
@@ -66,7 +67,7 @@ export async function startMember(world: World) {
       clock: now,
       listen: ['/ip4/127.0.0.1/tcp/0'],
       handlers: { ...peers.greeting.handlers, ...holder.handlers, ...gossip.handlers },
-      onFetch: holder.onFetch,
+      onFetch: (stream) => holder.onFetch(observed(stream, served)),
       onEvent: (peer, event, params) => state.link?.onEvent(peer, event, params),
       onDisconnect: (peer) => state.link?.onDisconnect(peer),
     }),
@@ -79,6 +80,7 @@ export async function startMember(world: World) {
   return {
     party,
     user,
+    served,
     ...kept,
     follower,
     gossip,
@@ -103,6 +105,17 @@ export async function startMember(world: World) {
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
+
+/** A piece of an instance on its way out. */
+export type Served = { want: number; at: number }
+
+const observed = (stream: HolderStream, served: Served[]): HolderStream => ({
+  ...stream,
+  async data(want, offset, bytes) {
+    served.push({ want, at: performance.now() })
+    await stream.data(want, offset, bytes)
+  },
+})
 
 /** What a node does with each beat, and what it is spared here. */
 const duties = (
@@ -211,9 +224,30 @@ export async function ask(
     over?: Partial<Assertion>
   },
 ): Promise<string> {
-  const { from, at, holder, study, grant } = given
+  const { from, at, study } = given
+  const token = await assertionOf(lab, given)
+  try {
+    const connection = await from.host.connect(at.peerId, at.addresses())
+    await connection.request('manifest.get', { assertion: token, study })
+    return 'read'
+  } catch (error) {
+    return codeOf(error)
+  }
+}
+
+export async function assertionOf(
+  lab: Lab,
+  given: {
+    from: { party: Party; user: UserId }
+    holder: Party
+    study: StudyUid
+    grant: string
+    over?: Partial<Assertion>
+  },
+): Promise<string> {
+  const { from, holder, study, grant } = given
   const iat = Math.floor(lab.clock.now / 1000)
-  const token = await from.party.signer.sign('cami-access+jwt', {
+  return await from.party.signer.sign('cami-access+jwt', {
     iss: from.party.urn,
     sub: from.user,
     aud: holder.urn,
@@ -233,11 +267,4 @@ export async function ask(
     sid: '0'.repeat(32),
     ...given.over,
   })
-  try {
-    const connection = await from.host.connect(at.peerId, at.addresses())
-    await connection.request('manifest.get', { assertion: token, study })
-    return 'read'
-  } catch (error) {
-    return codeOf(error)
-  }
 }
