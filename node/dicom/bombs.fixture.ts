@@ -180,7 +180,7 @@ export const bombLimits = { blockMs: 200, grownBytes: 128 * 1024 * 1024 } as con
 
 export type Cost = { blockMs: number; grownBytes: number }
 
-const triesMax = 3
+const triesMax = 6
 
 /**
  * The longest time for which nothing else ran, and the memory that came to be held, while `work` ran. The time is that
