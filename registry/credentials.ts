@@ -102,7 +102,10 @@ export async function openCredentials(deps: Deps): Promise<Credentials> {
         now: clock(),
       })
       await journal.write(
-        [{ kind: 'credential', token: credential }],
+        [
+          ...(rekey === undefined ? [] : [{ kind: 'rekey' as const, token: rekey }]),
+          { kind: 'credential', token: credential },
+        ],
         [
           { put: `credential/${oid}`, value: credential },
           { put: `key/${oid}/${kid}`, value: JSON.stringify(jwk) },

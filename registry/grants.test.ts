@@ -134,15 +134,15 @@ describe('grants', () => {
     const key = privateJwk(new Uint8Array(32).fill(77))
     const signer = await createSigner(key)
     const iat = Math.floor(region.clock.now() / 1000)
-    const own = { ...region.grantee, ...{ key, signer, jwk: signer.jwk } }
+    const own = { ...region.grantee, key, signer, jwk: signer.jwk }
+    const peer_id = peerIdOf(signer.jwk)
+    const named = { jti: jtiOf(9), iat, peer_id, cnf: { jwk: signer.jwk } }
     const proven = async (party: typeof own, over = {}) =>
       await region.sign.credential(region.grantee, {
-        ...{ jti: jtiOf(9), iat, peer_id: peerIdOf(signer.jwk), cnf: { jwk: signer.jwk } },
+        ...named,
         pop: await region.sign.possession(party, { iat, ...over }),
       })
-    const { pop: _, ...unproven } = region.claims.credential(region.grantee, {
-      ...{ jti: jtiOf(9), iat, peer_id: peerIdOf(signer.jwk), cnf: { jwk: signer.jwk } },
-    })
+    const unproven = region.claims.credential(region.grantee, named)
     // A key that nobody has shown to have is not published, nor one that speaks for somebody else.
     const refused = [
       [await region.issuer.signer.sign('cami-mo+jwt', unproven), 'possession_unproven'],

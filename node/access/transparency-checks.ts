@@ -7,6 +7,7 @@ import { publicJwk } from '#protocol/keys.ts'
 import { transparencyLimits } from '#protocol/limits.ts'
 import { cosignedAt, quorumOf } from '#protocol/transparency/checkpoint.ts'
 import { parseNote, parseVerifierKey, type NoteKey } from '#protocol/transparency/note.ts'
+import { rekeyKind } from '#protocol/rekey.ts'
 import type { LogState } from '#protocol/transparency/replay.ts'
 import type { LogTrust, TrustList } from '#protocol/trust-list.ts'
 import type { Taken } from './transparency-mirror.ts'
@@ -108,6 +109,12 @@ export function isUnknownToUs({ entry, before }: Taken, own: OwnActs): boolean {
     }
     case 'credential':
       return subjectOf(entry.token) === self && entry.token !== own.credential
+    case 'rekey': {
+      // Whoever has stolen the key can say who follows it; the node that runs under it is the first to see it.
+      const { iss, cnf } = decodeToken(entry.token, rekeyKind).claims
+      const ours = decodeToken(own.credential, credentialKind).claims.cnf.jwk
+      return oidOf(iss) === self && cnf.jwk.x !== ours.x
+    }
     case 'trust-list':
     case 'manifest':
       return false

@@ -178,6 +178,8 @@ export const rekeyLimits = {
   ancestorsMax: 16,
   /** How long the old key speaks beside the new one. */
   overlapMs: 24 * hour,
+  /** After a revocation, before a key that was enrolled anew counts. */
+  coolDownSeconds: 24 * 3600,
 } as const
 
 export const timeLimits = {

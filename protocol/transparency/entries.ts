@@ -15,6 +15,8 @@ const token = z.string().max(transparencyLimits.entryBytes)
 export const LogEntry = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('trust-list'), at, token }),
   z.strictObject({ kind: z.literal('credential'), at, token }),
+  /** An organization changes its key: the word of both keys, before the credential that follows. */
+  z.strictObject({ kind: z.literal('rekey'), at, token }),
   z.strictObject({ kind: z.literal('key-revocation'), at, kid: Kid }),
   z.strictObject({
     kind: z.literal('suspension'),

@@ -102,6 +102,65 @@ const cases: Record<string, () => Promise<[LogState, LogEntry]>> = {
     return [await play([head as LogEntry], begun), { ...head, seq: 6 } as LogEntry]
   },
 }
+const { successor } = world
+const change = { kind: 'rekey', at, token: await sign.rekey() } as const
+const nextKey = { peer_id: successor.peerId, cnf: { jwk: successor.jwk }, iat: at }
+const followed = async (over = {}) =>
+  ({
+    kind: 'credential',
+    at,
+    token: await sign.credential(grantee, { ...nextKey, prev_kid: grantee.kid, ...over }),
+  }) as const
+
+test('a key changes by the word of both keys, then by a credential that names the one before', async () => {
+  const state = await play([change, await followed()], begun)
+  assert.equal(state.credentials[grantee.oid]?.kid, successor.kid)
+  assert.deepEqual(state.follows[successor.kid]?.prev, grantee.kid)
+  assert.deepEqual(LogState.parse(JSON.parse(JSON.stringify(state))), state)
+  const { follows, lost, ...before } = state
+  assert.deepEqual(LogState.parse(before), { ...before, follows: {}, lost: {} })
+})
+
+test('after a theft a new key waits for a day that everybody can see', async () => {
+  const theft = { kind: 'key-revocation', at, kid: grantee.kid } as const
+  const lost = await play([theft], begun)
+  const anew = async (later: number) =>
+    ({
+      kind: 'credential',
+      at: at + later,
+      token: await sign.credential(grantee, { ...nextKey, iat: at }),
+    }) as const
+  await assert.rejects(play([await anew(86_399)], lost), { code: 'conflict' })
+  const state = await play([await anew(86_400)], lost)
+  assert.equal(state.credentials[grantee.oid]?.kid, successor.kid)
+  assert.deepEqual(state.lost, {})
+  // Grants pin the key that was stolen; the holder has to name the new one.
+  const late = { kind: 'grant', at: at + 86_400, token: grant } as const
+  await assert.rejects(play([late], state), { code: 'conflict' })
+  const renewed = await sign.grant({}, { sub_kid: [successor.kid] })
+  await play([{ ...late, token: renewed }], state)
+})
+
+Object.assign(cases, {
+  'a key that names one before it, which has not said so': async () => [begun, await followed()],
+  'a change of key by another organization': async () => [
+    begun,
+    { ...change, token: await sign.rekey({}, { old: stranger }) },
+  ],
+  'a change of key by a revoked key': async () => [
+    await play([{ kind: 'key-revocation', at, kid: grantee.kid }], begun),
+    change,
+  ],
+  'a change whose first key is revoked before the second is named': async () => [
+    await play([change, { kind: 'key-revocation', at, kid: grantee.kid }], begun),
+    await followed(),
+  ],
+  'a change to a key of somebody else': async () => [
+    begun,
+    { ...change, token: await sign.rekey({}, { next: holder }) },
+  ],
+  'a change of key twice': async () => [await play([change], begun), change],
+} satisfies typeof cases)
 for (const [name, make] of Object.entries(cases)) {
   test(`refused: ${name}`, async () => {
     const [state, entry] = await make()

@@ -4,6 +4,8 @@ import { ProtocolError } from '../errors.ts'
 import { verifyGrant } from '../grant.ts'
 import { Kid, OrganizationOid, oidOf, PublicJwk, Seconds, Sha256, Ulid } from '../ids.ts'
 import { thumbprint } from '../keys.ts'
+import { rekeyLimits } from '../limits.ts'
+import { verifyRekey } from '../rekey.ts'
 import { nextTrustState, TrustList, verifyTrustList } from '../trust-list.ts'
 import type { LogEntry } from './entries.ts'
 
@@ -22,7 +24,13 @@ export const LogState = z.strictObject({
     OrganizationOid,
     z.strictObject({ kid: Kid, iat: Seconds, digest: Sha256, entry: entryNumber }),
   ),
+  /** Changes of key, by the key that follows. */
+  follows: z
+    .record(Kid, z.strictObject({ org: OrganizationOid, prev: Kid, digest: Sha256 }))
+    .default({}),
   revoked: z.record(Kid, entryNumber),
+  /** Organizations whose key was revoked and that have no other yet, and since when. */
+  lost: z.record(OrganizationOid, Seconds).default({}),
   suspended: z.record(OrganizationOid, entryNumber),
   grants: z.record(
     Ulid,
@@ -44,7 +52,9 @@ export const emptyState: LogState = {
   at: 0,
   keys: {},
   credentials: {},
+  follows: {},
   revoked: {},
+  lost: {},
   suspended: {},
   grants: {},
   heads: {},
@@ -103,17 +113,40 @@ const rules: Rules = {
     if (owner !== undefined && owner !== org) refuse('a key of another organization')
     if (before !== undefined && claims.iat < before.iat) refuse('an older credential')
     if (before?.digest === digest) refuse('a credential that is logged already')
+    if (before !== undefined && before.kid !== kid) {
+      checkSuccession(state, { org, kid, before: before.kid, prev: claims.prev_kid, at })
+    }
+    const { [org]: _, ...lost } = state.lost
     return {
       keys: { ...state.keys, [kid]: { org, jwk } },
       credentials: {
         ...state.credentials,
         [org]: { kid, iat: claims.iat, digest, entry: state.size },
       },
+      ...(before?.kid !== kid && { lost }),
     }
   },
-  'key-revocation'(state, { kid }) {
+  async rekey(state, { token, at }) {
+    const { claims, next, digest } = await verifyRekey(token, {
+      // Only the key that speaks now has a word in who follows it.
+      keyOf: (kid, org) =>
+        state.credentials[org]?.kid === kid ? keyOf(state, kid, org) : undefined,
+      now: at * 1000,
+    })
+    if (state.keys[next] !== undefined) refuse('a change to a key that is known already')
+    if (state.revoked[next] !== undefined) refuse('a change to a revoked key')
+    if (state.follows[next] !== undefined) refuse('a change of key that is logged already')
+    const org = oidOf(claims.iss)
+    return { follows: { ...state.follows, [next]: { org, prev: claims.prev_kid, digest } } }
+  },
+  'key-revocation'(state, { kid, at }) {
     if (state.revoked[kid] !== undefined) refuse('a key that is revoked already')
-    return { revoked: { ...state.revoked, [kid]: state.size } }
+    const org = state.keys[kid]?.org
+    const isLost = org !== undefined && state.credentials[org]?.kid === kid
+    return {
+      revoked: { ...state.revoked, [kid]: state.size },
+      ...(isLost && { lost: { ...state.lost, [org]: at } }),
+    }
   },
   suspension(state, { org, state: what }) {
     const isSuspended = state.suspended[org] !== undefined
@@ -155,6 +188,33 @@ const rules: Rules = {
     return { heads: { ...state.heads, [org]: { seq, digest } } }
   },
   manifest: () => ({}),
+}
+
+/**
+ * Another key of the same organization: by its own word, or enrolled anew. After a theft the new key waits for a day, in
+ * which everybody can see in the log that the old one was revoked, and object.
+ */
+function checkSuccession(
+  state: LogState,
+  {
+    org,
+    kid,
+    before,
+    prev,
+    at,
+  }: { org: OrganizationOid; kid: Kid; before: Kid; prev: Kid | undefined; at: number },
+): void {
+  if (prev !== undefined) {
+    const change = state.follows[kid]
+    const isSaid = prev === before && change?.org === org && change.prev === before
+    if (!isSaid) refuse('a key that names one before it, which has not said so')
+    if (state.revoked[before] !== undefined) refuse('a change by a revoked key')
+    return
+  }
+  const since = state.lost[org]
+  if (since !== undefined && at < since + rekeyLimits.coolDownSeconds) {
+    refuse('a new key within a day of the loss of the old one')
+  }
 }
 
 /** Grants that ran out long ago are forgotten: nobody can use them, and the state stays small. */

@@ -221,6 +221,10 @@ async function isNews(state: LogState, entry: LogEntry): Promise<boolean> {
       const digest = await tokenDigest(entry.token)
       return !Object.values(state.credentials).some((one) => one.digest === digest)
     }
+    case 'rekey': {
+      const digest = await tokenDigest(entry.token)
+      return !Object.values(state.follows).some((one) => one.digest === digest)
+    }
     case 'key-revocation':
       return state.revoked[entry.kid] === undefined
     case 'suspension':
