@@ -1,5 +1,6 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import type { Sha256 } from '#protocol/ids.ts'
+import { storageLimits } from '#protocol/limits.ts'
 import type { Walk, Walker } from '../dicom/data-set.ts'
 import type { Log } from '../log.ts'
 import type { Declared, IngestSink, Origin, QuarantineReason, Stored } from './archive.ts'
@@ -142,7 +143,7 @@ async function file(parts: IngestParts, arrived: Arrived): Promise<Stored> {
   return stored
 }
 
-/** Nothing that comes next depends on it but its own UID and the patient of its study, which are held. */
+/** Nothing that comes next depends on it but its UID and its patient, which are held, and the catalog is not far behind. */
 const isPlain = (
   parts: IngestParts,
   { walk, header, identity }: Arrived,
@@ -150,6 +151,7 @@ const isPlain = (
 ): boolean =>
   reason === undefined &&
   walk.text === undefined &&
+  parts.coming.size <= storageLimits.catalogBehindMax &&
   header.origin.kind !== 'release' &&
   !parts.mayAsk(identity)
 

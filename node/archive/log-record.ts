@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import { canonicalJson } from '#protocol/canonical-json.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import { digestOfDataSet } from './chunk-digests.ts'
 
@@ -7,7 +6,7 @@ import { digestOfDataSet } from './chunk-digests.ts'
  * One record of the value log:
  *
  *     prefix   magic 4 | salt 8 | version 1 | type 1 | 0 2 | header length 4 | payload length 8 | check 4
- *     header   canonical JSON
+ *     header   JSON
  *     payload  as long as the prefix says; a streamed one in pieces: length 4 | bytes, ended by a zero length
  *     trailer  payload length 8 | digest of the payload 32 | chain 32
  *
@@ -69,7 +68,7 @@ export type NewRecord = {
   sha256: Uint8Array
 }
 
-export const encodeHeader = (header: unknown): Buffer => Buffer.from(canonicalJson(header))
+export const encodeHeader = (header: unknown): Buffer => Buffer.from(JSON.stringify(header))
 
 /** A record with a payload small enough to be one buffer. */
 export function createRecord(

@@ -61,6 +61,8 @@ export const storageLimits = {
   catalogBatchMax: 256,
   /** How long a change that nobody waits for may wait for others to share its batch. */
   catalogLingerMs: 25,
+  /** Acknowledged instances that the catalog may lack: with more of them the next one waits for it. */
+  catalogBehindMax: 1024,
   catalogCacheMax: 1024,
   /** Names whose folded form and sound are remembered. */
   foldedNamesMax: 32_768,
