@@ -278,6 +278,45 @@ test(
 )
 
 test(
+  'somebody is added with a password that is shown once, dismissed with an order, and taken back',
+  { timeout },
+  async () => {
+    const page = await desk.open('mo_admin')
+    await page.getByTestId('section-people').click()
+    await page.getByTestId('person-new').click()
+    const password = await page.locator('[name=password]').inputValue()
+    assert.match(password, /^([a-z2-9]{4}-){3}[a-z2-9]{4}$/)
+    await page.locator('[name=name]').fill('Белова Вера Сергеевна')
+    await page.locator('[name=position]').fill('врач-рентгенолог')
+    await page.locator('[name=department]').fill('ОЛД')
+    await page.locator('[name=login]').fill('belova.vs')
+    await screenshot(page, 'person-new')
+    await page.getByTestId('person-save').click()
+    const row = page.getByTestId('person-row').filter({ hasText: 'Белова' })
+    await row.getByText('работает').waitFor()
+    const login = 'belova.vs'
+    const session = { method: 'POST', headers: { 'content-type': 'application/json' } }
+    const signIn = () =>
+      fetch(`${desk.node.url}/api/session`, {
+        ...session,
+        body: JSON.stringify({ login, password }),
+      })
+    assert.equal((await signIn()).status, 200)
+    await row.getByRole('button', { name: 'Уволить' }).click()
+    await page.locator('[name=basis]').fill('приказ № 17-к от 01.12.2026')
+    await screenshot(page, 'dismissal')
+    await page.getByTestId('dismiss').click()
+    await row.getByText('отключён').waitFor()
+    const refused = await signIn()
+    assert.equal(refused.status, 401)
+    assert.match(await refused.text(), /user_disabled/)
+    await row.getByRole('button', { name: 'Принять снова' }).click()
+    await row.getByText('работает').waitFor()
+    assert.equal((await signIn()).status, 200)
+  },
+)
+
+test(
   'every section opens for the administrator in both languages, and the browser complains of nothing',
   { timeout },
   async () => {

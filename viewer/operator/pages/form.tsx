@@ -203,11 +203,16 @@ function Next({ form, place, offers, onChoose }: NextProps) {
             {t(`action_${type}`)}
           </button>
         ))}
-        {form.status === 'refused' && <Reapply place={place} id={form.id} />}
+        {form.status === 'refused' && session.roles.some((role) => writers.includes(role)) && (
+          <Reapply place={place} id={form.id} />
+        )}
       </div>
     </section>
   )
 }
+
+/** A head confirms what others write. */
+const writers = ['mo_admin', 'consult_organizer', 'cami_operator', 'cami_admin']
 
 /** A refused form is over; a new one begins with what it said. */
 function Reapply({ place, id }: { place: string; id: string }) {
