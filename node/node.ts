@@ -263,7 +263,7 @@ async function openRemote(
     log,
     dir: config.dataDir,
     connect: peers.connect,
-    holderKey: (oid) => federation.member(oid)?.jwk,
+    holderKey: federation.keyAt,
     assert: createAssertions({ ...accounting, self, signer, decide, clock, random }),
     onReceived: accounting.onReceived,
   })

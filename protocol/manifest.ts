@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { canonicalJson } from './canonical-json.ts'
 import { ProtocolError } from './errors.ts'
 import { OrganizationUrn, Seconds, SeriesUid, Sha256, SopUid, StudyUid, Uid, urnOf } from './ids.ts'
-import type { OrganizationOid, PublicJwk } from './ids.ts'
+import type { Kid, OrganizationOid, PublicJwk } from './ids.ts'
 import { sha256Hex, verifyToken } from './jws.ts'
 import type { TokenKind, Verified } from './jws.ts'
 import { streamLimits, tokenLimits } from './limits.ts'
@@ -44,12 +44,23 @@ export const manifestKind: TokenKind<Manifest> = {
   maxBytes: tokenLimits.manifestRootBytes,
 }
 
-/** The root of a study, signed by the holder it was asked of. Its age means nothing: a later version supersedes it. */
+/**
+ * The root of a study, signed by the holder it was asked of. Its age means nothing, since a later version supersedes it;
+ * but it is judged by the key that its holder had when it was made (milliseconds), so that a change of key ends none.
+ */
 export async function verifyManifest(
   token: string,
-  { holder, jwk }: { holder: OrganizationOid; jwk: PublicJwk },
+  {
+    holder,
+    jwk,
+  }: {
+    holder: OrganizationOid
+    jwk: PublicJwk | ((kid: Kid, madeAt: number) => PublicJwk | undefined)
+  },
 ): Promise<Verified<Manifest>> {
-  const verified = await verifyToken(token, manifestKind, () => jwk)
+  const verified = await verifyToken(token, manifestKind, (kid, { iat }) =>
+    typeof jwk === 'function' ? jwk(kid, iat * 1000) : jwk,
+  )
   if (verified.claims.iss !== urnOf(holder)) {
     throw new ProtocolError('token_wrong_issuer', 'a manifest of another organization')
   }

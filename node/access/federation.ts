@@ -8,8 +8,7 @@ import type {
 import type { EpochFacts } from '#protocol/epoch.ts'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { GrantFacts } from '#protocol/grant.ts'
-import type { PublicJwk } from '#protocol/ids.ts'
-import type { Kid, OrganizationOid, PeerIdString, PrivateJwk } from '#protocol/ids.ts'
+import type { Kid, OrganizationOid, PeerIdString, PrivateJwk, PublicJwk } from '#protocol/ids.ts'
 import type { Signer } from '#protocol/jws.ts'
 import { peerIdOf } from '#protocol/keys.ts'
 import type { Policy, TrustList } from '#protocol/trust-list.ts'
@@ -20,12 +19,10 @@ import type { Records } from '../store/records.ts'
 import { openEpochs } from './epochs.ts'
 import { GrantInput, openGrants, visibilityOf, withoutEnded } from './grants.ts'
 import type { ReceivedGrant } from './grants.ts'
-import { openMembers } from './members.ts'
-import type { Member } from './members.ts'
+import { openMembers, type Member, type Members } from './members.ts'
 import { createTurns } from '../store/turns.ts'
 import { openOwnKeys } from './own-keys.ts'
-import { highestOf, openTime } from './time.ts'
-import type { Monotonic, Time } from './time.ts'
+import { highestOf, openTime, type Monotonic, type Time } from './time.ts'
 import { openTransparency, type Transparency, type TransparencyStatus } from './transparency.ts'
 import { openTrust } from './trust.ts'
 
@@ -61,6 +58,8 @@ export type Federation = {
   /** For the gate of the network: the registry, and members that nobody has switched off. */
   isAllowed(peer: PeerIdString): boolean
   keyOf(organization: OrganizationOid, kid: Kid): PublicJwk | undefined
+  /** A key that is not revoked, if the organization spoke by it at that time. */
+  keyAt: Members['keyAt']
   /** Thumbprints of the keys that this node signs, or signed, grants with. */
   selfKids(): ReadonlySet<Kid>
   /** Own keys before the present one, which grants to us may still name. */
@@ -230,6 +229,7 @@ function compose(state: State): Federation {
     memberByPeer: (peer) => members.byPeer(peer),
     isAllowed: (peer) => isAllowed(state, peer),
     keyOf: (oid, kid) => members.keyOf(oid, kid),
+    keyAt: (oid, kid, at) => (state.kidsOff().has(kid) ? undefined : members.keyAt(oid, kid, at)),
     selfKids: () => new Set([...state.ownKeys.keys()].filter((kid) => !state.kidsOff().has(kid))),
     earlierKids: () => earlierKids(state),
     epochFacts,

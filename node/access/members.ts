@@ -1,16 +1,20 @@
 import { z } from 'zod'
 import { Member as DirectoryEntry } from '#protocol/control.ts'
 import { credentialFacts, verifyCredential } from '#protocol/credential.ts'
-import type { CredentialFacts } from '#protocol/credential.ts'
+import type { Credential, CredentialFacts } from '#protocol/credential.ts'
 import { codeOf } from '#protocol/errors.ts'
 import { rekeyLimits } from '#protocol/limits.ts'
 import { oidOf, PublicJwk } from '#protocol/ids.ts'
 import type { Kid, OrganizationOid, PeerIdString } from '#protocol/ids.ts'
 import { Ancestor, readLineage } from '#protocol/rekey.ts'
 import type { Lineage } from '#protocol/rekey.ts'
+import { isWithin } from '#protocol/times.ts'
 import type { TrustList } from '#protocol/trust-list.ts'
 import type { Log } from '../log.ts'
 import type { RecordChange, Records } from '../store/records.ts'
+
+/** A key of before; it spoke from its credential's beginning until the key after it had been there for the overlap. */
+export type EarlierKey = { kid: Kid; jwk: PublicJwk; from: number; until: number }
 
 /** Another organization, by its verified credential. */
 export type Member = {
@@ -26,7 +30,7 @@ export type Member = {
   /** The node under the key before, while the two overlap. */
   retiring?: { peer: PeerIdString; kid: Kid; jwk: PublicJwk; facts: CredentialFacts }
   /** Keys it had before: what they signed stays signed. */
-  earlier: readonly { kid: Kid; jwk: PublicJwk }[]
+  earlier: readonly EarlierKey[]
   /** Where its node was last said to listen. */
   addresses: readonly string[]
   /** As the registry last said. */
@@ -42,6 +46,8 @@ export type Members = {
   byPeer(peer: PeerIdString): Member | undefined
   /** A key that the organization has or had: what it signed outlives its keys. */
   keyOf(oid: OrganizationOid, kid: Kid): PublicJwk | undefined
+  /** The key of this name, if the organization spoke by it at that time. */
+  keyAt(oid: OrganizationOid, kid: Kid, at: number): PublicJwk | undefined
   /** The whole directory: who is not in it is no member any more. */
   replace(entries: readonly DirectoryEntry[]): Promise<void>
 }
@@ -109,6 +115,7 @@ export async function openMembers(deps: Deps): Promise<Members> {
       [...members.values()].find((one) => one.peer === peer && isLive(one)) ??
       retiringBy(members, peer, now()),
     keyOf: (oid, kid) => keys.get(`${oid}/${kid}`),
+    keyAt: (oid, kid, at) => keyAt(members.get(oid), kid, at),
     replace,
   }
 }
@@ -133,7 +140,7 @@ async function readMember(
       facts: follows.length > 0 ? { ...facts, follows } : facts,
       credential: entry.credential,
       lineage,
-      earlier: keys.map((one) => ({ kid: one.kid, jwk: one.jwk })),
+      earlier: keys.map((one, index) => earlierOf(one, keys[index - 1]?.credential ?? claims)),
       ...(isRetiring && { retiring: await retiringOf(before, claims.iat) }),
       addresses: entry.addresses,
       online: entry.online,
@@ -143,6 +150,24 @@ async function readMember(
     log.warn({ code: codeOf(error) }, 'a credential of the directory is not valid')
     return undefined
   }
+}
+
+function earlierOf(
+  { kid, jwk, credential }: Lineage['keys'][number],
+  next: Credential,
+): EarlierKey {
+  const until = Math.min(credential.exp * 1000, next.iat * 1000 + rekeyLimits.overlapMs)
+  return { kid, jwk, from: credential.nbf * 1000, until }
+}
+
+function keyAt(member: Member | undefined, kid: Kid, at: number): PublicJwk | undefined {
+  if (member === undefined) return undefined
+  const { facts, jwk, earlier } = member
+  const present = { kid: member.kid, jwk, from: facts.notBefore, until: facts.expiresAt }
+  const found = [present, ...earlier].find((one) => one.kid === kid)
+  return found !== undefined && isWithin({ from: found.from, to: found.until }, at)
+    ? found.jwk
+    : undefined
 }
 
 /** One credential for an organization and one organization for a key: the later credential counts. */

@@ -5,7 +5,10 @@ import { listed, now, nowSeconds, study, studyFacts } from '#protocol/federation
 import type { Party } from '#protocol/federation.fixture.ts'
 import { verifyAssertion } from '#protocol/assertion.ts'
 import { acceptIndexItem, emptyHead } from '#protocol/index-log.ts'
+import { codeOf } from '#protocol/errors.ts'
+import type { Kid } from '#protocol/ids.ts'
 import { tokenDigest } from '#protocol/jws.ts'
+import { verifyManifest } from '#protocol/manifest.ts'
 import type { Ancestor } from '#protocol/rekey.ts'
 import { createPlace } from './federation.fixture.ts'
 
@@ -145,5 +148,30 @@ describe('a node’s key changes', () => {
       assert.equal(accepted.entry?.seq, 1)
       assert.equal(node.keyOf(holder.oid, grantee.kid), undefined)
     }
+  })
+
+  test('and what the old key signed while it spoke is proven by it, but nothing later', async () => {
+    await using place = await createPlace()
+    const { sign, grantee, successor, stranger, claims } = place
+    await using node = await place.start(stranger)
+    const credential = await sign.credential(successor, { iat: nowSeconds, prev_kid: grantee.kid })
+    const lineage = [{ credential: await sign.credential(grantee), rekey: await sign.rekey() }]
+    await node.intake.directory([{ ...(await place.entry(grantee)), credential, lineage }])
+    const read = async (by: Party, iat: number) => {
+      const over = { iss: grantee.urn, iat }
+      const token = await by.signer.sign('cami-manifest+jws', claims.manifest(over))
+      const jwk = (kid: Kid, at: number) => node.keyAt(grantee.oid, kid, at)
+      return verifyManifest(token, { holder: grantee.oid, jwk }).then(() => 'proven', codeOf)
+    }
+    const day = 24 * 3600
+    assert.equal(await read(grantee, nowSeconds - day / 2), 'proven')
+    assert.equal(await read(grantee, nowSeconds + day - 1), 'proven')
+    assert.equal(await read(grantee, nowSeconds + day), 'token_unknown_key')
+    assert.equal(await read(grantee, nowSeconds - 2 * day), 'token_unknown_key')
+    assert.equal(await read(successor, nowSeconds), 'proven')
+    assert.equal(await read(stranger, nowSeconds), 'token_unknown_key')
+    const epoch = await sign.epoch([], { aud: stranger.urn, kid_off: [grantee.kid] })
+    await node.intake.epoch({ epoch, grants: [] })
+    assert.equal(await read(grantee, nowSeconds - day / 2), 'token_unknown_key')
   })
 })

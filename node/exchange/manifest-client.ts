@@ -1,15 +1,18 @@
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
-import type { OrganizationOid, PublicJwk, Sha256, StudyUid } from '#protocol/ids.ts'
+import type { Kid, OrganizationOid, PublicJwk, Sha256, StudyUid } from '#protocol/ids.ts'
 import { checkManifestPages, manifestPageDigest, verifyManifest } from '#protocol/manifest.ts'
 import type { Manifest, ManifestInstance, ManifestPage } from '#protocol/manifest.ts'
 import type { Connection } from '#protocol/transport/transport.ts'
 import { splitDigests } from './digests.ts'
 
+export type HolderKey = (holder: OrganizationOid, kid: Kid, at: number) => PublicJwk | undefined
+
 export type ManifestClientDeps = {
   study: StudyUid
   holder: OrganizationOid
-  holderKey: (holder: OrganizationOid) => PublicJwk | undefined
+  /** The key of this name, if the holder had it at that time. */
+  holderKey: HolderKey
 }
 
 /** In whose name a request is made: each carries an assertion of its own. */
@@ -48,8 +51,7 @@ export function createManifestClient({ study, holder, holderKey }: ManifestClien
   }
   const ask = async (asker: Asker): Promise<VerifiedManifest> => {
     const connection = await asker.connect()
-    const jwk = holderKey(holder)
-    if (jwk === undefined) throw new ProtocolError('peer_unknown', 'no key of this holder')
+    const jwk = (kid: Kid, at: number) => holderKey(holder, kid, at)
     const assertion = await asker.assert()
     const { manifest: token } = await connection.request('manifest.get', { assertion, study })
     const { claims, digest } = await verifyManifest(token, { holder, jwk })

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
-import type { OrganizationOid, PublicJwk, StudyUid } from '#protocol/ids.ts'
+import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import { exchangeLimits, streamLimits } from '#protocol/limits.ts'
 import type { Connection } from '#protocol/transport/transport.ts'
 import type { SessionUser } from '../access/session-user.ts'
@@ -12,7 +12,7 @@ import type { Arrivals } from './arrivals.ts'
 import { openCopies } from './copies.ts'
 import type { Copies } from './copies.ts'
 import { createCreditController } from './credit-controller.ts'
-import { createManifestClient } from './manifest-client.ts'
+import { createManifestClient, type HolderKey } from './manifest-client.ts'
 import { createProgress } from './progress.ts'
 import { createRemoteReader } from './remote-reader.ts'
 import { createRemoteStudy } from './remote-study.ts'
@@ -28,7 +28,7 @@ export type RemoteStudiesDeps = {
   dir: string
   connect(holder: OrganizationOid, signal?: AbortSignal): Promise<Connection>
   /** The key that signs a holder's manifests; absent for whom we do not know. */
-  holderKey: (holder: OrganizationOid) => PublicJwk | undefined
+  holderKey: HolderKey
   /** A new single-use assertion of this user for this study; throws when no grant allows it. */
   assert(request: ReadRequest): Promise<string>
   /** A bulk stream has ended. */
