@@ -7,7 +7,7 @@ import { thumbprint } from '#protocol/keys.ts'
 import { rekeyLimits } from '#protocol/limits.ts'
 import { Ancestor, verifyRekey } from '#protocol/rekey.ts'
 import type { Store } from './store/store.ts'
-import type { Journal } from './transparency/journal.ts'
+import type { Journal, NewEntry } from './transparency/journal.ts'
 import type { Trust } from './trust.ts'
 
 /** An organization of the federation, by its newest credential. */
@@ -101,17 +101,11 @@ export async function openCredentials(deps: Deps): Promise<Credentials> {
         rekey,
         now: clock(),
       })
-      await journal.write(
-        [
-          ...(rekey === undefined ? [] : [{ kind: 'rekey' as const, token: rekey }]),
-          { kind: 'credential', token: credential },
-        ],
-        [
-          { put: `credential/${oid}`, value: credential },
-          { put: `key/${oid}/${kid}`, value: JSON.stringify(jwk) },
-          { put: `lineage/${oid}`, value: JSON.stringify(lineage) },
-        ],
-      )
+      await journal.write(entriesOf(credential, rekey), [
+        { put: `credential/${oid}`, value: credential },
+        { put: `key/${oid}/${kid}`, value: JSON.stringify(jwk) },
+        { put: `lineage/${oid}`, value: JSON.stringify(lineage) },
+      ])
       if (rekey === undefined && before?.kid !== kid) retiring.delete(oid)
       else if (before !== undefined && before.kid !== kid) retiring.set(oid, before)
       ancestors.set(oid, lineage)
@@ -136,6 +130,12 @@ async function read({ trust, clock }: Deps, credential: string): Promise<Organiz
     ...(claims.prev_kid !== undefined && { prevKid: claims.prev_kid }),
   }
 }
+
+/** The word of both keys stands before the credential that follows it. */
+const entriesOf = (credential: string, rekey: string | undefined): NewEntry[] => [
+  ...(rekey === undefined ? [] : [{ kind: 'rekey' as const, token: rekey }]),
+  { kind: 'credential', token: credential },
+]
 
 /** A renewal of the same key adds nothing; another key puts the one before it into the line. */
 async function lineageAfter(

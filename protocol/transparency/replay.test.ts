@@ -117,7 +117,7 @@ test('a key changes by the word of both keys, then by a credential that names th
   assert.equal(state.credentials[grantee.oid]?.kid, successor.kid)
   assert.deepEqual(state.follows[successor.kid]?.prev, grantee.kid)
   assert.deepEqual(LogState.parse(JSON.parse(JSON.stringify(state))), state)
-  const { follows, lost, ...before } = state
+  const { follows: _, lost: __, ...before } = state
   assert.deepEqual(LogState.parse(before), { ...before, follows: {}, lost: {} })
 })
 

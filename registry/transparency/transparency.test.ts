@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { canonicalJson } from '#protocol/canonical-json.ts'
 import { epochKind } from '#protocol/epoch.ts'
 import { decodeToken } from '#protocol/jws.ts'
-import { now } from '#protocol/federation.fixture.ts'
+import { now, partyOf } from '#protocol/federation.fixture.ts'
 import { parseCheckpoint } from '#protocol/transparency/checkpoint.ts'
 import { createLogWorld, logKey } from '#protocol/transparency/log.fixture.ts'
 import { verifyConsistency } from '#protocol/transparency/merkle.ts'
@@ -121,4 +121,27 @@ test('the log is files that anybody may read, and nothing beside them', async ()
   ]) {
     assert.equal((await get(file)).status === 200, file === '../health', file)
   }
+})
+
+test('a change of key is in the log before its credential; after a theft the next key waits for a day', async () => {
+  await using region = await createLoggedRegion()
+  const { holder, grantee, stranger, successor, sign } = region
+  await using registry = await region.start()
+  await using node = await join(region, holder, registry)
+  const iat = Math.floor(region.clock.now() / 1000)
+  const named = { iat, peer_id: successor.peerId, cnf: { jwk: successor.jwk } }
+  const change = await sign.rekey({ iat, exp: iat + 3600 })
+  const next = await sign.credential(grantee, { ...named, prev_kid: grantee.kid })
+  await registry.publishCredential(next, change)
+  const { entries } = await node.request('log.entries', { from: 0 })
+  assert.deepEqual(kindsOf(entries).slice(-2), ['rekey', 'credential'])
+  await registry.revokeKey(stranger.kid)
+  const fresh = await partyOf(41, 1003)
+  const credential = await sign.credential(fresh, {
+    iat,
+    pop: await sign.possession(fresh, { iat }),
+  })
+  await assert.rejects(registry.publishCredential(credential), { code: 'conflict' })
+  region.clock.advance(24 * 3600 * 1000)
+  await registry.publishCredential(credential)
 })
