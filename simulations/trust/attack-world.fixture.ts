@@ -34,6 +34,7 @@ export async function createAttackWorld(seed: number) {
   )
   const { holder, grantee, stranger, claims, clock } = lab
   const thief = await partyOf(99, 2099)
+  const fresh = await partyOf(98, 1002)
   const { evil, grant, listing, first } = await openEvil(lab, stack)
   const node = { holder: await lab.startMember(holder) }
   stack.defer(() => node.holder[Symbol.asyncDispose]())
@@ -51,6 +52,8 @@ export async function createAttackWorld(seed: number) {
   return {
     ...lab,
     thief,
+    /** A key of the grantee that nobody has used yet. */
+    fresh,
     evil,
     study,
     grant,
