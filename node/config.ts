@@ -65,6 +65,8 @@ export const Device = z.strictObject({
   services: z.array(z.enum(deviceServices)).exactOptional(),
   /** Defined term of (0008,0005) in which it is answered, whatever it asks for. */
   characterSet: z.string().max(16).exactOptional(),
+  /** Retrievals send it what was corrected with the corrections written in, not as it was received. */
+  corrected: z.boolean().exactOptional(),
   /** In which its text is written, whatever it declares. */
   textEncoding: TextEncoding.exactOptional(),
   /** What kind of apparatus it is; says which modalities it may send. */

@@ -12,7 +12,7 @@ import { type Answer, type Context, entityTag, isUnchanged, sendContent } from '
 import { type Content, contentOf, joined, madeContent, multipartOf, type Part } from './content.ts'
 import { type Form, instanceForm, type Stored, zip } from './negotiation.ts'
 import { instancePath, uidsOf } from './paths.ts'
-import { heldInstance } from './held-instance.ts'
+import { heldInstance } from '../archive/held-instance.ts'
 import { type ZipFile, zipNames, zipOf } from './zip.ts'
 
 export type Readers = Pick<Doors, 'openStudy' | 'accessed'>

@@ -9,6 +9,7 @@ import {
   transferSyntaxes,
 } from '../../dicom/transfer-syntax.ts'
 import type { Data, Parts } from '../speech.ts'
+import { asCorrected } from './corrected.ts'
 import type { Wanted } from './selection.ts'
 
 /** A presentation context in which the receiver takes instances of one SOP class. */
@@ -26,10 +27,11 @@ const { implicitLittleEndian: implicit, explicitLittleEndian: explicit } = trans
  * it takes, never with loss. `undefined` when it takes none of them.
  */
 export async function fit(
-  wanted: Wanted,
+  asked: Wanted,
   contexts: readonly Accepting[],
   deps: Deps,
 ): Promise<Fitted | undefined> {
+  const wanted = asked.isCorrected ? await asCorrected(asked) : asked
   const { transferSyntax } = wanted
   const same = contexts.find((context) => context.transferSyntax === transferSyntax)
   if (same !== undefined) return { contextId: same.id, data: await stored(wanted, deps.signal) }

@@ -17,11 +17,11 @@ export function createGetService(
     abstractSyntaxes: new Set(getModels.keys()),
     fields: new Set([commandField.getRequest]),
     async perform(request, exchange) {
-      const { context, identifier } = request
+      const { context, identifier, device } = request
       const caller = callerOf(request)
       const levels = getModels.get(context.abstractSyntax) ?? []
       const { keys } = await requireIdentifier(identifier, context.transferSyntax)
-      await using selection = await select({ ...deps, caller }, keys, levels)
+      await using selection = await select({ ...deps, caller, receiver: device }, keys, levels)
       const receiver = createCallerReceiver(exchange)
       const detail = `C-GET to ${caller.ae}`
       const isExplicit = isExplicitSyntax(context.transferSyntax)

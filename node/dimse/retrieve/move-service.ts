@@ -34,15 +34,16 @@ export function createMoveService(deps: MoveDeps): Service {
     fields: new Set([commandField.moveRequest]),
     async perform(request, exchange) {
       const { context, identifier, command } = request
-      const target = targetOf(deps, command.moveDestination ?? '')
-      if (target === undefined) {
+      const destination = destinationOf(deps, command.moveDestination ?? '')
+      const target = destination && targetOf(deps, destination)
+      if (destination === undefined || target === undefined) {
         const comment = 'move destination is not registered'
         return exchange.respond({ status: status.unknownDestination, comment })
       }
       const caller = callerOf(request)
       const levels = moveModels.get(context.abstractSyntax) ?? []
       const { keys } = await requireIdentifier(identifier, context.transferSyntax)
-      await using selection = await select({ ...deps, caller }, keys, levels)
+      await using selection = await select({ ...deps, caller, receiver: destination }, keys, levels)
       await using receiver = createDeviceReceiver(deps, { target, selection, request })
       const detail = `C-MOVE to ${target.calledAe}`
       const isExplicit = isExplicitSyntax(context.transferSyntax)
@@ -52,18 +53,19 @@ export function createMoveService(deps: MoveDeps): Service {
   }
 }
 
-/** A registered device in service that listens, at its host or its first single address. */
-function targetOf({ aeTitle, devices, clock, identity }: MoveDeps, ae: string): Target | undefined {
-  const device = devices().find(
-    (one) => one.aeTitle === ae && one.port !== undefined && startOf(one) <= clock(),
-  )
-  const host = device?.host ?? device?.addresses.find((address) => isIP(address) !== 0)
-  if (device?.port === undefined || host === undefined) return undefined
-  const { port, tls, certificate } = device
+/** A registered device in service that listens. */
+const destinationOf = ({ devices, clock }: MoveDeps, ae: string): Device | undefined =>
+  devices().find((one) => one.aeTitle === ae && one.port !== undefined && startOf(one) <= clock())
+
+/** At its host or its first single address. */
+function targetOf({ aeTitle, identity }: MoveDeps, device: Device): Target | undefined {
+  const { port, tls, certificate, aeTitle: calledAe } = device
+  const host = device.host ?? device.addresses.find((address) => isIP(address) !== 0)
+  if (port === undefined || host === undefined) return undefined
   return {
     host,
     port,
-    calledAe: ae,
+    calledAe,
     callingAe: aeTitle,
     ...(tls !== undefined && { tls }),
     ...(certificate !== undefined && { certificate }),

@@ -2,6 +2,7 @@ import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { SopUid, StudyUid } from '#protocol/ids.ts'
 import { queryLimits } from '#protocol/limits.ts'
 import type { Query, StudyReader } from '../../archive/archive.ts'
+import type { Device } from '../../config.ts'
 import type { DicomJson } from '../../dicom/dicom-json.ts'
 import type { DeviceCaller, QueryDoors } from '../query/doors.ts'
 import { levelOf, textOf } from '../query/keys.ts'
@@ -9,7 +10,9 @@ import { uniqueKeys, type Level } from '../query/models.ts'
 
 /** One instance that is to be sent. */
 export type Wanted = {
-  reader: StudyReader
+  reader: Pick<StudyReader, 'read' | 'instance' | 'corrected'>
+  /** To be sent with its corrections written into it. */
+  isCorrected: boolean
   sop: SopUid
   sopClass: string
   transferSyntax: string
@@ -22,7 +25,12 @@ export type Selection = AsyncDisposable & {
   count: number
 }
 
-type Deps = { doors: Pick<QueryDoors, 'search' | 'open'>; caller: DeviceCaller }
+type Deps = {
+  doors: Pick<QueryDoors, 'search' | 'open'>
+  caller: DeviceCaller
+  /** Who receives it, as the register has it. */
+  receiver: Pick<Device, 'corrected'>
+}
 
 /**
  * Finds and opens the instances of a C-GET or C-MOVE (PS3.4 §C.4.2.1.4.1); `bad_request` when its unique keys are
@@ -50,6 +58,7 @@ export async function select(
     const entries = await reader.instances(only === undefined ? undefined : (only as never))
     const instances = entries.filter(isWanted).map(({ sop, sopClass, transferSyntax, bytes }) => ({
       reader,
+      isCorrected: deps.receiver.corrected === true,
       sop,
       sopClass,
       transferSyntax,

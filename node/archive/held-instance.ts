@@ -1,6 +1,6 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { pixelLimits } from '#protocol/limits.ts'
-import type { CorrectedInstance, InstanceEntry } from '../archive/archive.ts'
+import type { CorrectedInstance, InstanceEntry } from './archive.ts'
 import type { RandomAccess } from '../dicom/data-set.ts'
 import { createWalker } from '../dicom/walker.ts'
 
