@@ -22,6 +22,7 @@ import { lifecycle } from './access/lifecycle.ts'
 import { createPeerGate } from './access/peer-gate.ts'
 import { createPeers, type Peers } from './access/peers.ts'
 import { createQualityDoors } from './access/quality-doors.ts'
+import { createRemoteArchiveDoors } from './access/remote-archive-doors.ts'
 import { createReception } from './access/reception.ts'
 import { createRegistryLink, type RegistryLink } from './access/registry-link.ts'
 import { createGossip } from './access/transparency-gossip.ts'
@@ -37,6 +38,7 @@ import type { NodeConfig } from './config.ts'
 import { createDicomweb } from './dicomweb/router.ts'
 import { createPixelPool, type PixelPool } from './dicom/pixel-workers/pool.ts'
 import { createQueryRetrieve } from './dimse/query-retrieve.ts'
+import { createRemoteArchives } from './dimse/remote-archive.ts'
 import { openDeviceServices } from './dimse/device-services.ts'
 import { createKeptCopies } from './dimse/kept-copies.ts'
 import { createScp } from './dimse/scp.ts'
@@ -309,7 +311,7 @@ async function openEntrances(
   const { archive, audit, doors } = parts
   const self = config.organization
   const pool = stack.use(createPixelPool())
-  const { scp, sending } = await openDimse({ config, deps, stack }, { ...parts, pool })
+  const { scp, sending, archives } = await openDimse({ config, deps, stack }, { ...parts, pool })
   const counter = createRequestCounter()
   const dicomweb = createDicomweb({ doors, pool, deletePolicy: config.http.deletePolicy })
   const media = stack.use(
@@ -334,6 +336,7 @@ async function openEntrances(
     }),
     dicomweb,
     media,
+    archives,
     sending,
     counter,
     quality: createQualityDoors({ ...parts, self, clock: deps.clock }),
@@ -386,5 +389,7 @@ async function openDimse(
       audit: audit.append,
     }),
   )
-  return { scp, sending }
+  const remote = createRemoteArchives({ callingAe: aeTitle, ...(identity && { identity }) })
+  const archives = stack.use(createRemoteArchiveDoors({ ...parts, ...deps, self, remote }))
+  return { scp, sending, archives }
 }

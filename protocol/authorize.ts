@@ -167,6 +167,21 @@ export function authorizeStore(
     : deny('role_missing')
 }
 
+/** Who asks other archives of the apparatus register for what is to be brought here: their lists name patients too. */
+const fetchingRoles: readonly Role[] = ['radiographer', 'mo_admin']
+
+export function authorizeRemoteArchive(
+  user: OwnUser,
+  self: OrganizationOid,
+  now: number,
+): Decision<VerifiedStore> {
+  const refused = refuseUser(user, self, now)
+  if (refused !== undefined) return deny(refused)
+  return user.roles.some((role) => fetchingRoles.includes(role))
+    ? prove<VerifiedStore>({ user: user.uid, organization: self })
+    : deny('role_missing')
+}
+
 /** What waits in quarantine is listed, without images, for the administrator who can mend its cause. */
 export function authorizeQuarantine(
   user: OwnUser,

@@ -34,6 +34,8 @@ export type Command = {
   actionTypeId?: number
   /** Tags that an N-GET asks for. */
   attributes?: number[]
+  /** Sub-operations of a C-GET or C-MOVE of ours, in its responses. */
+  counts?: Counts
 }
 
 /** Sub-operations of a C-GET or C-MOVE (PS3.4 §C.4.2.1.6); `remaining` is left out of final responses. */
@@ -61,6 +63,8 @@ export type SubRequest = {
   priority?: number
   eventTypeId?: number
   actionTypeId?: number
+  /** AE title that a C-MOVE is to send to. */
+  moveDestination?: string
   /** Whose C-MOVE a C-STORE belongs to (PS3.7 §9.3.1.1). */
   originator?: { aeTitle: string; messageId: number }
 }
@@ -114,6 +118,7 @@ export function readCommand(bytes: Buffer): Command {
   if (field === undefined) throw malformed('command set without a Command Field')
   const eventTypeId = number(element.eventTypeId)
   const actionTypeId = number(element.actionTypeId)
+  const counts = countsOf(number)
   return {
     field,
     sopClass: text(element.affectedSopClass, element.requestedSopClass),
@@ -127,6 +132,21 @@ export function readCommand(bytes: Buffer): Command {
     ...(eventTypeId !== undefined && { eventTypeId }),
     ...(actionTypeId !== undefined && { actionTypeId }),
     attributes: tagsOf(values.get(element.attributeList)),
+    ...(counts && { counts }),
+  }
+}
+
+/** What is not said is none; all of it may be left unsaid. */
+function countsOf(number: (tag: number) => number | undefined): Counts | undefined {
+  const { remaining, completed, failed, warning } = element
+  const [left, ...ended] = [remaining, completed, failed, warning].map(number)
+  if (left === undefined && ended.every((count) => count === undefined)) return undefined
+  const [done = 0, bad = 0, doubtful = 0] = ended
+  return {
+    ...(left !== undefined && { remaining: left }),
+    completed: done,
+    failed: bad,
+    warning: doubtful,
   }
 }
 
@@ -188,6 +208,9 @@ export function request(messageId: number, asked: SubRequest, hasDataSet: boolea
     [isRequested ? element.requestedSopClass : element.affectedSopClass, uid(sopClass)],
     [element.commandField, us(field)],
     [element.messageId, us(messageId)],
+    ...(asked.moveDestination === undefined
+      ? []
+      : [[element.moveDestination, aeTitle(asked.moveDestination)] as const]),
     ...(priority ? [[element.priority, us(asked.priority ?? mediumPriority)] as const] : []),
     [element.dataSetType, us(hasDataSet ? someDataSet : noDataSet)],
     ...(sopUid === ''

@@ -8,6 +8,7 @@ import type { Doors } from '../access/doors.ts'
 import type { AccessRequests } from '../access/access-requests.ts'
 import type { Reconciliation } from '../access/reconciliation.ts'
 import type { Restrictions } from '../access/restrictions.ts'
+import type { RemoteArchiveDoors } from '../access/remote-archive-doors.ts'
 import type { QualityDoors } from '../access/quality-doors.ts'
 import type { Sessions } from '../access/sessions.ts'
 import type { NodeConfig } from '../config.ts'
@@ -15,6 +16,7 @@ import type { Log } from '../log.ts'
 import type { DeviceClocks } from '../store/device-clocks.ts'
 import type { DeviceRegister } from '../store/device-register.ts'
 import { accessRequestRoutes } from './api/access-requests.ts'
+import { archiveRoutes } from './api/archives.ts'
 import { accountRoutes } from './api/accounts.ts'
 import { auditRoutes } from './api/audit.ts'
 import { correctionRoutes } from './api/corrections.ts'
@@ -60,6 +62,7 @@ export type AppDeps = {
   procedureSteps: ReferralDeps['procedureSteps']
   sending: Sending
   media: Media
+  archives: Omit<RemoteArchiveDoors, typeof Symbol.asyncDispose>
   quality: QualityDoors
   /** Routes of PS3.18, relative to `/dicom-web`. */
   dicomweb: { routes(): unknown }
@@ -118,6 +121,7 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
     ...sendingRoutes(deps),
     ...accountRoutes(deps),
     ...mediaRoutes(deps),
+    ...archiveRoutes(deps),
     ...qualityRoutes(deps),
   ]
   const description: Route = defineOpenRoute({

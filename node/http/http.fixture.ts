@@ -100,6 +100,7 @@ export async function openTestNode(
     federation,
     dicomweb,
     media: noMedia,
+    archives: noArchives,
     quality: noQuality,
     corrections: noCorrections,
     reconciliation: { list: () => Promise.resolve([]) },
@@ -226,6 +227,15 @@ const noMedia: AppDeps['media'] = {
   status: missing,
   report: missing,
   cancel: missing,
+}
+
+const noArchives: AppDeps['archives'] = {
+  list: async () => [],
+  echo: async () => missing(),
+  find: async () => missing(),
+  move: async () => missing(),
+  moves: async () => [],
+  cancel: async () => missing(),
 }
 
 const noQuality: AppDeps['quality'] = {

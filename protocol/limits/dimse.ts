@@ -63,6 +63,16 @@ export const worklistLimits = {
   resultsMax: 1000,
 } as const
 
+/** Other archives that are asked by people of this one. */
+export const remoteArchiveLimits = {
+  matchesMax: 500,
+  /** A C-MOVE may say nothing for as long as the other archive fetches from its tapes. */
+  silenceMs: 10 * minute,
+  movesRunningMax: 4,
+  /** Of those that ended. */
+  movesKeptMax: 100,
+} as const
+
 /** Storage commitment (PS3.4 §J). */
 export const commitmentLimits = {
   /** Instances of one transaction. */
