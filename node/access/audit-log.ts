@@ -3,7 +3,7 @@ import path from 'node:path'
 import { AuditEvent, type AuditEntry } from '#protocol/audit-event.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { auditLimits } from '#protocol/limits.ts'
-import { openAuditWriter, type Damage, type Durable } from './audit-writer.ts'
+import { openAuditWriter, type AuditWriter, type Damage, type Durable } from './audit-writer.ts'
 import {
   chainStart,
   type ChainHead,
@@ -25,7 +25,8 @@ export type AuditLog = AsyncDisposable & {
   append(entry: AuditEntry): Promise<AuditEvent>
   /** Records after number `after`, oldest first. */
   list(options: { after?: number; limit?: number; filter?: AuditFilter }): Promise<AuditEvent[]>
-  verify(): Promise<{ ok: true; count: number } | { ok: false; at: number }>
+  /** `logged`: a head that stands in the transparency log, which whoever rebuilds all files here cannot change. */
+  verify(logged?: ChainHead): Promise<{ ok: true; count: number } | { ok: false; at: number }>
   /** Number of the newest record on the disk. */
   count(): number
   /** The newest record and the chain's digest there. */
@@ -59,7 +60,7 @@ export async function openAuditLog(
         { after, limit: Math.min(limit, auditLimits.resultsMax), filter },
         { durable: writer.durable(), cursor },
       ),
-    verify: () => verify(dir, writer.durable(), writer.promised()),
+    verify: (logged) => verifyAgainst(dir, writer, logged),
     count: () => writer.durable().seq,
     head: () => writer.promised(),
     damage: writer.damage,
@@ -176,6 +177,18 @@ async function firstOf(file: string): Promise<number | undefined> {
     return header.success ? header.data.first : undefined
   }
   return undefined
+}
+
+async function verifyAgainst(
+  dir: string,
+  writer: Pick<AuditWriter, 'durable' | 'promised'>,
+  logged: ChainHead | undefined,
+): ReturnType<typeof verify> {
+  const durable = writer.durable()
+  const found = await verify(dir, durable, writer.promised())
+  if (!found.ok || logged === undefined) return found
+  const against = await verify(dir, durable, logged)
+  return against.ok ? found : against
 }
 
 /** Reads everything once more and says where it first differs from what was written. */
