@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import type { RouterContext } from '@koa/router'
 import type { SessionUser } from '../access/session-user.ts'
+import { dicomwebLimits } from '#protocol/limits.ts'
 import type { ByteRange } from '../archive/archive.ts'
 import { giveBack } from '../archive/loans.ts'
 import type { Content } from './content.ts'
@@ -72,7 +73,7 @@ async function sendPieces(
 ): Promise<void> {
   const closed = new Promise<void>((resolve) => answer.once('close', resolve))
   try {
-    for await (const piece of pieces) {
+    for await (const piece of ahead(pieces)) {
       if (answer.destroyed) return
       if (answer.writableCorked === 0) answer.cork()
       const isFlowing = answer.write(piece, () => giveBack(piece))
@@ -88,6 +89,27 @@ async function sendPieces(
     // Half an answer must not look like a whole one.
     answer.destroy()
     throw error
+  }
+}
+
+/** Asks for the next pieces while one is sent: those between two instances are short. */
+async function* ahead(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const iterator = pieces[Symbol.asyncIterator]()
+  const asked: Promise<IteratorResult<Uint8Array>>[] = []
+  try {
+    for (;;) {
+      while (asked.length < dicomwebLimits.piecesAhead) {
+        const next = iterator.next()
+        // Looked at in its turn, or never.
+        next.catch(() => undefined)
+        asked.push(next)
+      }
+      const next = await asked.shift()
+      if (next === undefined || next.done === true) return
+      yield next.value
+    }
+  } finally {
+    await iterator.return?.()
   }
 }
 

@@ -118,7 +118,7 @@ export const queryLimits = {
   /** An instance up to this length is read and verified whole before its first byte is sent. */
   aheadBytes: 4 * MiB,
   /** Instances that are read while the one before them is sent; together about as long as one may be. */
-  aheadInstances: 4,
+  aheadInstances: 8,
   /** An instance that is written anew in Implicit VR is held in memory for it. */
   convertedBytesMax: 64 * MiB,
   /** Sub-operations that fail one after the other before a destination is given up. */

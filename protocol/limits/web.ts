@@ -48,6 +48,8 @@ export const dicomwebLimits = {
   framesPerRequest: 1024,
   /** Images whose frames' places are remembered. */
   framesCached: 64,
+  /** Pieces of an answer, of a megabyte at most each, that are read while one before them is sent. */
+  piecesAhead: 4,
   /** RFC 2046 allows 70; Orthanc writes 73. */
   boundaryChars: 200,
   /** Of one part of a multipart body. */
