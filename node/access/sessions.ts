@@ -48,21 +48,14 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
   const record = createRecorder(deps)
   const authenticate = createAuthentication(deps, { lockout, record })
 
-  const switchedOff = new Set<Sha256>()
-  const noteOff = (ids: readonly Sha256[]) => {
-    for (const id of ids) switchedOff.add(id)
-    const [oldest] = switchedOff
-    if (switchedOff.size > httpLimits.sessionsMax && oldest !== undefined) {
-      switchedOff.delete(oldest)
-    }
-  }
+  const switchedOff = createSwitchedOff()
   const liveUser = async (id: Sha256, touch: boolean) => {
     const session = store.get(id)
     const account = session === undefined ? undefined : accounts.get(session.account)
     if (session === undefined || account === undefined) return undefined
     const isStale = session.authTime < account.passwordSetAt || isOver(session, clock())
     if (isStale || !account.enabled) {
-      if (!account.enabled) noteOff([id])
+      if (!account.enabled) switchedOff.add([id])
       await store.end(id)
       return undefined
     }
@@ -99,7 +92,7 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
       await record('logout', { ...actorOf(user), outcome: 'success' })
     },
     async endAll({ id, enabled }) {
-      if (!enabled) noteOff(store.of(id))
+      if (!enabled) switchedOff.add(store.of(id))
       await store.endAll(id)
     },
     endOf: (secret) => (switchedOff.has(sessionId(secret)) ? 'user_disabled' : undefined),
@@ -112,6 +105,21 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
       }
     },
     count: () => store.count(),
+  }
+}
+
+/** Sessions that ended because their account was switched off, the latest of them. */
+function createSwitchedOff() {
+  const ids = new Set<Sha256>()
+  return {
+    has: (id: Sha256): boolean => ids.has(id),
+    add(more: readonly Sha256[]): void {
+      for (const id of more) {
+        ids.add(id)
+        const [oldest] = ids
+        if (ids.size > httpLimits.sessionsMax && oldest !== undefined) ids.delete(oldest)
+      }
+    },
   }
 }
 
