@@ -11,6 +11,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   query: async () => (await import('./query.ts')).query,
   retrieve: async () => (await import('./retrieve.ts')).retrieve,
   scale: async () => (await import('./scale.ts')).scale,
+  trust: async () => (await import('./trust.ts')).trust,
 }
 
 const usage = `npm run bench -- NAME [--json] [--quick]
