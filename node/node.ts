@@ -6,6 +6,7 @@ import type { Host } from '#protocol/transport/transport.ts'
 import { createAccounting, type Accounting } from './access/accounting.ts'
 import { createAccounts } from './access/accounts.ts'
 import { createAssertions } from './access/assertions.ts'
+import { createEmergencyDoors } from './access/emergency-doors.ts'
 import { exportAudit } from './access/audit-export.ts'
 import { openAuditLog } from './access/audit-log.ts'
 import { createDeviceDoors } from './access/device-doors.ts'
@@ -13,12 +14,14 @@ import { createDeviceUsers } from './access/device-users.ts'
 import { createCorrectionDoors } from './access/correction-doors.ts'
 import { createDoors } from './access/doors-impl.ts'
 import type { Doors } from './access/doors.ts'
-import { openFederation, type Federation } from './access/federation.ts'
-import { keepTime, type Monotonic } from './access/time.ts'
+import type { Federation } from './access/federation.ts'
+import { openMembership } from './access/membership.ts'
+import type { Monotonic } from './access/time.ts'
 import { createFetchedDecision } from './access/fetched.ts'
 import { auditIntegrity } from './access/integrity-audit.ts'
 import { createDecider } from './access/decider.ts'
 import { lifecycle } from './access/lifecycle.ts'
+import { createOwnEmergencies } from './access/own-emergencies.ts'
 import { createPeerGate } from './access/peer-gate.ts'
 import { createPeers, type Peers } from './access/peers.ts'
 import { createQualityDoors } from './access/quality-doors.ts'
@@ -26,7 +29,6 @@ import { createRemoteArchiveDoors } from './access/remote-archive-doors.ts'
 import { createReception } from './access/reception.ts'
 import { createRegistryLink, type RegistryLink } from './access/registry-link.ts'
 import { createGossip } from './access/transparency-gossip.ts'
-import { openSubmissions } from './access/transparency-submissions.ts'
 import { seedAccounts } from './access/seed.ts'
 import { createSessions } from './access/sessions.ts'
 import { createAccessRequests } from './access/access-requests.ts'
@@ -186,7 +188,8 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   const { signer, key } = identity
   const { archive, audit } = kept
   const self = config.organization.oid
-  const { submissions, federation } = await openMembership({ config, deps, stack, identity }, kept)
+  const membership = await openMembership({ config, deps, stack, identity }, kept)
+  const { submissions, federation, emergencies } = membership
   const replica = stack.use(await openReplica({ dir: path.join(config.dataDir, 'replica'), log }))
   const { rows } = replica
   const keyOf = (kid: Kid): PublicJwk | undefined => federation.keyOf(self, kid)
@@ -203,7 +206,7 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   })
   const connection: Host['connection'] = (peer) => host?.connection(peer)
   const accounting = createAccounting({ ...kept, federation, signer, connection, log })
-  const gate = createPeerGate({ ...accounting, federation, archive, audit, self, log })
+  const gate = createPeerGate({ ...accounting, ...membership, archive, audit, self, log })
   const holder = createHolder({
     archive,
     gate,
@@ -216,7 +219,7 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   // The host calls the link, and the link dials through the host.
   let link: RegistryLink | undefined
   let host: Host | undefined
-  const handlers = { ...holder.handlers, ...accounting.handlers }
+  const handlers = { ...holder.handlers, ...accounting.handlers, ...membership.handlers }
   const peers = createPeers({ federation, host: () => host })
   const gossip = createGossip({ federation, connect: peers.connect, random, log })
   host = stack.use(
@@ -242,36 +245,46 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   }
   const linked = { host, registry, federation, publisher, follower, orders, minutely, random, log }
   link = stack.use(createRegistryLink(linked))
-  const remote = stack.use(
-    await openRemote({ config, deps, identity }, kept, { federation, replica, peers, accounting }),
-  )
+  const parts = { ...kept, federation, replica, peers, accounting }
+  const remotes = await openRemote({ config, deps, stack, identity }, parts)
   const reconciliation = stack.use(await accounting.compare(peers.connect))
-  return { federation, replica, remote, host, reconciliation }
+  return { federation, replica, host, reconciliation, peers, emergencies, ...remotes }
 }
 
-/** Studies of others that are read here, each under a grant that this node has looked at first. */
+/** Studies of others that are read here, each under a grant, or in an emergency, that this node has looked at first. */
 async function openRemote(
-  { config, deps, identity }: Pick<Context, 'config' | 'deps' | 'identity'>,
-  { restrictions }: Pick<Kept, 'restrictions'>,
-  { federation, replica, peers, accounting }: RemoteParts,
+  { config, deps, stack, identity }: Context,
+  { restrictions, federation, replica, peers, accounting }: RemoteParts,
 ) {
   const { log, clock, random } = deps
   const { signer } = identity
   const self = config.organization.oid
   const fetched = createFetchedDecision({ self, selfKid: signer.kid, federation, restrictions })
-  const decide = createDecider(replica, fetched)
-  return await createRemoteStudies({
-    clock,
-    log,
-    dir: config.dataDir,
-    connect: peers.connect,
-    holderKey: federation.keyAt,
-    assert: createAssertions({ ...accounting, self, signer, decide, clock, random }),
-    onReceived: accounting.onReceived,
-  })
+  const ownEmergencies = createOwnEmergencies({ ...deps, self, federation, restrictions })
+  const decide = createDecider(replica, fetched, ownEmergencies)
+  const remote = stack.use(
+    await createRemoteStudies({
+      clock,
+      log,
+      dir: config.dataDir,
+      connect: peers.connect,
+      holderKey: federation.keyAt,
+      assert: createAssertions({
+        ...accounting,
+        self,
+        signer,
+        decide,
+        emergency: ownEmergencies.find,
+        clock,
+        random,
+      }),
+      onReceived: accounting.onReceived,
+    }),
+  )
+  return { remote, ownEmergencies }
 }
 
-type RemoteParts = {
+type RemoteParts = Pick<Kept, 'restrictions'> & {
   federation: Federation
   replica: Replica
   peers: Pick<Peers, 'connect'>
@@ -283,25 +296,6 @@ const createOrders = ({ devices, restrictions }: Kept, log: Log) => ({
   devices: (found: readonly DeviceRecord[]) => takeDevices(devices, found, log),
   restrictions: restrictions.take,
 })
-
-/** Who belongs to the region, by which time, and what this node adds to the transparency log. */
-async function openMembership({ config, deps, stack, identity }: Context, kept: Kept) {
-  const { clock, log } = deps
-  const { records, audit } = kept
-  const submissions = await openSubmissions({ auditHead: audit.head, records, clock, log })
-  const federation = await openFederation({
-    ...identity,
-    ...deps,
-    self: config.organization,
-    authority: config.authority,
-    records,
-    dir: path.join(config.dataDir, 'federation'),
-    hasSubmitted: submissions.hasSubmitted,
-    audit,
-  })
-  stack.use(keepTime(federation, log))
-  return { submissions, federation }
-}
 
 /** Where modalities, people and monitoring come in; gives the address for people. */
 async function openEntrances(
@@ -340,6 +334,7 @@ async function openEntrances(
     sending,
     counter,
     quality: createQualityDoors({ ...parts, self, clock: deps.clock }),
+    emergencyDoors: createEmergencyDoors({ ...parts, self: self.oid }),
     corrections: createCorrectionDoors({ archive, audit, doors, self, clock: deps.clock }),
   })
   const http = stack.use(await listen(app, config.http))

@@ -13,8 +13,15 @@ import {
 import type { Kid, PublicJwk } from './ids.ts'
 import { verifyToken } from './jws.ts'
 import type { TokenKind, Verified } from './jws.ts'
-import { tokenLimits } from './limits.ts'
+import { emergencyLimits, tokenLimits } from './limits.ts'
 import { checkIssued, checkLifetime, toleranceMs } from './times.ts'
+
+/** In the user's own words, for the person who reviews it. */
+export const EmergencyReason = z
+  .string()
+  .min(emergencyLimits.reasonCharsMin)
+  .max(emergencyLimits.reasonCharsMax)
+  .refine((text) => text.trim() === text, 'with space around it')
 
 /** `typ: cami-access+jwt`: one reading of one study by one user, single use, at most 300 s, signed by the grantee's node. */
 export const Assertion = z.strictObject({
@@ -24,11 +31,13 @@ export const Assertion = z.strictObject({
   jti: Ulid,
   iat: Seconds,
   exp: Seconds,
-  /** `jti` of the grant relied on. */
+  /** `jti` of the grant relied on; in an emergency the number of its opening, which the grantee's node has made. */
   grant: Ulid,
   op: Operation,
   res: StudyUid,
-  purp: z.literal('interpretation'),
+  purp: z.enum(['interpretation', 'ETREAT']),
+  /** Why the user needs the study without a grant: exactly with `ETREAT`. */
+  reason: EmergencyReason.exactOptional(),
   role: z.string().max(32),
   pos: z.string().max(200),
   dep: z.string().max(200),
@@ -68,6 +77,12 @@ export async function verifyAssertion(
   checkLifetime(claims, tokenLimits.assertionLifetimeSeconds)
   if (expected.now >= claims.exp * 1000 + toleranceMs) {
     throw new ProtocolError('token_expired', 'the assertion is too old')
+  }
+  if ((claims.purp === 'ETREAT') !== (claims.reason !== undefined)) {
+    throw new ProtocolError(
+      'token_malformed',
+      'a reason goes with an emergency, and with nothing else',
+    )
   }
   if (claims.auth_time > claims.iat) {
     throw new ProtocolError('token_malformed', 'asserted before the user signed in')

@@ -30,6 +30,7 @@ export const auditCodes = {
   emergencyOverrideStarted: dcm('110127', 'Emergency Override Started'),
   securityConfiguration: dcm('110129', 'Security Configuration'),
   restrictedFunction: dcm('110132', 'Use of Restricted Function'),
+  emergencyOverrideStopped: dcm('110138', 'Emergency Override Stopped'),
   application: dcm('110150', 'Application'),
   destinationRole: dcm('110152', 'Destination Role ID'),
   sourceRole: dcm('110153', 'Source Role ID'),
@@ -188,6 +189,17 @@ const kinds: Record<AuditEvent['event'], Kind> = {
   'grant-requested': own('grant-requested'),
   'grant-revoked': own('grant-revoked'),
   'epoch-accepted': own('epoch-accepted'),
+  'emergency-started': {
+    event: securityAlert,
+    types: [auditCodes.emergencyOverrideStarted],
+    action: 'E',
+  },
+  'emergency-stopped': {
+    event: securityAlert,
+    types: [auditCodes.emergencyOverrideStopped],
+    action: 'E',
+  },
+  'emergency-reviewed': own('emergency-reviewed'),
   configuration: { event: securityAlert, types: [auditCodes.securityConfiguration], action: 'E' },
 }
 

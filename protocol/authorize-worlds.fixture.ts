@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import type { Assertion } from './assertion.ts'
-import type { PeerFacts, StudyFacts } from './authorize.ts'
+import type { EmergencyFacts, PeerFacts, StudyFacts } from './authorize.ts'
 import type { CredentialFacts } from './credential.ts'
 import type { EpochFacts } from './epoch.ts'
 import type { ErrorCode } from './errors.ts'
@@ -34,13 +34,33 @@ export const situations = {
   organizationOff: ['no', 'yes', 'only others'],
   keyOff: ['no', 'yes', 'only others'],
   operation: ['granted', 'not granted', 'other than asserted'],
-  purpose: ['the same', 'another'],
+  purpose: ['the same', 'another', 'an emergency'],
   study: ['here', 'nowhere', 'of another holder', 'other than asserted'],
   scope: ['covers', 'other modality', 'other device', 'before', 'after', 'by request'],
   withheld: ['no', 'yes'],
   factors: ['two', 'a key', 'one though two are required', 'one where one is enough'],
-  signedIn: ['just now', '12 hours less 1 ms ago', '12 hours ago', 'in a minute', 'later'],
+  signedIn: [
+    'just now',
+    '5 minutes less 1 ms ago',
+    '5 minutes ago',
+    '12 hours less 1 ms ago',
+    '12 hours ago',
+    'in a minute',
+    'later',
+  ],
   rate: ['kept', 'exceeded'],
+  role: ['radiologist', 'another'],
+  emergencies: ['offered', 'not offered'],
+  opening: [
+    'first',
+    'fifth of the user',
+    'sixth of the user',
+    'twenty-first of the organization',
+    'under way',
+    'of another user',
+    'of another study',
+    'over',
+  ],
 } as const
 type Situations = typeof situations
 export type World = { [K in keyof Situations]: Situations[K][number] }
@@ -49,21 +69,27 @@ export const goodWorld = Object.fromEntries(
   Object.entries(situations).map(([name, words]) => [name, words[0]]),
 ) as World
 
-/** Mostly good, so that many deviations meet each other and many pass. */
+/** What is asked without a grant, and may be had. */
+export const goodEmergency: World = { ...goodWorld, purpose: 'an emergency' }
+
+/** Mostly good, so that many deviations meet each other and many pass; a third of them are emergencies. */
 export const anyWorld: fc.Arbitrary<World> = fc.record(
   Object.fromEntries(
     Object.entries(situations).map(([name, words]) => [
       name,
       fc.oneof(
         { weight: 24, arbitrary: fc.constant<string>(words[0]) },
-        { weight: 1, arbitrary: fc.constantFrom<string>(...words) },
+        { weight: name === 'opening' ? 8 : 1, arbitrary: fc.constantFrom<string>(...words) },
+        { weight: name === 'purpose' ? 12 : 0, arbitrary: fc.constant('an emergency') },
       ),
     ]),
   ),
 ) as fc.Arbitrary<World>
 
+type Rule = [(world: World) => boolean, ErrorCode]
+
 /** Rules in their order; the first that holds is the answer. */
-const rules: [(world: World) => boolean, ErrorCode][] = [
+const peerRules: Rule[] = [
   [(w) => w.credential === 'absent', 'peer_unknown'],
   [(w) => w.credential === 'ended' || w.credential === 'not begun', 'credential_expired'],
   [(w) => w.connection === 'of another peer', 'peer_mismatch'],
@@ -71,6 +97,9 @@ const rules: [(world: World) => boolean, ErrorCode][] = [
   [(w) => w.issuer === 'another organization', 'peer_mismatch'],
   [(w) => w.subject === 'of another organization', 'peer_mismatch'],
   [(w) => w.use === 'second', 'token_replayed'],
+]
+
+const grantRules: Rule[] = [
   [(w) => w.epoch === 'absent', 'epoch_absent'],
   [(w) => w.epoch === 'stale', 'epoch_stale'],
   [(w) => w.grant !== 'found' || w.listed === 'not', 'grant_absent'],
@@ -99,7 +128,34 @@ const rules: [(world: World) => boolean, ErrorCode][] = [
   [(w) => w.rate === 'exceeded', 'rate_limited'],
 ]
 
+/** Without a grant: no rule about one, and none about the age of the epoch. */
+const isNew = ({ opening }: World): boolean =>
+  opening !== 'under way' && opening !== 'over' && !opening.startsWith('of another')
+const emergencyRules: Rule[] = [
+  [(w) => w.emergencies === 'not offered', 'emergency_not_offered'],
+  [(w) => w.epoch === 'absent', 'epoch_absent'],
+  [(w) => w.userOff === 'yes', 'user_disabled'],
+  [(w) => w.organizationOff === 'yes', 'peer_suspended'],
+  [(w) => w.keyOff === 'yes', 'key_revoked'],
+  [(w) => w.role === 'another', 'role_missing'],
+  [(w) => w.operation !== 'granted', 'operation_not_granted'],
+  [(w) => w.study === 'nowhere' || w.study === 'of another holder', 'study_not_held'],
+  [(w) => w.study === 'other than asserted', 'study_mismatch'],
+  [(w) => w.withheld === 'yes', 'study_withheld'],
+  [(w) => w.opening.startsWith('of another'), 'emergency_mismatch'],
+  [(w) => w.opening === 'over', 'emergency_over'],
+  [(w) => w.factors === 'one though two are required', 'second_factor_required'],
+  [(w) => w.signedIn === '12 hours ago' || w.signedIn === 'later', 'session_too_old'],
+  [(w) => isNew(w) && w.signedIn === '5 minutes ago', 'session_too_old'],
+  [(w) => isNew(w) && w.signedIn === '12 hours less 1 ms ago', 'session_too_old'],
+  [(w) => w.opening === 'sixth of the user', 'rate_limited'],
+  [(w) => w.opening === 'twenty-first of the organization', 'rate_limited'],
+  [(w) => w.rate === 'exceeded', 'rate_limited'],
+]
+
 export function expectedAnswer(world: World): ErrorCode | 'allowed' {
+  const own = world.purpose === 'an emergency' ? emergencyRules : grantRules
+  const rules = [...peerRules, ...own]
   return rules.find(([holds]) => holds(world))?.[1] ?? 'allowed'
 }
 
@@ -141,6 +197,7 @@ export function factsOf(world: World): PeerFacts {
     }
   }
   if (world.study !== 'nowhere') facts.study = studyOf(world)
+  if (world.emergencies === 'offered') facts.emergency = emergencyOf(world)
   return facts
 }
 
@@ -149,6 +206,21 @@ const policyOf = (world: World): Policy => ({
   staleAfterHours: 24,
   transparency: 'off',
 })
+
+function emergencyOf({ opening }: World): EmergencyFacts {
+  const byUser = { 'fifth of the user': 4, 'sixth of the user': 5 } as Record<string, number>
+  const opened = {
+    'under way': { user, study: '1.2.3' as StudyUid, until: now + 1 },
+    'of another user': { user: colleague, study: '1.2.3' as StudyUid, until: now + 1 },
+    'of another study': { user, study: '1.2.9' as StudyUid, until: now + 1 },
+    over: { user, study: '1.2.3' as StudyUid, until: now },
+  } as Record<string, EmergencyFacts['opened']>
+  return {
+    byUser: byUser[opening] ?? 0,
+    byOrganization: opening === 'twenty-first of the organization' ? 20 : 19,
+    ...(opened[opening] !== undefined && { opened: opened[opening] }),
+  }
+}
 
 function credentialOf({ credential }: World): CredentialFacts {
   const ends = { ended: now, 'valid to the last millisecond': now + 1 } as Record<string, number>
@@ -173,8 +245,8 @@ function assertionOf(world: World): PeerFacts['assertion'] {
     grant: jti,
     op: world.operation === 'other than asserted' ? 'search' : asserted,
     res: '1.2.3' as StudyUid,
-    purp: (world.purpose === 'the same' ? 'interpretation' : 'research') as 'interpretation',
-    role: 'radiologist',
+    purp: purposeOf(world),
+    role: world.role === 'another' ? 'consultant' : 'radiologist',
     pos: '',
     dep: '',
     amr: factorsOf(world),
@@ -188,6 +260,11 @@ function assertionOf(world: World): PeerFacts['assertion'] {
   return { claims, kid: key, digest }
 }
 
+function purposeOf({ purpose }: World): Assertion['purp'] {
+  if (purpose === 'an emergency') return 'ETREAT'
+  return (purpose === 'the same' ? 'interpretation' : 'research') as 'interpretation'
+}
+
 function factorsOf({ factors }: World): Assertion['amr'] {
   if (factors === 'two') return ['pwd', 'otp']
   return factors === 'a key' ? ['hwk'] : ['pwd']
@@ -196,6 +273,8 @@ function factorsOf({ factors }: World): Assertion['amr'] {
 const signedInAt = ({ signedIn }: World): number =>
   ({
     'just now': now,
+    '5 minutes less 1 ms ago': now - 5 * 60_000 + 1,
+    '5 minutes ago': now - 5 * 60_000,
     '12 hours less 1 ms ago': now - 12 * hour + 1,
     '12 hours ago': now - 12 * hour,
     'in a minute': now + 60_000,

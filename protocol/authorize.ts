@@ -1,6 +1,9 @@
+import type { CredentialFacts } from './credential.ts'
 import type { ErrorCode } from './errors.ts'
+import { emergencyEnd, refuseEmergency, refuseOwnEmergency } from './emergency-refusal.ts'
 import type { CorrectionAct, CorrectionFacts, DeviceFacts, FetchedFacts } from './facts.ts'
-import type { LocalFacts, OwnUser, PeerFacts, Role, RouteFacts } from './facts.ts'
+import type { LocalFacts, OwnEmergencyFacts, OwnUser, PeerFacts } from './facts.ts'
+import type { Role, RouteFacts } from './facts.ts'
 import type { Operation } from './grant.ts'
 import {
   grantOrder,
@@ -12,8 +15,8 @@ import {
 } from './grant-refusal.ts'
 import { oidOf, organizationOfUser } from './ids.ts'
 import type { OrganizationOid, StudyUid, UserId } from './ids.ts'
-import { tokenLimits } from './limits.ts'
-import { isWithin, toleranceMs } from './times.ts'
+import { hasSecondFactor, refuseSession, refuseUser, sessionEnd } from './session-refusal.ts'
+import { isWithin } from './times.ts'
 
 export type { CredentialFacts } from './credential.ts'
 export type { EpochFacts } from './epoch.ts'
@@ -34,12 +37,12 @@ export type Actor = UserId | `device:${string}` | `route:${string}`
 /** Proof that this study may be read now, by this user, for this operation. */
 export type VerifiedGrant = {
   readonly [proof]: 'study'
-  readonly basis: 'own' | 'grant'
+  readonly basis: 'own' | 'grant' | 'emergency'
   readonly operation: Operation
   readonly study: StudyUid
   readonly user: Actor
   readonly organization: OrganizationOid
-  /** `jti` of the grant when `basis` is `grant`. */
+  /** `jti` of the grant when `basis` is `grant`; of an emergency its number. */
   readonly grant?: string
   /** Milliseconds; a reader that outlives it decides again. */
   readonly expiresAt: number
@@ -93,23 +96,6 @@ const prove = <T extends VerifiedGrant | VerifiedSearch | VerifiedCorrection | V
   ok: true,
   grant: Object.freeze({ ...facts }) as T,
 })
-
-const sessionEnd = (authTime: number): number =>
-  authTime + tokenLimits.sessionAgeHoursMax * 60 * 60 * 1000
-
-/** A session is as old as the last sign-in; one from the future is a broken clock or a lie. */
-const isSessionOld = (authTime: number, now: number): boolean =>
-  now >= sessionEnd(authTime) || authTime > now + toleranceMs
-
-const hasSecondFactor = (amr: readonly string[]): boolean =>
-  amr.includes('otp') || amr.includes('hwk')
-
-function refuseUser(user: OwnUser, self: OrganizationOid, now: number): ErrorCode | undefined {
-  const isOwn = user.organization === self && organizationOfUser(user.uid) === self
-  if (!isOwn) return 'forbidden'
-  if (!user.enabled) return 'user_disabled'
-  return isSessionOld(user.authTime, now) ? 'session_too_old' : undefined
-}
 
 /**
  * A user of this organization and a study that it holds. The policy of the federation has no say here, and neither has
@@ -287,6 +273,7 @@ export function authorizePeer(facts: PeerFacts): Decision<VerifiedGrant> {
   if (peer !== undefined) return deny(peer)
   if (facts.replayed) return deny('token_replayed')
   if (credential === undefined) return deny('peer_unknown')
+  if (assertion.claims.purp === 'ETREAT') return admitEmergency(facts, credential)
   if (epoch === undefined) return deny('epoch_absent')
   const staleAt = epoch.freshAt + facts.policy.staleAfterHours * 60 * 60 * 1000
   if (facts.now >= staleAt) return deny('epoch_stale')
@@ -311,6 +298,22 @@ export function authorizePeer(facts: PeerFacts): Decision<VerifiedGrant> {
   })
 }
 
+/** Without a grant, where the holder offers that: the order is that of section 6.1. */
+function admitEmergency(facts: PeerFacts, credential: CredentialFacts): Decision<VerifiedGrant> {
+  const { study, assertion, operation } = facts
+  const refused = refuseEmergency(facts) ?? (facts.rateExceeded ? 'rate_limited' : undefined)
+  if (refused !== undefined || study === undefined) return deny(refused ?? 'study_not_held')
+  return prove<VerifiedGrant>({
+    basis: 'emergency',
+    operation,
+    study: study.study,
+    user: assertion.claims.sub,
+    organization: credential.organization,
+    grant: assertion.claims.grant,
+    expiresAt: Math.min(emergencyEnd(facts), credential.expiresAt),
+  })
+}
+
 /** The connection, the credential and the assertion name one and the same party. */
 function refusePeer({ now, credential, remotePeer, assertion }: PeerFacts): ErrorCode | undefined {
   if (credential === undefined) return 'peer_unknown'
@@ -324,12 +327,6 @@ function refusePeer({ now, credential, remotePeer, assertion }: PeerFacts): Erro
     credential.organization === oidOf(iss) &&
     credential.organization === organizationOfUser(sub)
   return isSame ? undefined : 'peer_mismatch'
-}
-
-function refuseSession({ policy, assertion, now }: PeerFacts): ErrorCode | undefined {
-  const { amr, auth_time } = assertion.claims
-  if (policy.secondFactor === 'required' && !hasSecondFactor(amr)) return 'second_factor_required'
-  return isSessionOld(auth_time * 1000, now) ? 'session_too_old' : undefined
 }
 
 /**
@@ -365,4 +362,20 @@ export function authorizeFetched(facts: FetchedFacts): Decision<VerifiedGrant> {
     })
   }
   return deny(farthest)
+}
+
+/** The grantee's own decision about what its user has opened without a grant; the holder decides for itself. */
+export function authorizeEmergency(facts: OwnEmergencyFacts): Decision<VerifiedGrant> {
+  const { self, user, study, opened } = facts
+  const refused = refuseUser(user, self, facts.now) ?? refuseOwnEmergency(facts)
+  if (refused !== undefined) return deny(refused)
+  return prove<VerifiedGrant>({
+    basis: 'emergency',
+    operation: 'view',
+    study,
+    user: user.uid,
+    organization: self,
+    grant: opened.id,
+    expiresAt: Math.min(opened.until, sessionEnd(user.authTime)),
+  })
 }

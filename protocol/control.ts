@@ -185,6 +185,8 @@ export const methods = {
     /** The raw SHA-256 digests of the 256 KiB chunks, concatenated, base64url. */
     result: z.strictObject({ chunks: z.string().max(350_000) }),
   },
+  /** Between nodes: whether the asked one lets people in without a grant in an emergency. */
+  'emergency.get': { params: none, result: z.strictObject({ offered: z.boolean() }) },
   // between nodes: what the asked one knows of a day's accesses between it and the caller
   'accesses.get': {
     params: z.strictObject({

@@ -58,6 +58,10 @@ export const errorCodes = [
   'study_withheld',
   'second_factor_required',
   'organization_restricted',
+  /** Access without a grant: the holder has none, this one has ended, or it was another's. */
+  'emergency_not_offered',
+  'emergency_over',
+  'emergency_mismatch',
   'session_too_old',
   'audit_unavailable',
   /** Holder and grantee tell different stories of an access, or one of them tells none. */

@@ -119,6 +119,25 @@ export type PeerFacts = {
   /** The study that is asked for; absent when this node does not hold it. */
   study?: StudyFacts
   rateExceeded: boolean
+  /** Absent: the holder lets nobody in without a grant. */
+  emergency?: EmergencyFacts
+}
+
+/** What the holder knows of access without a grant, for an assertion that asks for it. */
+export type EmergencyFacts = {
+  /** Openings of this user, and of all users of her organization, in the last 24 hours. */
+  byUser: number
+  byOrganization: number
+  /** The opening that the assertion names, when there is one already. */
+  opened?: { user: UserId; study: StudyUid; until: number }
+}
+
+/** Facts of the grantee's side about an opening without a grant, before its node dials the holder. */
+export type OwnEmergencyFacts = Pick<FetchedFacts, 'now' | 'self' | 'policy' | 'user' | 'off'> & {
+  holder: OrganizationOid
+  study: StudyUid
+  /** As this user has made it, in this session. */
+  opened: { id: string; user: UserId; holder: OrganizationOid; study: StudyUid; until: number }
 }
 
 /** Facts of the grantee's side, before its node dials the holder. */

@@ -88,8 +88,17 @@ export function refuseParties(
   epoch: EpochFacts,
   request: GrantRequest,
 ): ErrorCode | undefined {
-  const { sub, iss } = assertion.claims
+  const { sub } = assertion.claims
   if (!request.users.some(({ uid }) => uid === sub)) return 'user_not_named'
+  return refuseOff(assertion, epoch)
+}
+
+/** Neither the user nor her organization nor its key has been switched off. */
+export function refuseOff(
+  assertion: PeerFacts['assertion'],
+  epoch: EpochFacts,
+): ErrorCode | undefined {
+  const { sub, iss } = assertion.claims
   if (epoch.usersOff.has(sub)) return 'user_disabled'
   if (epoch.organizationsOff.has(oidOf(iss))) return 'peer_suspended'
   return epoch.kidsOff.has(assertion.kid) ? 'key_revoked' : undefined

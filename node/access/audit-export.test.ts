@@ -152,10 +152,12 @@ test('the codes are those of PS3.16, and events of the standard have them', () =
     [{ event: 'security-alert', code: 'role_missing' }, '110113 110132 role_missing'],
     [{ event: 'security-alert', code: 'audit_mismatch' }, '110113 audit_mismatch'],
     [{ event: 'configuration' }, '110113 110129'],
+    [{ event: 'emergency-started' }, '110113 110127'],
+    [{ event: 'emergency-stopped' }, '110113 110138'],
     [{ event: 'grant-revoked' }, 'grant-revoked'],
   ]
   for (const [over, codes] of expected) assert.equal(codeOf(over), codes)
-  assert.equal(new Set(Object.values(auditCodes).map(([code]) => code)).size, 25)
+  assert.equal(new Set(Object.values(auditCodes).map(([code]) => code)).size, 26)
 })
 
 test('a receiver that goes away and comes back gets every record, in order, as RFC 5424 in octet counts', async () => {

@@ -12,6 +12,7 @@ import { createDoorAudit } from './door-audit.ts'
 import { createFetchedDecision } from './fetched.ts'
 import type { FetchedDecision } from './fetched.ts'
 import { createIntakeDoors } from './intake-doors.ts'
+import type { OwnEmergencies } from './own-emergencies.ts'
 import type { Restrictions } from './restrictions.ts'
 import { searchDoor } from './search-door.ts'
 import type { SessionUser } from './session-user.ts'
@@ -29,6 +30,8 @@ export type DoorsDeps = {
   >
   /** What the operator has limited here; the node's own tests have none. */
   restrictions?: Pick<Restrictions, 'current'>
+  /** What people of this organization opened without a grant. */
+  ownEmergencies?: Pick<OwnEmergencies, 'find' | 'decide'>
   /** The replicated index (`node/replica`). */
   replica: {
     find(study: StudyUid): Promise<RegionStudy[]>
@@ -73,7 +76,8 @@ export function createDoors(deps: DoorsDeps): Doors & Disposable {
       await audits.opened(user, study, { holder: self.oid })
       return await archive.open(decision.grant)
     }
-    const found = await findGranted(deps, decide, { user, study })
+    const found =
+      findOpened(deps, user, study) ?? (await findGranted(deps, decide, { user, study }))
     if (!found.ok) return await audits.deny(user, study, found)
     const { holder, grant } = found
     let reader: StudyReader
@@ -122,6 +126,20 @@ export function createDoors(deps: DoorsDeps): Doors & Disposable {
 type Found =
   | { ok: true; holder: OrganizationOid; grant?: string }
   | { ok: false; holder?: OrganizationOid; code: ErrorCode }
+
+/** What she has opened without a grant goes first: a grant may say no more, or its holder believe it no more. */
+function findOpened(
+  { ownEmergencies }: DoorsDeps,
+  user: SessionUser,
+  study: StudyUid,
+): Found | undefined {
+  const holder = ownEmergencies?.find(user, study)?.holder
+  const decision = ownEmergencies?.decide(user, study)
+  if (holder === undefined || decision === undefined) return undefined
+  if (!decision.ok) return { ok: false, holder, code: decision.code }
+  const { grant } = decision.grant
+  return { ok: true, holder, ...(grant !== undefined && { grant }) }
+}
 
 /** Of those who hold the study, the first whose grant lets this user read it. */
 async function findGranted(

@@ -17,25 +17,20 @@ import type { AuditEntry } from '#protocol/audit-event.ts'
 import type { Log } from '../log.ts'
 import type { Records } from '../store/records.ts'
 import { openEpochs } from './epochs.ts'
+import { statusOf, type FederationStatus } from './federation-status.ts'
 import { GrantInput, openGrants, visibilityOf, withoutEnded } from './grants.ts'
 import type { ReceivedGrant } from './grants.ts'
 import { openMembers, type Member, type Members } from './members.ts'
 import { createTurns } from '../store/turns.ts'
 import { openOwnKeys } from './own-keys.ts'
 import { highestOf, openTime, type Monotonic, type Time } from './time.ts'
-import { openTransparency, type Transparency, type TransparencyStatus } from './transparency.ts'
+import { openTransparency, type Transparency } from './transparency.ts'
 import { openTrust } from './trust.ts'
 
 export type { Member } from './members.ts'
 export type { ReceivedGrant } from './grants.ts'
 
 export type FederationChange = 'trust' | 'directory' | 'epoch' | 'grants' | 'registry'
-
-export type FederationStatus = {
-  registry: { reachable: boolean; since: number }
-  transparency: TransparencyStatus
-  holders: { oid: OrganizationOid; name: string; reachable: boolean; ageMs: number }[]
-}
 
 /** What the link to the registry offers while it is up. */
 export type RegistryAccess = Pick<Connection, 'request'> & {
@@ -122,6 +117,8 @@ export type FederationOptions = {
   witnessKey?: PrivateJwk
   /** Whether this node had the log say this of its audit. */
   hasSubmitted?: (seq: number, digest: string) => boolean
+  /** Whether this node let an assertion of this digest in without a grant. */
+  hasOpened?: (digest: string) => boolean
   log: Log
   audit?: { append(entry: AuditEntry): Promise<unknown> }
 }
@@ -160,6 +157,7 @@ export async function openFederation(options: FederationOptions): Promise<Federa
       hasGiven: (jti) => opened.grants?.hasGiven(jti) === true,
       hasEnded: (jti) => opened.grants?.ended().has(jti) === true,
       hasSubmitted: options.hasSubmitted ?? (() => false),
+      hasOpened: options.hasOpened ?? (() => false),
     },
     onAlarm: (what) =>
       auditRegistry(options, { event: 'security-alert', outcome: 'failure', ...what }),
@@ -237,7 +235,10 @@ function compose(state: State): Federation {
     heldGrants,
     receivedGrants: () => grants.received(),
     visibility: (holder) => visibilityOf(grants.received(), holder, now()),
-    status: () => statusOf(state, link),
+    status() {
+      const registry = { reachable: link.access !== undefined, since: link.since }
+      return statusOf(state, registry, options.clock())
+    },
     registry: () => link.access,
     createGrant: (input) => createGrant(state, link, GrantInput.parse(input)),
     async revokeGrant(jti) {
@@ -374,20 +375,6 @@ function isAllowed(state: State, peer: PeerIdString): boolean {
   if (member === undefined) return false
   const facts = factsOf(state)
   return facts?.organizationsOff.has(member.oid) !== true && facts?.kidsOff.has(member.kid) !== true
-}
-
-function statusOf({ members, options, transparency }: State, link: Link): FederationStatus {
-  const reachable = link.access !== undefined
-  const now = options.clock()
-  return {
-    registry: { reachable, since: link.since },
-    transparency: transparency.status(),
-    holders: members.all().map(({ oid, name, online, seenAt }) => {
-      const heardAt = reachable ? seenAt : Math.min(link.since, seenAt)
-      const isHere = reachable && online
-      return { oid, name, reachable: isHere, ageMs: isHere ? 0 : Math.max(0, now - heardAt) }
-    }),
-  }
 }
 
 type Audited = Pick<AuditEntry, 'event' | 'outcome' | 'detail' | 'code'>

@@ -13,6 +13,7 @@ import type { Archive } from '../archive/archive.ts'
 import type { Log } from '../log.ts'
 import type { Admission, PeerGate, Transferred } from './admission.ts'
 import type { Federation, Member } from './federation.ts'
+import type { Emergencies } from './emergencies.ts'
 import { createReadingRate } from './reading-rate.ts'
 import type { Ended, Receipts } from './receipts.ts'
 import { createReplayGuard } from './replay-guard.ts'
@@ -25,6 +26,8 @@ type Deps = {
   archive: Pick<Archive, 'facts'>
   audit: { append(entry: AuditEntry): Promise<unknown> }
   self: OrganizationOid
+  /** Access without a grant; absent: there is none. */
+  emergencies?: Pick<Emergencies, 'facts' | 'begin'>
   /** Remembers each access, for the day's comparison of audits. */
   receipts?: Pick<Receipts, 'admitted' | 'ended'>
   log: Log
@@ -70,6 +73,9 @@ export function createPeerGate(deps: Deps): PeerGate {
     // Others may have been admitted while the facts were collected.
     if (rate.isExceeded(reading, federation.now())) {
       throw new ProtocolError('rate_limited', 'too many studies')
+    }
+    if (decision.grant.basis === 'emergency') {
+      await deps.emergencies?.begin(assertion, sourceOf(request))
     }
     rate.count(reading, federation.now())
     return decision.grant
@@ -131,7 +137,7 @@ function admissionOf(deps: Deps, request: Request, grant: VerifiedGrant): Admiss
 }
 
 async function collect(
-  { federation, archive, self }: Deps,
+  { federation, archive, emergencies, self }: Deps,
   { peer, study }: Request,
   known: Pick<PeerFacts, 'assertion' | 'replayed' | 'rateExceeded'> & { member?: Member },
 ): Promise<PeerFacts> {
@@ -139,6 +145,8 @@ async function collect(
   const epoch = federation.epochFacts()
   const grant = federation.heldGrant(assertion.claims.grant)
   const held = await archive.facts(study)
+  const { claims } = assertion
+  const emergency = claims.purp === 'ETREAT' ? emergencies?.facts(claims) : undefined
   return {
     now: federation.now(),
     self,
@@ -152,22 +160,31 @@ async function collect(
     ...(epoch !== undefined && { epoch }),
     ...(grant !== undefined && { grant }),
     ...(held !== undefined && { study: held }),
+    ...(emergency !== undefined && { emergency }),
     rateExceeded,
   }
 }
 
+/** Workstation and peer. */
+function sourceOf({ peer, assertion }: Request): string {
+  const ws = assertion?.claims.ws ?? ''
+  return ws === '' ? peer : `${ws} ${peer}`.slice(0, 128)
+}
+
 type Parties = Omit<AuditEntry, 'event' | 'outcome'>
 
-function partiesOf({ self }: Deps, { peer, study, member, assertion }: Request): Parties {
+function partiesOf({ self }: Deps, request: Request): Parties {
+  const { study, member, assertion } = request
   const claims = assertion?.claims
   return {
     organization: member?.oid ?? '',
     user: claims?.sub ?? '',
     role: claims?.role ?? '',
-    source: claims === undefined || claims.ws === '' ? peer : `${claims.ws} ${peer}`.slice(0, 128),
+    source: sourceOf(request),
     holder: self,
     study,
     ...(claims !== undefined && { grant: claims.grant, assertion: claims.jti }),
+    ...(claims?.purp === 'ETREAT' && { detail: 'ETREAT' }),
   }
 }
 

@@ -5,6 +5,7 @@ import { restrictionAgainst, restrictionSentence } from '#protocol/restriction.t
 import type { StudyReader } from '../archive/archive.ts'
 import type { RegionStudy } from './doors-impl.ts'
 import type { FetchedDecision } from './fetched.ts'
+import type { OwnEmergencies } from './own-emergencies.ts'
 import type { Restrictions } from './restrictions.ts'
 import type { SessionUser } from './session-user.ts'
 
@@ -23,6 +24,7 @@ type Deps = {
   replica: { find(study: StudyUid): Promise<RegionStudy[]> }
   restrictions?: Pick<Restrictions, 'current'>
   decide: FetchedDecision
+  ownEmergencies?: Pick<OwnEmergencies, 'decide'>
   openStudy(user: SessionUser, study: StudyUid): Promise<StudyReader>
 }
 
@@ -32,7 +34,7 @@ type Deps = {
  * in the audit.
  */
 export function createStillOpen(deps: Deps) {
-  const { replica, decide, openStudy, restrictions } = deps
+  const { replica, decide, openStudy, restrictions, ownEmergencies } = deps
   const opened = new Map<string, RegionStudy>()
   const remember = (key: string, study: RegionStudy): void => {
     opened.delete(key)
@@ -50,7 +52,7 @@ export function createStillOpen(deps: Deps) {
     const key = `${user.session} ${study}`
     const known = opened.get(key)
     if (known !== undefined) {
-      const decision = decide(user, known, 'view')
+      const decision = ownEmergencies?.decide(user, study) ?? decide(user, known, 'view')
       if (!decision.ok) return closed(known, decision.code)
     }
     try {

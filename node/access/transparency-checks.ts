@@ -85,6 +85,8 @@ export type OwnActs = {
   hasGiven(jti: string): boolean
   hasEnded(jti: string): boolean
   hasSubmitted(seq: number, digest: string): boolean
+  /** Whether an assertion of this digest was let in without a grant. */
+  hasOpened(digest: string): boolean
 }
 
 /** Whether an entry speaks for this organization, or against it, and it knows nothing of it. */
@@ -95,6 +97,8 @@ export function isUnknownToUs({ entry, before }: Taken, own: OwnActs): boolean {
       return entry.org === self
     case 'audit-head':
       return entry.org === self && !own.hasSubmitted(entry.seq, entry.digest)
+    case 'emergency':
+      return entry.org === self && !own.hasOpened(entry.assertion)
     case 'key-revocation':
       return before.keys[entry.kid]?.org === self
     case 'grant-end': {

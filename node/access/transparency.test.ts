@@ -58,6 +58,7 @@ async function createReader(party: Party = holder) {
         hasGiven: () => true,
         hasEnded: () => false,
         hasSubmitted: () => false,
+        hasOpened: () => false,
       },
       onAlarm: async (alarm) => void alarms.push(alarm),
       log: silentLog,

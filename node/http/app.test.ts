@@ -77,6 +77,27 @@ test('every resource answers exactly the roles that may use it', async () => {
     ['POST', '/api/grants', row(401, 403, 200, 403, 403, 403), grant],
     ['DELETE', `/api/grants/${grantId}`, row(401, 403, 204, 403, 403, 403)],
     ['DELETE', '/api/grants/01J0000000000000000000000B', row(401, 403, 404, 403, 403, 403)],
+    ['GET', '/api/emergencies', row(401, 403, 200, 200, 200, 403)],
+    [
+      'PUT',
+      '/api/emergencies/policy',
+      row(401, 403, 403, 403, 403, 403),
+      { offered: true, password: 'wrong' },
+    ],
+    ['POST', `/api/emergencies/${grantId}/stop`, row(401, 403, 404, 404, 403, 403)],
+    [
+      'POST',
+      `/api/emergencies/${grantId}/review`,
+      row(401, 403, 404, 404, 403, 403),
+      { comment: 'проверено', isJustified: true },
+    ],
+    ['GET', `/api/holders/${holder}/emergency`, row(401, 200, 403, 403, 403, 403)],
+    [
+      'POST',
+      `/api/studies/${remoteStudy}/emergency`,
+      row(401, 403, 403, 403, 403, 403),
+      { holder, reason: 'Пациент без сознания, нужна прежняя КТ', password: 'wrong' },
+    ],
     ['GET', '/api/quality', row(401, 403, 200, 403, 403, 200)],
     ['GET', `/api/studies/${ownStudy}/quality`, row(401, 403, 404, 403, 403, 404)],
     [

@@ -5,6 +5,8 @@ import type { Accounts } from '../access/accounts.ts'
 import type { CorrectionDoors } from '../access/correction-doors.ts'
 import type { AuditLog } from '../access/audit-log.ts'
 import type { Doors } from '../access/doors.ts'
+import type { Emergencies } from '../access/emergencies.ts'
+import type { EmergencyDoors } from '../access/emergency-doors.ts'
 import type { AccessRequests } from '../access/access-requests.ts'
 import type { Reconciliation } from '../access/reconciliation.ts'
 import type { Restrictions } from '../access/restrictions.ts'
@@ -21,6 +23,7 @@ import { accountRoutes } from './api/accounts.ts'
 import { auditRoutes } from './api/audit.ts'
 import { correctionRoutes } from './api/corrections.ts'
 import { deviceRoutes } from './api/devices.ts'
+import { emergencyRoutes } from './api/emergencies.ts'
 import { grantRoutes, type Grants } from './api/grants.ts'
 import { mediaRoutes, type Media } from './api/media.ts'
 import { quarantineRoutes } from './api/quarantine.ts'
@@ -55,6 +58,8 @@ export type AppDeps = {
   accessRequests: AccessRequests
   restrictions: Pick<Restrictions, 'check'>
   reconciliation: Pick<Reconciliation, 'list'>
+  emergencies: Pick<Emergencies, 'isOffered' | 'offer' | 'list' | 'stop' | 'review'>
+  emergencyDoors: EmergencyDoors
   transfers: Transfers
   devices: Pick<DeviceRegister, 'list' | 'get' | 'put'>
   clocks: Pick<DeviceClocks, 'suggestions'>
@@ -113,6 +118,7 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
     ...auditRoutes(deps),
     ...reconciliationRoutes(deps),
     ...grantRoutes(deps),
+    ...emergencyRoutes(deps),
     ...accessRequestRoutes(deps),
     ...quarantineRoutes(deps),
     ...correctionRoutes(deps),

@@ -15,11 +15,12 @@ import { createSessions } from '../access/sessions.ts'
 import type { StudyReader } from '../archive/archive.ts'
 import { silentLog } from '../log.ts'
 import { createAccessRequests } from '../access/access-requests.ts'
+import { openEmergencies, type Emergencies } from '../access/emergencies.ts'
 import { openRestrictions } from '../access/restrictions.ts'
 import { openDeviceRegister } from '../store/device-register.ts'
 import { openJobQueue } from '../store/job-queue.ts'
 import { openProcedureSteps } from '../store/procedure-steps.ts'
-import { openRecords } from '../store/records.ts'
+import { openRecords, type Records } from '../store/records.ts'
 import { openReferrals } from '../store/referrals.ts'
 import { createApp, type AppDeps } from './app.ts'
 import type { Transfer } from './api/transfer.ts'
@@ -53,6 +54,7 @@ export type TestNode = AsyncDisposable & {
   port: number
   accounts: Accounts
   audit: AuditLog
+  emergencies: Emergencies
   time: { now: number }
   /** Bytes of each upload that reached DICOMweb. */
   uploads: number[]
@@ -102,26 +104,24 @@ export async function openTestNode(
     media: noMedia,
     archives: noArchives,
     quality: noQuality,
+    emergencyDoors: testEmergencyDoors,
     corrections: noCorrections,
     reconciliation: { list: () => Promise.resolve([]) },
   }
   const restrictions = await openRestrictions(records)
+  const emergencies = await openTestEmergencies({ records, audit, now: clock })
   const accessRequests = createAccessRequests({
     registry: () => undefined,
     accounts,
     federation,
     clock,
   })
-  const forms = { restrictions, accessRequests }
+  const forms = { restrictions, accessRequests, emergencies }
   const rest = { ...worklist, ...others, ...forms, log: silentLog, clock }
   const app = createApp({ config, sessions, accounts, audit, ...studies.deps, ...rest, ...parts })
   const { url, port } = opened.use(await listen(app, { host: '127.0.0.1', port: 0 }))
   const client = createClient(url, port)
-  const tokens = new Map<string, string>()
-  for (const role of roles) {
-    const answer = await client.post('/api/session', { login: `${role}.okb`, password })
-    tokens.set(role, ((await answer.json()) as { token: string }).token)
-  }
+  const tokens = await signIn(client)
   const owned = opened.move()
   return {
     ...client,
@@ -129,6 +129,7 @@ export async function openTestNode(
     port,
     accounts,
     audit,
+    emergencies,
     time,
     uploads,
     openReaders: studies.openReaders,
@@ -137,6 +138,21 @@ export async function openTestNode(
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
+
+async function signIn(client: Pick<TestNode, 'post'>): Promise<ReadonlyMap<TestRole, string>> {
+  const tokens = new Map<TestRole, string>()
+  for (const role of roles) {
+    const answer = await client.post('/api/session', { login: `${role}.okb`, password })
+    tokens.set(role, ((await answer.json()) as { token: string }).token)
+  }
+  return tokens
+}
+
+const openTestEmergencies = (deps: {
+  records: Records
+  audit: AuditLog
+  now: () => number
+}): Promise<Emergencies> => openEmergencies({ ...deps, self: organization.oid, log: silentLog })
 
 /** What apparatus need: the register, referrals, and what is sent on. */
 async function openWorklist(deps: Parameters<typeof openReferrals>[0]) {
@@ -227,6 +243,15 @@ const noMedia: AppDeps['media'] = {
   status: missing,
   report: missing,
   cancel: missing,
+}
+
+/** One holder lets people in without a grant. */
+const testEmergencyDoors: AppDeps['emergencyDoors'] = {
+  isOfferedBy: (oid) => Promise.resolve(oid === holder),
+  open(_, { study }) {
+    if (study === remoteStudy) return Promise.resolve({ until: 1 })
+    return Promise.reject(new ProtocolError('forbidden', 'no'))
+  },
 }
 
 const noArchives: AppDeps['archives'] = {

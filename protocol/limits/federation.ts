@@ -173,6 +173,26 @@ export const epochLimits = {
   staleHoursDefault: 24,
 } as const
 
+/** Access without a grant, where the holder offers it. */
+export const emergencyLimits = {
+  reasonCharsMin: 20,
+  /** It travels in each assertion. */
+  reasonCharsMax: 300,
+  lastsMs: 4 * hour,
+  /** How long before the opening the user has shown again who she is. */
+  stepUpMs: 5 * minute,
+  windowMs: 24 * hour,
+  perUser: 5,
+  /** A node that invents users is held by this. */
+  perOrganization: 20,
+  reviewMs: 72 * hour,
+  commentCharsMax: 1000,
+  /** A reviewed one is listed for so long; the audit keeps it for ever. */
+  keptMs: 400 * 24 * hour,
+  listMax: 1000,
+  sweepMs: 1 * minute,
+} as const
+
 export const rekeyLimits = {
   /** Earlier keys of one organization that its members learn of. */
   ancestorsMax: 16,

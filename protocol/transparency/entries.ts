@@ -39,6 +39,14 @@ export const LogEntry = z.discriminatedUnion('kind', [
     seq: z.int().min(1),
     digest: Sha256,
   }),
+  /** A holder let somebody in without a grant; the assertion's digest names user, study and reason without telling them. */
+  z.strictObject({
+    kind: z.literal('emergency'),
+    at,
+    org: OrganizationOid,
+    grantee: OrganizationOid,
+    assertion: Sha256,
+  }),
   /** A study's manifest existed at this time; which study it is of is not said. */
   z.strictObject({ kind: z.literal('manifest'), at, sha256: Sha256 }),
 ])
@@ -48,6 +56,11 @@ export type LogEntry = z.infer<typeof LogEntry>
 export const Submission = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('audit-head'), seq: z.int().min(1), digest: Sha256 }),
   z.strictObject({ kind: z.literal('manifest'), sha256: Sha256 }),
+  z.strictObject({
+    kind: z.literal('emergency'),
+    grantee: OrganizationOid,
+    assertion: Sha256,
+  }),
 ])
 export type Submission = z.infer<typeof Submission>
 

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../errors.ts'
-import { listed, now, nowSeconds, studyFacts } from '../federation.fixture.ts'
+import { listed, now, nowSeconds, study, studyFacts } from '../federation.fixture.ts'
 import type { Federation } from '../federation.fixture.ts'
 import type { Sha256 } from '../ids.ts'
 import { tokenDigest } from '../jws.ts'
@@ -27,6 +27,7 @@ export async function decisionCases(region: Federation): Promise<Case[]> {
     ...(await grantCases(region, one)),
     ...(await namedCases(region, one)),
     ...(await studyCases(region, base, one)),
+    ...(await emergencyCases(region, one)),
   ]
 }
 
@@ -273,6 +274,70 @@ async function studyCases(region: Federation, base: Decision, one: One): Promise
       'restricted by its holder',
       { study: { ...study, withheld: true } },
       'study_withheld',
+    ),
+  ]
+}
+
+async function emergencyCases({ sign, grantee, user }: Federation, one: One): Promise<Case[]> {
+  const reason = 'Пациент без сознания, нужна прежняя КТ'
+  const first = { purp: 'ETREAT', reason, auth_time: nowSeconds - 60 } as const
+  const assertion = await sign.assertion(first)
+  // The registry has been away for more than a day.
+  const stale = { iat: nowSeconds - day - 3600, exp: nowSeconds }
+  const epoch = await sign.epoch([], stale)
+  const emergency = { byUser: 0, byOrganization: 0 }
+  const opened = (until: number) => ({ user, study, until })
+  const base = { assertion, epoch, grant: null, emergency }
+  const { emergency: _, ...notOffered } = base
+  const suspended = await sign.epoch([], { ...stale, mo_off: [grantee.urn] })
+  const bare = await sign.assertion({ purp: 'ETREAT', auth_time: nowSeconds - 60 })
+  const late = { ...first, auth_time: nowSeconds - 300 }
+  return [
+    one('emergency-opened', 'without a grant, by an old epoch', base),
+    one(
+      'emergency-under-way',
+      'the step-up was at its beginning',
+      {
+        ...base,
+        assertion: await sign.assertion(late),
+        emergency: { byUser: 5, byOrganization: 5, opened: opened(now + 1) },
+      },
+    ),
+    one(
+      'emergency-not-offered',
+      'the holder lets in nobody without a grant',
+      notOffered,
+      'emergency_not_offered',
+    ),
+    one(
+      'emergency-without-reason',
+      'nobody could review it',
+      { ...base, assertion: bare },
+      'token_malformed',
+    ),
+    one(
+      'emergency-of-a-suspended-organization',
+      'no emergency opens what the operator has closed',
+      { ...base, epoch: suspended },
+      'peer_suspended',
+    ),
+    one(
+      'emergency-without-step-up',
+      'she signed in five minutes ago',
+      { ...base, assertion: await sign.assertion(late) },
+      'session_too_old',
+    ),
+    one(
+      'emergency-over',
+      'four hours have passed',
+      { ...base, emergency: { ...emergency, opened: opened(now) } },
+      'emergency_over',
+    ),
+    one(
+      'emergency-of-the-sixth-time',
+      'five in a day are enough',
+      { ...base, emergency: { ...emergency, byUser: 5 } },
+      'rate_limited',
     ),
   ]
 }

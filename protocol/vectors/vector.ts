@@ -16,6 +16,7 @@ import {
   PublicJwk,
   Sha256,
   StudyUid,
+  UserId,
   oidOf,
   urnOf,
 } from '../ids.ts'
@@ -135,6 +136,16 @@ export const Vector = z.discriminatedUnion('message', [
       })
       .nullable(),
     rateExceeded: z.boolean(),
+    /** What the holder knows of access without a grant, where it offers that. */
+    emergency: z
+      .strictObject({
+        byUser: z.int(),
+        byOrganization: z.int(),
+        opened: z
+          .strictObject({ user: UserId, study: StudyUid, until: z.int() })
+          .exactOptional(),
+      })
+      .exactOptional(),
   }),
 ])
 export type Vector = z.infer<typeof Vector>
@@ -250,6 +261,7 @@ async function decide(vector: Of<'decision'>): Promise<Accepted> {
     assertion,
     replayed: vector.replayed,
     rateExceeded: vector.rateExceeded,
+    ...(vector.emergency !== undefined && { emergency: vector.emergency }),
     credential: await credentialFacts(credential.claims),
     ...(epoch === undefined ? {} : { epoch }),
     ...(grant === undefined ? {} : { grant }),

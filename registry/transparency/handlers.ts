@@ -37,7 +37,7 @@ export function createLogHandlers(
     async 'log.submit'({ entries }, { peer }) {
       const { oid: org } = caller(peer)
       const own = entries.map((entry): NewEntry =>
-        entry.kind === 'audit-head' ? { ...entry, org } : entry,
+        entry.kind === 'manifest' ? entry : { ...entry, org },
       )
       await parts().log.write(own, [])
       return {}
