@@ -135,6 +135,61 @@ type Attempt = {
   isReplay?: boolean
 }
 
+test('in an emergency crb2 opens one study where the head of crb1 offers it, and crb1 ends and reviews it', async () => {
+  const { region } = world
+  const crb1 = region.node('crb1')
+  const head = { role: 'head_of_mo', login: 'head.crb1', password: 'the head of a hospital 7' }
+  const person = { name: 'Глава', position: 'главный врач', department: '', roles: ['head_of_mo'] }
+  const { role: _, ...account } = head
+  assert.equal((await crb1Admin.post('/api/accounts/users', { ...account, ...person })).status, 200)
+  const crb1Head = await signIn(crb1.url, head)
+  const holder = crb1.organization.oid
+  const offered = async () =>
+    (await crb2.json<{ offered: boolean }>(`/api/holders/${holder}/emergency`)).offered
+  const door = `/dicom-web/studies/${first.study}/metadata`
+  const ask = async (over: object = {}) => {
+    const { password } = region.account('crb2', 'radiologist')
+    const reason = 'Пациент без сознания, нужна прежняя КТ'
+    return crb2.post(`/api/studies/${first.study}/emergency`, { holder, reason, password, ...over })
+  }
+  assert.equal(await offered(), false)
+  assert.equal((await ask()).status, 403)
+  const policy = await fetch(`${crb1.url}/api/emergencies/policy`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${crb1Head.token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ offered: true, password: head.password }),
+  })
+  assert.equal(policy.status, 204)
+  assert.equal(await offered(), true)
+  assert.equal((await ask({ password: 'not hers' })).status, 403)
+  assert.equal((await ask({ reason: 'срочно' })).status, 400)
+  assert.equal((await crb2.get(door)).status, 403)
+
+  assert.equal((await ask()).status, 200)
+  const rows = await crb2.json<Row[]>(door)
+  assert.equal(rows.length, 2)
+  const frame = await crb2.get(
+    `/dicom-web/studies/${first.study}/series/${first.series}/instances/${first.sop}/frames/1`,
+  )
+  assert.equal(frame.status, 200)
+  const other = `/dicom-web/studies/${studies[1]}/metadata`
+  assert.equal((await crb2.get(other)).status, 403, 'one study, and no other')
+
+  type Emergencies = { emergencies: { id: string; study: string; isOver: boolean }[] }
+  const { emergencies } = await crb1Admin.json<Emergencies>('/api/emergencies')
+  assert.deepEqual(
+    emergencies.map(({ study, isOver }) => [study, isOver]),
+    [[first.study, false]],
+  )
+  const of = `/api/emergencies/${emergencies[0]?.id}`
+  assert.equal((await crb1Admin.post(`${of}/stop`, {})).status, 204)
+  // Her own node hears of the end when it asks the next time.
+  const log = (await audit(crb1Admin, first.study)).map(({ event }) => event)
+  assert.ok(log.includes('emergency-started') && log.includes('emergency-stopped'))
+  const review = { comment: 'Подтверждено дежурным врачом', isJustified: true }
+  assert.equal((await crb1Head.post(`${of}/review`, review)).status, 204)
+})
+
 test('a peer that reaches crb1 with a wrong assertion is refused and audited there', async (t) => {
   const { region, dataDir, ports } = world
   const { given } = await crb1Admin.json<{ given: { jti: string }[] }>('/api/grants')
