@@ -344,7 +344,7 @@ export const instance = (number: number, bytes = 526_344): ManifestInstance =>
     class: '1.2.840.10008.5.1.4.1.1.2',
     transferSyntax: '1.2.840.10008.1.2.1',
     bytes,
-    sha256: 'cd'.repeat(32),
+    chunksRoot: 'cd'.repeat(32),
   }) as ManifestInstance
 
 /** `[jti, ver, digest, state]` of a grant token, as an epoch lists it. */

@@ -42,7 +42,11 @@ test('a manifest of anybody else is not', async () => {
 test('pages hold every instance once, in order, and each fits its frame', () => {
   const uid = Uid.parse(`2.25.${'9'.repeat(59)}`)
   const long = { class: uid, transferSyntax: uid, series: uid as SeriesUid }
-  const instances = [...many(1500), ...many(1500).map((one) => ({ ...one, ...long }))]
+  const short = { class: Uid.parse('1.2'), transferSyntax: Uid.parse('1.3') }
+  const instances = [
+    ...many(1500).map((one) => ({ ...one, ...short })),
+    ...many(1500).map((one) => ({ ...one, ...long })),
+  ]
   const pages = paginate(instances)
   assert.deepEqual(
     pages.flatMap((page) => page.instances),

@@ -7,14 +7,14 @@ import { sha256Hex, verifyToken } from './jws.ts'
 import type { TokenKind, Verified } from './jws.ts'
 import { streamLimits, tokenLimits } from './limits.ts'
 
-/** One instance in a manifest page. `sha256`: of its concatenated chunk digests, SHA-256 of 256 KiB each. */
+/** One instance in a manifest page. `chunksRoot`: SHA-256 of its concatenated chunk digests, SHA-256 of 256 KiB each. */
 export const ManifestInstance = z.strictObject({
   sop: SopUid,
   series: SeriesUid,
   class: Uid,
   transferSyntax: Uid,
   bytes: z.int().min(1),
-  sha256: Sha256,
+  chunksRoot: Sha256,
 })
 export type ManifestInstance = z.infer<typeof ManifestInstance>
 

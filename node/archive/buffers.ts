@@ -2,12 +2,12 @@ import { storageLimits } from '#protocol/limits.ts'
 
 /** Buffers of one chunk, used again and again: fresh ones cost page faults. */
 export type Buffers = {
-  take(): Buffer
-  give(buffer: Buffer): void
+  take(): Buffer<ArrayBuffer>
+  give(buffer: Buffer<ArrayBuffer>): void
 }
 
 export function createBuffers(): Buffers {
-  const spare: Buffer[] = []
+  const spare: Buffer<ArrayBuffer>[] = []
   return {
     take: () => spare.pop() ?? Buffer.allocUnsafeSlow(storageLimits.chunkBytes),
     give(buffer) {

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { hash, webcrypto } from 'node:crypto'
 import { storageLimits } from '#protocol/limits.ts'
 
 /**
@@ -8,16 +8,33 @@ import { storageLimits } from '#protocol/limits.ts'
 
 export const digestBytes = 32
 
+const { chunkBytes, digestApartBytes } = storageLimits
+
 export const chunkDigest = (chunk: Uint8Array): Buffer => hash('sha256', chunk, 'buffer')
+
+/** The same, made beside this thread; the chunk may be changed at once. A small one is hashed sooner here. */
+export async function chunkDigestApart(chunk: Uint8Array<ArrayBuffer>): Promise<Buffer> {
+  if (chunk.byteLength < digestApartBytes) return chunkDigest(chunk)
+  return Buffer.from(await webcrypto.subtle.digest('SHA-256', chunk))
+}
 
 /** From the concatenated digests of its chunks. */
 export const digestOfChunks = (digests: Uint8Array): Buffer => hash('sha256', digests, 'buffer')
 
+/** Digests of the chunks of bytes that begin with one, one behind the other, made beside this thread. */
+export async function chunkDigestsApart(bytes: Uint8Array<ArrayBuffer>): Promise<Buffer> {
+  return Buffer.concat(await Promise.all(cutChunks(bytes).map(chunkDigestApart)))
+}
+
 /** Of a data set that is in memory. */
-export function digestOfDataSet(bytes: Uint8Array): Buffer {
-  const digests: Buffer[] = []
-  for (let at = 0; at < bytes.byteLength; at += storageLimits.chunkBytes) {
-    digests.push(chunkDigest(bytes.subarray(at, at + storageLimits.chunkBytes)))
-  }
-  return digestOfChunks(Buffer.concat(digests))
+export const digestOfDataSet = (bytes: Uint8Array): Buffer =>
+  digestOfChunks(Buffer.concat(cutChunks(bytes).map(chunkDigest)))
+
+function cutChunks<Memory extends ArrayBufferLike>(
+  bytes: Uint8Array<Memory>,
+): Uint8Array<Memory>[] {
+  const count = Math.ceil(bytes.byteLength / chunkBytes)
+  return Array.from({ length: count }, (_, index) =>
+    bytes.subarray(index * chunkBytes, (index + 1) * chunkBytes),
+  )
 }

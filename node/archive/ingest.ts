@@ -72,7 +72,7 @@ export function createSink(parts: IngestParts, declared: Declared, origin: Origi
     try {
       if (error !== undefined) throw error
       const walk = walker.end()
-      const payload = pieces.digests()
+      const payload = await pieces.digests()
       if (walk.bytes !== payload.bytes) {
         throw new ProtocolError('instance_truncated', 'the walk missed a part of the data set')
       }

@@ -13,8 +13,8 @@ import { createArchiveEvents } from './archive-events.ts'
 import { lockArchive } from './archive-lock.ts'
 import { startCatalog } from './archive-start.ts'
 import { textOf } from './attribute-levels.ts'
-import { createDigests } from './digests.ts'
 import { createLoans, giveBack } from './loans.ts'
+import { createRecentWindows } from './recent-windows.ts'
 import { isVisible } from './catalog-rows.ts'
 import type { QuarantineRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
@@ -114,23 +114,19 @@ async function createArchive(
   options: ArchiveOptions,
   { disk, valueLog, catalog, unfiled, stack }: Opened,
 ): Promise<Omit<Archive, typeof Symbol.asyncDispose>> {
-  const { clock, log, holder } = options
+  const { clock, log, holder, reception = plainReception } = options
   const events = createArchiveEvents()
   const sequence = createSequence(catalog.ledger().seq)
   const state = createIngestState()
-  const { reception = plainReception } = options
   const createWalker = createReceptionWalker({ catalog, reception })
   for (const record of unfiled) {
     await refile({ valueLog, catalog, sequence, ...state, createWalker, log }, record)
   }
   const common = { valueLog, catalog, sequence, clock, log }
+  const { timers = systemTimers, quietMs = quietOf } = options
+  const { completed } = events
   const completion = stack.use(
-    await createStudyCompletion({
-      ...common,
-      timers: options.timers ?? systemTimers,
-      quietMs: options.quietMs ?? quietOf,
-      completed: events.completed,
-    }),
+    await createStudyCompletion({ ...common, timers, quietMs, completed }),
   )
   const node = nodeName(holder)
   const maintenance = stack.use(
@@ -149,8 +145,8 @@ async function createArchive(
     mayAsk: mayReject,
     filed: (identity, header) => applyNote({ catalog, overlays, reader }, identity, header),
   }
-  const digests = stack.use(createDigests())
-  const reader = { ...common, holder, loans: createLoans(), digests, readHeader, ...maintenance }
+  const memory = { loans: createLoans(), recent: createRecentWindows() }
+  const reader = { ...common, holder, ...memory, readHeader, ...maintenance }
   const overlays = createOverlays({
     ...common,
     holder,

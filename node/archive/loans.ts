@@ -12,7 +12,7 @@ import { storageLimits } from '#protocol/limits.ts'
  */
 export type Loans = {
   /** So many bytes, of which nothing is known. */
-  take(bytes: number): Buffer
+  take(bytes: number): Buffer<ArrayBuffer>
   /** Hands out a piece of memory that was taken here. */
   lend(piece: Uint8Array): void
 }

@@ -1,7 +1,7 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { Buffers } from './buffers.ts'
-import { chunkDigest, digestOfChunks } from './chunk-digests.ts'
+import { chunkDigestApart, digestOfChunks } from './chunk-digests.ts'
 import type { NewRecord } from './log-record.ts'
 import type { Appended } from './segment-writer.ts'
 import type { LogStream, ValueLog } from './value-log.ts'
@@ -11,7 +11,7 @@ export type PieceWriter = {
   write(chunk: Uint8Array): boolean
   drain(): Promise<void>
   /** Ends the payload. */
-  digests(): PayloadDigests
+  digests(): Promise<PayloadDigests>
   /** Appends the record and those that belong to it; durable when it resolves. */
   append(followers: readonly NewRecord[]): Promise<Appended[]>
   /** Leaves nothing in the log. Safe at any time, also twice. */
@@ -40,7 +40,7 @@ export function createPieceWriter({ log, buffers, header }: Parts): PieceWriter 
       return streaming?.mustPause() !== true
     },
     drain: () => streaming?.drain() ?? Promise.resolve(),
-    digests: () => (ended ??= cutter.end()),
+    digests: async () => (ended ??= await cutter.end()),
     async append(followers) {
       if (ended === undefined) throw new ProtocolError('internal', 'the payload has not ended')
       const { bytes, sha256 } = ended
@@ -74,21 +74,34 @@ type PieceCutter = {
   bytes(): number
   /** Bytes that have not been taken. */
   waiting(): number
-  take(): Buffer[]
-  release(pieces: readonly Buffer[]): void
-  end(): PayloadDigests
+  /** Chunks that have no digest yet. */
+  hashing(): number
+  take(): Buffer<ArrayBuffer>[]
+  release(pieces: readonly Buffer<ArrayBuffer>[]): void
+  end(): Promise<PayloadDigests>
+  /** What is called when a chunk has got its digest. */
+  onHashed(listener: () => void): void
 }
 
 function createPieceCutter(buffers: Buffers): PieceCutter {
-  const digests: Buffer[] = []
-  let pieces: Buffer[] = []
-  let current: Buffer | undefined
+  const digests: Promise<Buffer>[] = []
+  let listener = (): void => undefined
+  let hashing = 0
+  let pieces: Buffer<ArrayBuffer>[] = []
+  let current: Buffer<ArrayBuffer> | undefined
   let filled = 0
   let bytes = 0
 
-  function endPiece(piece: Buffer): void {
+  function endPiece(piece: Buffer<ArrayBuffer>): void {
     const full = piece.subarray(0, filled)
-    digests.push(chunkDigest(full))
+    hashing++
+    const digest = chunkDigestApart(full).finally(() => {
+      hashing--
+      listener()
+    })
+    // Of a data set that is given up nobody asks for it.
+    digest.catch(() => {})
+    digests.push(digest)
     pieces.push(full)
     current = undefined
     filled = 0
@@ -116,9 +129,13 @@ function createPieceCutter(buffers: Buffers): PieceCutter {
     release(taken) {
       for (const { buffer } of taken) buffers.give(Buffer.from(buffer))
     },
-    end() {
+    hashing: () => hashing,
+    onHashed(given) {
+      listener = given
+    },
+    async end() {
       if (current !== undefined) endPiece(current)
-      const chunks = Buffer.concat(digests)
+      const chunks = Buffer.concat(await Promise.all(digests))
       return { bytes, sha256: digestOfChunks(chunks), chunks }
     },
   }
@@ -140,12 +157,16 @@ function createStreaming(cutter: PieceCutter, opening: Promise<LogStream>): Stre
   let state: 'good' | 'failed' | 'over' = 'good'
   let error: unknown
   const isGood = (): boolean => state === 'good'
-  const mustPause = (): boolean => isGood() && cutter.waiting() > storageLimits.unwrittenBytes
+  const mustPause = (): boolean =>
+    isGood() &&
+    (cutter.waiting() > storageLimits.unwrittenBytes || cutter.hashing() > storageLimits.hashingMax)
 
   function wake(): void {
     if (mustPause()) return
     for (const resolve of waiting.splice(0)) resolve()
   }
+
+  cutter.onHashed(wake)
 
   async function run(): Promise<void> {
     try {

@@ -6,9 +6,10 @@ import type { Log } from '../log.ts'
 import type { ByteRange } from './archive.ts'
 import type { InstanceRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
-import type { Digests } from './digests.ts'
+import { chunkDigestsApart, digestBytes } from './chunk-digests.ts'
 import type { Loans } from './loans.ts'
 import { chunkOffset, type RecordLocation } from './log-record.ts'
+import type { RecentWindows } from './recent-windows.ts'
 import type { Repair } from './repair.ts'
 import type { ValueLog } from './value-log.ts'
 
@@ -18,14 +19,13 @@ export type ReadParts = {
   log: Log
   repair: Pick<Repair, 'instance'>
   loans: Loans
-  digests: Pick<Digests, 'of'>
+  recent: RecentWindows
   /** Bytes that were read. */
   count: (bytes: number) => void
 }
 
 const { chunkBytes } = storageLimits
 const windowChunks = storageLimits.windowBytes / chunkBytes
-const digestBytes = 32
 
 /** The digests that the chunks of an instance must have, one behind the other; they themselves must have its root. */
 export function chunkDigests({ catalog }: ReadParts, row: InstanceRow): Buffer {
@@ -56,7 +56,7 @@ export async function* readRange(
   let next = window && readWindow(parts, row, window)
   while (window !== undefined && next !== undefined) {
     if (signal?.aborted === true) throw new ProtocolError('aborted', 'reading was given up')
-    const bytes: Buffer = await next
+    const { bytes, isKept }: Read = await next
     const start = window.first * chunkBytes
     window = begin(window.first + window.count)
     next = window && readWindow(parts, row, window)
@@ -66,7 +66,7 @@ export async function* readRange(
       Math.max(0, offset - start),
       Math.min(bytes.byteLength, end - start),
     )
-    parts.loans.lend(piece)
+    if (!isKept) parts.loans.lend(piece)
     yield piece
   }
 }
@@ -74,8 +74,22 @@ export async function* readRange(
 /** Chunks that are read in one go, and the digests of all of the instance's. */
 type Window = { first: number; count: number; digests: Buffer }
 
+/** `isKept`: others look at these bytes as well. */
+type Read = { bytes: Buffer; isKept: boolean }
+
+async function readWindow(parts: ReadParts, row: InstanceRow, window: Window): Promise<Read> {
+  const { first, count } = window
+  const known = parts.recent.get(row.sha256, first)
+  const bytesHere = Math.min(count * chunkBytes, row.bytes - first * chunkBytes)
+  if (known !== undefined && known.byteLength >= bytesHere) {
+    return { bytes: known.subarray(0, bytesHere), isKept: true }
+  }
+  const bytes = await readAnew(parts, row, window)
+  return { bytes, isKept: parts.recent.keep(row.sha256, first, bytes, row.bytes) }
+}
+
 /** What cannot be read together is read chunk by chunk: only what is damaged is repaired. */
-async function readWindow(parts: ReadParts, row: InstanceRow, window: Window): Promise<Buffer> {
+async function readAnew(parts: ReadParts, row: InstanceRow, window: Window): Promise<Buffer> {
   const { first, count, digests } = window
   const whole = count > 1 ? await tryWindow(parts, row.location, window) : undefined
   if (whole?.bytes !== undefined) return whole.bytes
@@ -115,10 +129,10 @@ async function tryWindow(
   try {
     const read = await readBytes(parts, location, window)
     parts.count(read.byteLength)
-    const { bytes, digests } = await parts.digests.of(read)
+    const digests = await chunkDigestsApart(read)
     const from = first * digestBytes
     const isRight = expected.subarray(from, from + count * digestBytes).compare(digests) === 0
-    return isRight ? { bytes } : {}
+    return isRight ? { bytes: read } : {}
   } catch (problem) {
     return { problem }
   }
@@ -129,7 +143,7 @@ async function readBytes(
   { valueLog, loans }: ReadParts,
   location: RecordLocation,
   { first, count }: Window,
-): Promise<Buffer> {
+): Promise<Buffer<ArrayBuffer>> {
   const start = first * chunkBytes
   const bytes = loans.take(Math.min(count * chunkBytes, location.bytes - start))
   // The pieces of a streamed record have their lengths between them.
@@ -145,6 +159,15 @@ async function readBytes(
   return bytes.subarray(0, filled)
 }
 
+/** Of what was read as a whole a while ago. */
+function recentChunk({ recent }: ReadParts, row: InstanceRow, index: number): Buffer | undefined {
+  const first = index - (index % windowChunks)
+  const start = (index - first) * chunkBytes
+  const length = Math.min(chunkBytes, row.bytes - index * chunkBytes)
+  const chunk = recent.get(row.sha256, first)?.subarray(start, start + length)
+  return chunk?.byteLength === length ? chunk : undefined
+}
+
 const cachedChunks = 4
 
 /** Small reads of one instance: chunks that were verified are kept for the next one. */
@@ -154,7 +177,9 @@ export function randomAccess(parts: ReadParts, row: InstanceRow): RandomAccess {
 
   async function chunk(index: number): Promise<Buffer> {
     const found =
-      cache.get(index) ?? (await readChunk(parts, row, { first: index, count: 1, digests }))
+      cache.get(index) ??
+      recentChunk(parts, row, index) ??
+      (await readChunk(parts, row, { first: index, count: 1, digests }))
     cache.set(index, found)
     for (const oldest of cache.keys()) {
       if (cache.size <= cachedChunks) break

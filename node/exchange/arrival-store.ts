@@ -42,10 +42,10 @@ export function createArrivalStore(deps: ArrivalStoreDeps) {
   const finish = async (): Promise<void> => {
     if (isDone || isDoubtful || !map.isWhole()) return
     const kept = await file.get()
-    if ((await wholeDigest(kept, map)) === instance.sha256) {
+    if ((await wholeDigest(kept, map)) === instance.chunksRoot) {
       await kept.release()
       file.forget()
-      await copies.adopt(instance.sha256, deps.file, instance.bytes)
+      await copies.adopt(instance.chunksRoot, deps.file, instance.bytes)
       isDone = true
       return onChange()
     }
@@ -139,11 +139,11 @@ function createTurns() {
 }
 
 function checkDigests(
-  { sha256 }: ManifestInstance,
+  { chunksRoot }: ManifestInstance,
   count: number,
   chunks: readonly Sha256[],
 ): void {
-  if (chunks.length === count && rootOf(chunks) === sha256) return
+  if (chunks.length === count && rootOf(chunks) === chunksRoot) return
   throw new ProtocolError('manifest_mismatch', 'chunk digests do not belong to the instance')
 }
 

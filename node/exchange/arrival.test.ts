@@ -37,7 +37,7 @@ async function setUp(length: number) {
     class: '1.2.3',
     transferSyntax: '1.2.840.10008.1.2',
     bytes: length,
-    sha256: rootOf(chunks),
+    chunksRoot: rootOf(chunks),
   }
   const copies = await openCopies({
     dir: path.join(dir, 'copies'),
@@ -46,7 +46,7 @@ async function setUp(length: number) {
     verifiedMax: 10,
     log: silentLog,
   })
-  const file = path.join(dir, 'transfers', instance.sha256)
+  const file = path.join(dir, 'transfers', instance.chunksRoot)
   const clock = { now: 0 }
   const start = () => createArrival({ instance, file, copies, limits, clock: () => clock.now })
   return {
@@ -80,7 +80,7 @@ test('chunks that came in any order make a copy, and the file that gathered them
   await arrival.accept(4 * chunkBytes, it.bytes.subarray(4 * chunkBytes))
   assert.equal(arrival.isDone(), true)
   assert.equal(arrival.missing(whole), undefined)
-  const copy = await collect(it.copies.read(it.instance.sha256, { offset: 0, length: 1e9 }))
+  const copy = await collect(it.copies.read(it.instance.chunksRoot, { offset: 0, length: 1e9 }))
   assert.ok(Buffer.from(copy).equals(it.bytes))
   assert.deepEqual(await readdir(path.dirname(it.file)), [])
 })
@@ -125,7 +125,7 @@ test('what the disk alters after it was proven makes no copy and is brought agai
 test('a disk that fails ends the arrival with its code, and it is tried again later', async () => {
   await using it = await setUp(2 * chunkBytes)
   // A file stands where the folder of copies would be.
-  const folder = path.join(it.dir, 'copies', it.instance.sha256.slice(0, 2))
+  const folder = path.join(it.dir, 'copies', it.instance.chunksRoot.slice(0, 2))
   await writeFile(folder, '')
   const arrival = it.start()
   await assert.rejects(arrival.accept(0, it.bytes), (error) => error instanceof Error)

@@ -39,21 +39,21 @@ export async function openArrivals({
   const left = async (arrival: Arrival): Promise<void> => {
     if (isUsed(arrival) || !(arrival.isDone() || leaving.has(arrival))) return
     leaving.delete(arrival)
-    const { sha256 } = arrival.instance
-    if (arrivals.get(sha256) === arrival) arrivals.delete(sha256)
+    const { chunksRoot } = arrival.instance
+    if (arrivals.get(chunksRoot) === arrival) arrivals.delete(chunksRoot)
     await arrival.close()
   }
   return {
     of(instance) {
-      const known = arrivals.get(instance.sha256)
+      const known = arrivals.get(instance.chunksRoot)
       // One that was done and whose copy has gone since is brought again.
       if (known !== undefined && !known.isDone()) {
         leaving.delete(known)
         return known
       }
-      const file = path.join(dir, instance.sha256)
+      const file = path.join(dir, instance.chunksRoot)
       const made = createArrival({ instance, file, copies, limits, clock })
-      arrivals.set(instance.sha256, made)
+      arrivals.set(instance.chunksRoot, made)
       return made
     },
     known: (sha256) => arrivals.get(sha256),

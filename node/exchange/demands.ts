@@ -118,7 +118,7 @@ export function createDemands(deps: DemandsDeps) {
     lane.remove(one.job)
   }
   return (arrival: Arrival, range: ByteRange): Demand => {
-    const key = `${arrival.instance.sha256} ${range.offset} ${range.length}`
+    const key = `${arrival.instance.chunksRoot} ${range.offset} ${range.length}`
     const isWhole = range.length === arrival.instance.bytes
     const lean = createLean(arrival, leanMs)
     let carrier: Claim | undefined

@@ -106,5 +106,5 @@ function numberOf(instance: InstanceEntry): number {
 
 function manifestInstance(entry: InstanceEntry): ManifestInstance {
   const { sop, series, transferSyntax, bytes, sha256 } = entry
-  return { sop, series, class: entry.sopClass, transferSyntax, bytes, sha256 }
+  return { sop, series, class: entry.sopClass, transferSyntax, bytes, chunksRoot: sha256 }
 }

@@ -77,7 +77,7 @@ export function createRemoteReader(deps: ReaderDeps): StudyReader {
       await session.fresh()
       const instance = listed(remote, sop)
       for await (const bytes of readInstance(deps, instance, clamp(instance.bytes))) void bytes
-      return await copies.chunks(instance.sha256)
+      return await copies.chunks(instance.chunksRoot)
     },
     async [Symbol.asyncDispose]() {
       deps.onClose()
@@ -112,7 +112,7 @@ function entryOf(
   instance: ManifestInstance,
   known: InstanceMetadata | undefined,
 ): InstanceEntry {
-  const { sop, series, transferSyntax, bytes, sha256 } = instance
+  const { sop, series, transferSyntax, bytes, chunksRoot: sha256 } = instance
   return {
     study: session.remote.study,
     series,
@@ -138,7 +138,7 @@ async function* readInstance(
   const { session, copies, arrivals, chunkBytes } = deps
   const end = range.offset + range.length
   let position = range.offset
-  if (!(await isHere(copies, instance.sha256))) {
+  if (!(await isHere(copies, instance.chunksRoot))) {
     const arrival = arrivals.of(instance)
     const isSmall = instance.bytes <= deps.wholeBytes
     using demand = session.demand(arrival, isSmall ? { offset: 0, length: instance.bytes } : range)
@@ -158,7 +158,7 @@ async function* readInstance(
     }
   }
   if (position < end)
-    yield* copies.read(instance.sha256, { offset: position, length: end - position })
+    yield* copies.read(instance.chunksRoot, { offset: position, length: end - position })
 }
 
 /** A copy that is damaged is removed by whoever finds out, and fetched again. */

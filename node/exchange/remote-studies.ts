@@ -266,7 +266,7 @@ function createShared(
     async forget(remote: RemoteStudy): Promise<void> {
       const key = keyOf(remote.study, remote.holder)
       if (studies.get(key) === remote) studies.delete(key)
-      await Promise.all(remote.instances().map((one) => arrivals.release(one.sha256)))
+      await Promise.all(remote.instances().map((one) => arrivals.release(one.chunksRoot)))
     },
   }
 }

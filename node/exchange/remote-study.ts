@@ -82,7 +82,8 @@ export function createRemoteStudy({ study, holder, client, copies, arrivals }: R
     nextMissing(): ManifestInstance | undefined {
       for (; cursor < list.length; cursor++) {
         const one = list[cursor]
-        if (one === undefined || copies.has(one.sha256) || arrivals.isTaken(one.sha256)) continue
+        if (one === undefined || copies.has(one.chunksRoot) || arrivals.isTaken(one.chunksRoot))
+          continue
         return one
       }
       return undefined
@@ -111,10 +112,10 @@ function progressOf(
   let total = 0
   for (const one of list) {
     total += one.bytes
-    if (copies.has(one.sha256)) {
+    if (copies.has(one.chunksRoot)) {
       done += 1
       bytes += one.bytes
-    } else bytes += arrivals.known(one.sha256)?.bytes() ?? 0
+    } else bytes += arrivals.known(one.chunksRoot)?.bytes() ?? 0
   }
   const isComplete = done === list.length && list.length > 0
   return {

@@ -89,11 +89,7 @@ export async function turmoil(
       await grantee.host[Symbol.asyncDispose]()
       grantee = await startGrantee(holder, { limits, dir: first.dir })
     }
-    await new Promise((resolve) => {
-      setTimeout(resolve, dice(15))
-    })
-    // A slow machine gets something done between two disasters as well.
-    if (step % 10 === 9) await Promise.all(running)
+    await settle(dice(15), step % 10 === 9 ? running : [])
   }
   await Promise.all(running)
   gate.revoked.clear()
@@ -107,6 +103,14 @@ export async function turmoil(
   await first[Symbol.asyncDispose]()
   await holder[Symbol.asyncDispose]()
   return tally
+}
+
+/** A slow machine gets something done between two disasters as well. */
+async function settle(ms: number, running: Iterable<Promise<void>>): Promise<void> {
+  await new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
+  await Promise.all(running)
 }
 
 async function readStretch(

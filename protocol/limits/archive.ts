@@ -51,6 +51,11 @@ export const storageLimits = {
   windowBytes: 1 * MiB,
   /** Free ones that are kept for the next reading. */
   spareWindowsMax: 24,
+  /** Verified bytes of what was read last, and the longest instance of which they are kept. */
+  recentBytes: 256 * MiB,
+  recentInstanceBytes: 32 * MiB,
+  /** Chunks of one instance that are being hashed, above which its sender is asked to pause. */
+  hashingMax: 16,
   /** Less is hashed sooner than another thread has been told of it. */
   digestApartBytes: 64 * KiB,
   /** Waiting time between attempts to reopen a catalog that failed. */

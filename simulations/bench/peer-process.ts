@@ -77,8 +77,8 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-/** Runs a client to its end; throws with the end of its output when it fails. */
-export async function runClient(command: string, args: readonly string[]): Promise<void> {
+/** Runs a client to its end, for the end of its output; throws with that when it fails. */
+export async function runClient(command: string, args: readonly string[]): Promise<string> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: environment })
   let output = ''
   const keep = (chunk: Buffer): void => void (output = (output + chunk.toString()).slice(-4000))
@@ -86,4 +86,5 @@ export async function runClient(command: string, args: readonly string[]): Promi
   child.stderr.on('data', keep)
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
   if (code !== 0) throw new Error(`${command} ended with ${code ?? signal}: ${output}`)
+  return output
 }

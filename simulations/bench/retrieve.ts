@@ -11,15 +11,16 @@ import { orthancMissing, orthancName, startOrthanc } from './orthanc.ts'
 import { prepareNode, startNode } from './own-node.ts'
 import { freePort, missingProgram, runClient } from './peer-process.ts'
 import { startStorescp } from './receivers.ts'
+import { usageOf } from './usage.ts'
 
 /**
  * One CT study of half a megabyte a slice, taken out of the product and of Orthanc by the same clients in turn: dcmtk's
- * getscu and movescu, which throw away what they get, and HTTP.
+ * getscu and movescu and curl, each a process of its own that throws away what it gets.
  */
 export const retrieve: Bench = async (run) => {
   const count = run.quick ? 40 : 400
   const set = await writeCtFiles(path.join(run.dir, 'files'), { count, perStudy: count })
-  const destination = { aeTitle: 'STORESCP', port: await freePort() }
+  const destination = { aeTitle: 'MOVEDEST', port: await freePort() }
   await using ours = await startOurs(run, set, destination)
   await using theirs =
     orthancMissing() === undefined ? await startTheirs(run, set, destination) : undefined
@@ -34,8 +35,14 @@ export const retrieve: Bench = async (run) => {
       await take(side, wanted)
     }
     const both = { ours: work(ours), peer: theirs && work(theirs) }
-    const ms = await inTurn(run, name, { ...both, rounds: run.quick ? 3 : 7 })
+    const pids = { ours: ours.pid, peer: theirs?.pid }
+    const before = await cpuOf(pids)
+    const rounds = run.quick ? 3 : 7
+    const ms = await inTurn(run, name, { ...both, rounds })
     const rate = (one: number | undefined) => one && set.bytes / 1e6 / (one / 1000)
+    const after = await cpuOf(pids)
+    const perGB = (side: 'ours' | 'peer') =>
+      (after[side] - before[side]) / ((set.bytes / 1e9) * (rounds + warmUpOf(rounds)))
     run.report({
       case: name,
       unit: 'MB/s',
@@ -45,11 +52,28 @@ export const retrieve: Bench = async (run) => {
       peerName: orthancName(),
       missing: orthancMissing(),
     })
+    run.report({
+      case: `${name}, CPU of the server`,
+      unit: 's/GB',
+      better: 'lower',
+      ours: perGB('ours'),
+      peer: theirs && perGB('peer'),
+      peerName: orthancName(),
+      missing: orthancMissing(),
+    })
   }
   await measureFrame(run, set, { ours, theirs })
 }
 
+/** CPU seconds that the servers have used: what a machine with other work shows as well. */
+async function cpuOf(pids: { ours: number; peer: number | undefined }) {
+  const seconds = async (pid: number | undefined) =>
+    pid === undefined ? 0 : (await usageOf(pid)).cpuSeconds
+  return { ours: await seconds(pids.ours), peer: await seconds(pids.peer) }
+}
+
 type Side = {
+  pid: number
   dimse: { host: string; port: number; aeTitle: string }
   dicomweb: string
   headers: Record<string, string>
@@ -82,6 +106,7 @@ async function startOurs(
   const node = await startNode(own)
   const headers = { authorization: `Bearer ${node.token}` }
   return {
+    pid: node.pid,
     dimse: node.dimse,
     dicomweb: `${node.url}/dicom-web`,
     headers,
@@ -99,6 +124,7 @@ async function startTheirs(
   const to = ['-aet', 'STORESCU', '-aec', dimse.aeTitle, dimse.host, String(dimse.port)]
   await runClient('storescu', [...to, ...set.files])
   return {
+    pid: orthanc.pid,
     dimse,
     dicomweb: `${url}/dicom-web`,
     headers: {},
@@ -106,7 +132,7 @@ async function startTheirs(
   }
 }
 
-const ways: Record<string, (side: Side, wanted: Wanted) => Promise<void>> = {
+const ways: Record<string, (side: Side, wanted: Wanted) => Promise<unknown>> = {
   'C-GET study': ({ dimse }, { set }) =>
     runClient('getscu', ['--ignore', '-aet', 'GETSCU', ...asked(dimse, set)]),
   // Orthanc knows a destination by the name that it has there, which its configuration calls so as well.
@@ -114,8 +140,15 @@ const ways: Record<string, (side: Side, wanted: Wanted) => Promise<void>> = {
     runClient('movescu', ['-aem', destination, '-aet', 'MOVESCU', ...asked(dimse, set)]),
   'WADO-RS study': async ({ dicomweb, headers }, { set }) => {
     const accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'
-    const bytes = await bytesOf(`${dicomweb}/studies/${set.study[0]}`, { ...headers, accept })
-    if (bytes < set.bytes) throw new Error(`${bytes} bytes of a study of ${set.bytes}`)
+    const sent = Object.entries({ ...headers, accept }).map(([name, value]) => `${name}: ${value}`)
+    const quietly = ['--silent', '--show-error', '--fail', '--output', '/dev/null']
+    const headersOf = sent.flatMap((one) => ['--header', one])
+    const url = `${dicomweb}/studies/${set.study[0]}`
+    const counting = ['--write-out', '%{size_download}']
+    const output = await runClient('curl', [...quietly, ...counting, ...headersOf, url])
+    const bytes = Number(output)
+    // Written so that what is no number fails too.
+    if (!(bytes >= set.bytes)) throw new Error(`${output} bytes of a study of ${set.bytes}`)
   },
 }
 
@@ -170,6 +203,8 @@ type Turns = {
   rounds: number
 }
 
+const warmUpOf = (rounds: number): number => Math.ceil(rounds / 4)
+
 /** Median milliseconds of each, after what warms both. */
 async function inTurn(
   run: BenchRun,
@@ -177,7 +212,7 @@ async function inTurn(
   { ours, peer, rounds }: Turns,
 ): Promise<{ ours: number; peer: number | undefined }> {
   const times: { ours: number[]; peer: number[] } = { ours: [], peer: [] }
-  const warmUp = Math.ceil(rounds / 4)
+  const warmUp = warmUpOf(rounds)
   for (let round = -warmUp; round < rounds; round++) {
     const [one, other] = [await timed(ours), peer && (await timed(peer))]
     if (round < 0) continue
