@@ -1,159 +1,21 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import path from 'node:path'
-import type { AuditEntry } from '#protocol/audit-event.ts'
-import { ProtocolError } from '#protocol/errors.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
-import { now, studyRecord } from '#protocol/federation.fixture.ts'
-import { OrganizationOid, StudyUid } from '#protocol/ids.ts'
-import type { IndexEntry } from '#protocol/index-log.ts'
+import { now } from '#protocol/federation.fixture.ts'
+import { StudyUid } from '#protocol/ids.ts'
 import type { RestrictionRecord } from '#protocol/restriction.ts'
-import {
-  openTestArchive,
-  sendSlice,
-  stranger as unknownDevice,
-} from '../archive/archive.fixture.ts'
-import type { Query, StudyReader } from '../archive/archive.ts'
-import type { DicomJson } from '../dicom/dicom-json.ts'
-import { silentLog } from '../log.ts'
-import { openReplica } from '../replica/replica.ts'
-import { createDoors } from './doors-impl.ts'
-import { createPlace } from './federation.fixture.ts'
-import type { Restrictions } from './restrictions.ts'
+import { sendSlice, stranger as unknownDevice } from '../archive/archive.fixture.ts'
 import type { SessionUser } from './session-user.ts'
-
-const hour = 60 * 60 * 1000
-const granted = studyRecord.study
-const ownUid = StudyUid.parse('1.2.3.10')
-const nowhere = StudyUid.parse('1.2.3.99')
-
-const query = (over: Partial<Query> = {}): Query => ({
-  level: 'study',
-  match: {},
-  limit: 100,
-  offset: 0,
-  ...over,
-})
-const valueOf = (row: DicomJson | undefined, tag: string) => row?.[tag]?.Value?.[0]
-const uids = (rows: readonly DicomJson[]) => rows.map((row) => valueOf(row, '0020000D'))
-
-/** The grantee's node: own archive, replicated index, a received grant; only the holder at the other end is played. */
-async function createNode(restrictions?: Pick<Restrictions, 'current'>) {
-  await using stack = new AsyncDisposableStack()
-  const place = stack.use(await createPlace())
-  const { grantee, holder, stranger } = place
-  const federation = stack.use(await place.start(grantee))
-  await federation.intake.directory(await place.everybody())
-  const grant = await place.sign.grant()
-  await federation.intake.grants([{ grant, active: true }])
-  const archive = stack.use(
-    await openTestArchive(path.join(place.dir, 'archive'), {
-      holder: grantee.oid,
-      clock: () => now,
-    }),
-  )
-  const slice = { study: ownUid, series: '1.2.3.10.1', sop: '1.2.3.10.1.1' }
-  await sendSlice(archive, { ...slice, name: 'Кузнецова^Вера', date: '20261123' })
-  const replica = stack.use(
-    await openReplica({ dir: path.join(place.dir, 'replica'), log: silentLog }),
-  )
-  const records = [
-    { ...studyRecord, series: [{ uid: '1.2.9.1', modality: 'CT' }] },
-    { ...studyRecord, study: '1.2.4', modalities: ['DX'], date: '20261125' },
-    { ...studyRecord, study: '1.2.5', date: '20261122' },
-  ]
-  const series = { number: '1', description: '', bodyPart: '', instances: 2 }
-  const complete = records.map((record) => ({
-    ...record,
-    series: record.series.map((one) => ({ ...series, ...one })),
-  }))
-  const state = { seq: 3, digest: 'ab'.repeat(32) as never, visibility: '' }
-  await replica.apply(
-    holder.oid,
-    complete.map((record) => ({ kind: 'study', record }) as unknown as IndexEntry),
-    state,
-  )
-  const world = {
-    audit: [] as AuditEntry[],
-    auditFails: false,
-    opened: [] as string[],
-    closed: [] as string[],
-    refusal: undefined as ErrorCode | undefined,
-  }
-  const doors = stack.use(
-    createDoors({
-      archive,
-      audit: {
-        append(entry) {
-          if (world.auditFails) {
-            return Promise.reject(new ProtocolError('audit_unavailable', 'the disk is full'))
-          }
-          world.audit.push(entry)
-          return Promise.resolve()
-        },
-      },
-      federation,
-      replica,
-      remote: {
-        open({ study, holder }) {
-          world.opened.push(study)
-          if (world.refusal !== undefined) {
-            return Promise.reject(new ProtocolError(world.refusal, 'as the test says'))
-          }
-          return Promise.resolve(remoteReader(study, holder))
-        },
-        closeStudy: (id) => world.closed.push(id),
-      },
-      self: { oid: grantee.oid, name: 'Областная больница', kid: grantee.kid },
-      clock: () => now,
-      ...(restrictions !== undefined && { restrictions }),
-    }),
-  )
-  const user: SessionUser = {
-    uid: place.user,
-    organization: grantee.oid,
-    roles: ['radiologist'],
-    enabled: true,
-    authTime: now - hour,
-    amr: ['pwd', 'otp'],
-    login: 'petrova',
-    name: 'Петрова',
-    position: 'врач-рентгенолог',
-    department: 'ОЛД',
-    workstation: 'ws-17',
-    address: '127.0.0.1',
-    session: 'ab'.repeat(32),
-    expiresAt: now + hour,
-  }
-  const closing = stack.move()
-  return {
-    place,
-    federation,
-    archive,
-    doors,
-    world,
-    user,
-    other: { ...user, uid: place.otherUser, session: 'cd'.repeat(32) },
-    grant,
-    holder,
-    stranger,
-    [Symbol.asyncDispose]: () => closing.disposeAsync(),
-  }
-}
-
-function remoteReader(study: StudyUid, holder: OrganizationOid): StudyReader {
-  const entry = (series: string) => ({
-    series,
-    attributes: { '00080060': { vr: 'CS', Value: ['CT'] } },
-  })
-  return {
-    study,
-    holder,
-    series: () => Promise.resolve([entry('1.2.9.1'), entry('1.2.9.2')]),
-    instances: () => Promise.resolve([]),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  } as unknown as StudyReader
-}
+import {
+  hour,
+  granted,
+  ownUid,
+  nowhere,
+  query,
+  valueOf,
+  uids,
+  createNode,
+} from './doors-impl.fixture.ts'
 
 describe('opening a study', () => {
   test('of one’s own archive is audited before it is read, once per session and minutes', async () => {

@@ -31,21 +31,25 @@ const entryKey = (seq: number): string => `own!entry!${String(seq).padStart(12, 
 const saidKey = (study: StudyUid): string => `own!study!${study}`
 const positionKey = 'own!position'
 
+const doubted: Said = { digest: emptyHead.digest, at: 0, isOpen: false }
+
+async function cutAfter(rows: Rows, seq: number): Promise<void> {
+  for await (const { key } of rows.list('own!entry!', entryKey(seq))) {
+    await rows.write([{ del: key }])
+  }
+}
+
 export async function openPublished(deps: {
   rows: Rows
   replay: () => AsyncIterable<Uint8Array>
 }): Promise<Published> {
   const { rows } = deps
   let head = emptyHead
-  const cut = async (seq: number): Promise<void> => {
-    for await (const { key } of rows.list('own!entry!', entryKey(seq)))
-      await rows.write([{ del: key }])
-  }
   const keep = async (token: string, entry: IndexEntry, said: Said | undefined): Promise<void> => {
     const digest = await tokenDigest(token)
     const { study } = entry.record
     // One that was made in its place gives way, and with it what followed.
-    if (entry.seq <= head.seq) await cut(entry.seq)
+    if (entry.seq <= head.seq) await cutAfter(rows, entry.seq)
     await rows.write([
       { put: entryKey(entry.seq), value: { token, digest } satisfies Entry },
       ...(said === undefined ? [] : [{ put: saidKey(study), value: said }]),
@@ -60,9 +64,8 @@ export async function openPublished(deps: {
     const entry = decodeToken(token, indexEntryKind).claims
     // An entry whose writing was reported as failed may be there all the same. It was never sent, and the one that was
     // made in its place comes later and stands.
-    const { seq } = entry
-    const known = await entryAt(seq)
-    if (known?.token === token) head = { seq, digest: known.digest }
+    const known = await entryAt(entry.seq)
+    if (known?.token === token) head = { seq: entry.seq, digest: known.digest }
     else await keep(token, entry, undefined)
   }
   // Rows are written after the value log: more of them than the log has means that an older log was put back. What was
@@ -90,24 +93,21 @@ export async function openPublished(deps: {
     },
     digestAt: async (seq) => (await entryAt(seq))?.digest,
     doubt: (studies) =>
-      rows.write(
-        [...studies].map((study) => ({
-          put: saidKey(study),
-          value: { digest: emptyHead.digest, at: 0, isOpen: false } satisfies Said,
-        })),
-      ),
+      rows.write([...studies].map((study) => ({ put: saidKey(study), value: doubted }))),
     said: async (study) => (await rows.get(saidKey(study))) as Said | undefined,
-    async open() {
-      const studies: StudyUid[] = []
-      for await (const { key, value } of rows.list('own!study!')) {
-        if ((value as Said).isOpen) studies.push(key.slice('own!study!'.length) as StudyUid)
-      }
-      return studies
-    },
+    open: () => openStudies(rows),
     async position() {
       const position = await rows.get(positionKey)
       return typeof position === 'number' ? position : 0
     },
     setPosition: (position) => rows.write([{ put: positionKey, value: position }]),
   }
+}
+
+async function openStudies(rows: Rows): Promise<StudyUid[]> {
+  const studies: StudyUid[] = []
+  for await (const { key, value } of rows.list('own!study!')) {
+    if ((value as Said).isOpen) studies.push(key.slice('own!study!'.length) as StudyUid)
+  }
+  return studies
 }

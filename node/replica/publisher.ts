@@ -56,13 +56,7 @@ export async function openPublisher(deps: Deps): Promise<Publisher> {
     rows: deps.rows,
     replay: () => archive.replay('index-entry'),
   })
-  const open = await published.open()
-  const state: State = {
-    published,
-    pending: new Map(open.map((study) => [study, { due: clock(), from: 0 }])),
-    position: await published.position(),
-    isClosed: false,
-  }
+  const state = await openState(published, clock())
   let timer: NodeJS.Timeout | undefined
   let work: Promise<void> = Promise.resolve()
 
@@ -125,6 +119,13 @@ export async function openPublisher(deps: Deps): Promise<Publisher> {
     },
   }
 }
+
+const openState = async (published: Published, due: number): Promise<State> => ({
+  published,
+  pending: new Map((await published.open()).map((study) => [study, { due, from: 0 }])),
+  position: await published.position(),
+  isClosed: false,
+})
 
 /** However many instances arrive, one round sees them all: each costs reads and a write. */
 function createGathering(run: () => void): { begin(): void; end(): void } {
