@@ -50,54 +50,16 @@ export async function createNode(restrictions?: Pick<Restrictions, 'current'>) {
   const replica = stack.use(
     await openReplica({ dir: path.join(place.dir, 'replica'), log: silentLog }),
   )
-  const records = [
-    { ...studyRecord, series: [{ uid: '1.2.9.1', modality: 'CT' }] },
-    { ...studyRecord, study: '1.2.4', modalities: ['DX'], date: '20261125' },
-    { ...studyRecord, study: '1.2.5', date: '20261122' },
-  ]
-  const series = { number: '1', description: '', bodyPart: '', instances: 2 }
-  const complete = records.map((record) => ({
-    ...record,
-    series: record.series.map((one) => ({ ...series, ...one })),
-  }))
-  const state = { seq: 3, digest: 'ab'.repeat(32) as never, visibility: '' }
-  await replica.apply(
-    holder.oid,
-    complete.map((record) => ({ kind: 'study', record }) as unknown as IndexEntry),
-    state,
-  )
-  const world = {
-    audit: [] as AuditEntry[],
-    auditFails: false,
-    opened: [] as string[],
-    closed: [] as string[],
-    refusal: undefined as ErrorCode | undefined,
-  }
+  await replica.apply(holder.oid, heldEntries(), heldState)
+  const world = createWorld()
+  const self = { oid: grantee.oid, name: 'Областная больница', kid: grantee.kid }
   const doors = stack.use(
     createDoors({
       archive,
-      audit: {
-        append(entry) {
-          if (world.auditFails) {
-            return Promise.reject(new ProtocolError('audit_unavailable', 'the disk is full'))
-          }
-          world.audit.push(entry)
-          return Promise.resolve()
-        },
-      },
+      ...played(world),
       federation,
       replica,
-      remote: {
-        open({ study, holder }) {
-          world.opened.push(study)
-          if (world.refusal !== undefined) {
-            return Promise.reject(new ProtocolError(world.refusal, 'as the test says'))
-          }
-          return Promise.resolve(remoteReader(study, holder))
-        },
-        closeStudy: (id) => world.closed.push(id),
-      },
-      self: { oid: grantee.oid, name: 'Областная больница', kid: grantee.kid },
+      self,
       clock: () => now,
       ...(restrictions !== undefined && { restrictions }),
     }),
@@ -146,4 +108,52 @@ export function remoteReader(study: StudyUid, holder: OrganizationOid): StudyRea
     instances: () => Promise.resolve([]),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   } as unknown as StudyReader
+}
+
+/** What the test looks at and decides. */
+const createWorld = () => ({
+  audit: [] as AuditEntry[],
+  auditFails: false,
+  opened: [] as string[],
+  closed: [] as string[],
+  refusal: undefined as ErrorCode | undefined,
+})
+
+/** An audit that may fail and a holder at the other end. */
+const played = (world: ReturnType<typeof createWorld>) => ({
+  audit: {
+    append(entry: AuditEntry) {
+      if (world.auditFails) {
+        return Promise.reject(new ProtocolError('audit_unavailable', 'the disk is full'))
+      }
+      world.audit.push(entry)
+      return Promise.resolve()
+    },
+  },
+  remote: {
+    open({ study, holder }: { study: StudyUid; holder: OrganizationOid }) {
+      world.opened.push(study)
+      if (world.refusal !== undefined) {
+        return Promise.reject(new ProtocolError(world.refusal, 'as the test says'))
+      }
+      return Promise.resolve(remoteReader(study, holder))
+    },
+    closeStudy: (id: string) => world.closed.push(id),
+  },
+})
+
+const heldState = { seq: 3, digest: 'ab'.repeat(32) as never, visibility: '' }
+
+/** Three studies of the holder. */
+function heldEntries(): IndexEntry[] {
+  const records = [
+    { ...studyRecord, series: [{ uid: '1.2.9.1', modality: 'CT' }] },
+    { ...studyRecord, study: '1.2.4', modalities: ['DX'], date: '20261125' },
+    { ...studyRecord, study: '1.2.5', date: '20261122' },
+  ]
+  const common = { number: '1', description: '', bodyPart: '', instances: 2 }
+  return records.map(({ series, ...record }) => {
+    const complete = { ...record, series: series.map((one) => ({ ...common, ...one })) }
+    return { kind: 'study', record: complete } as unknown as IndexEntry
+  })
 }
