@@ -145,7 +145,10 @@ async function readBytes(
   { first, count }: Window,
 ): Promise<Buffer<ArrayBuffer>> {
   const start = first * chunkBytes
-  const bytes = loans.take(Math.min(count * chunkBytes, location.bytes - start))
+  const length = Math.min(count * chunkBytes, location.bytes - start)
+  // What is kept takes no more memory than it needs.
+  const isKept = location.bytes <= storageLimits.recentInstanceBytes
+  const bytes = isKept ? Buffer.allocUnsafeSlow(length) : loans.take(length)
   // The pieces of a streamed record have their lengths between them.
   const pieceBytes = location.streamed ? chunkBytes : bytes.byteLength
   let filled = 0
