@@ -32,6 +32,7 @@ export const situations = {
   user: ['named', 'named second', 'not named'],
   userOff: ['no', 'yes', 'only others'],
   organizationOff: ['no', 'yes', 'only others'],
+  cito: ['none', 'this study', 'another study', 'another organization', 'over'],
   keyOff: ['no', 'yes', 'only others'],
   operation: ['granted', 'not granted', 'other than asserted'],
   purpose: ['the same', 'another', 'an emergency'],
@@ -115,7 +116,7 @@ const grantRules: Rule[] = [
   [(w) => w.signature === 'of somebody else', 'grant_unsigned'],
   [(w) => w.user === 'not named', 'user_not_named'],
   [(w) => w.userOff === 'yes', 'user_disabled'],
-  [(w) => w.organizationOff === 'yes', 'peer_suspended'],
+  [(w) => w.organizationOff === 'yes' && w.cito !== 'this study', 'peer_suspended'],
   [(w) => w.keyOff === 'yes', 'key_revoked'],
   [(w) => w.operation !== 'granted', 'operation_not_granted'],
   [(w) => w.purpose === 'another', 'purpose_not_granted'],
@@ -301,8 +302,15 @@ function epochOf(world: World, policy: Policy): EpochFacts {
     usersOff: off(world.userOff, user, colleague),
     organizationsOff: off(world.organizationOff, grantee, third),
     kidsOff: off(world.keyOff, keys.grantee, keys.third),
+    ...(world.cito !== 'none' && { cito: [citoOf(world)] }),
   }
 }
+
+const citoOf = ({ cito }: World): NonNullable<EpochFacts['cito']>[number] => ({
+  organization: cito === 'another organization' ? third : grantee,
+  study: (cito === 'another study' ? '1.2.9' : '1.2.3') as StudyUid,
+  until: cito === 'over' ? now : now + 1,
+})
 
 /** Boundaries in whole seconds cannot hit a millisecond, so fractions of a second stand for the exact moments. */
 const spanOf = ({ time }: World): { nbf: number; exp: number } => ({

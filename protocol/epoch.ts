@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { ProtocolError } from './errors.ts'
 import type { ErrorCode } from './errors.ts'
-import { Kid, OrganizationUrn, REGISTRY, Seconds, Sha256, Ulid, UserId, oidOf } from './ids.ts'
+import { Kid, OrganizationUrn, REGISTRY, Seconds, Sha256, StudyUid } from './ids.ts'
+import { Ulid, UserId, oidOf } from './ids.ts'
 import type { OrganizationOid } from './ids.ts'
 import { verifyToken } from './jws.ts'
 import type { TokenKind, Verified } from './jws.ts'
-import { tokenLimits } from './limits.ts'
+import { citoLimits, tokenLimits } from './limits.ts'
 import { checkIssued, checkLifetime } from './times.ts'
 import { issuerKey } from './trust-list.ts'
 import type { TrustList } from './trust-list.ts'
@@ -25,6 +26,12 @@ export const Epoch = z.strictObject({
   users_off: z.array(UserId).max(1000),
   mo_off: z.array(OrganizationUrn).max(1000),
   kid_off: z.array(Kid).max(1000),
+  /** Studies that an organization in `mo_off` may read all the same, by a grant; absent when there is none. */
+  cito: z
+    .array(z.strictObject({ id: Ulid, org: OrganizationUrn, study: StudyUid, until: Seconds }))
+    .min(1)
+    .max(citoLimits.perHolderMax)
+    .exactOptional(),
   log: z.strictObject({ size: z.int().min(0), root: Sha256 }).exactOptional(),
   iat: Seconds,
   exp: Seconds,
@@ -118,7 +125,22 @@ export type EpochFacts = {
   usersOff: ReadonlySet<UserId>
   organizationsOff: ReadonlySet<OrganizationOid>
   kidsOff: ReadonlySet<Kid>
+  /** What a suspended organization may read all the same. */
+  cito?: readonly { organization: OrganizationOid; study: StudyUid; until: number }[]
 }
+
+/** Whether the operator lets a suspended organization read this study now; without a study, any. */
+export const isCito = (
+  { cito = [] }: Pick<EpochFacts, 'cito'>,
+  now: number,
+  about: { organization: OrganizationOid; study?: StudyUid },
+): boolean =>
+  cito.some(
+    ({ organization, study, until }) =>
+      organization === about.organization &&
+      (about.study === undefined || about.study === study) &&
+      now < until,
+  )
 
 /** `freshAtSeconds`: `iat` of the epoch itself or of the newest beat that names it. */
 export function epochFacts(epoch: Epoch, freshAtSeconds: number): EpochFacts {
@@ -134,5 +156,10 @@ export function epochFacts(epoch: Epoch, freshAtSeconds: number): EpochFacts {
     usersOff: new Set(epoch.users_off),
     organizationsOff: new Set(epoch.mo_off.map(oidOf)),
     kidsOff: new Set(epoch.kid_off),
+    ...(epoch.cito !== undefined && {
+      cito: epoch.cito.map(({ org, study, until }) => {
+        return { organization: oidOf(org), study, until: until * 1000 }
+      }),
+    }),
   }
 }

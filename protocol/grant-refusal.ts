@@ -1,3 +1,4 @@
+import { isCito } from './epoch.ts'
 import type { EpochFacts } from './epoch.ts'
 import type { ErrorCode } from './errors.ts'
 import type { FetchedFacts, PeerFacts } from './facts.ts'
@@ -84,23 +85,26 @@ function isPinned(
 
 /** The user is named, and neither she nor her organization nor its key has been switched off. */
 export function refuseParties(
-  { assertion }: PeerFacts,
+  { assertion, now }: PeerFacts,
   epoch: EpochFacts,
   request: GrantRequest,
 ): ErrorCode | undefined {
-  const { sub } = assertion.claims
+  const { sub, iss, res } = assertion.claims
   if (!request.users.some(({ uid }) => uid === sub)) return 'user_not_named'
-  return refuseOff(assertion, epoch)
+  // The operator's word for one study, and never a way around the grant.
+  const isOpen = isCito(epoch, now, { organization: oidOf(iss), study: res })
+  return refuseOff(assertion, epoch, isOpen)
 }
 
 /** Neither the user nor her organization nor its key has been switched off. */
 export function refuseOff(
   assertion: PeerFacts['assertion'],
   epoch: EpochFacts,
+  isOpenThough = false,
 ): ErrorCode | undefined {
   const { sub, iss } = assertion.claims
   if (epoch.usersOff.has(sub)) return 'user_disabled'
-  if (epoch.organizationsOff.has(oidOf(iss))) return 'peer_suspended'
+  if (epoch.organizationsOff.has(oidOf(iss)) && !isOpenThough) return 'peer_suspended'
   return epoch.kidsOff.has(assertion.kid) ? 'key_revoked' : undefined
 }
 

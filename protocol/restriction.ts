@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { FormDate } from './fields/dates.ts'
 import { text } from './fields/text.ts'
 import { Attachment } from './form.ts'
-import { OrganizationOid, Ulid } from './ids.ts'
+import { OrganizationOid, StudyUid, Ulid } from './ids.ts'
 import { Actor, createAdvance, HistoryEntry, operators, refuse } from './life-cycle.ts'
 import type { Context, Refusal, Rules } from './life-cycle.ts'
 
@@ -149,6 +149,11 @@ export const RestrictionRecord = z.strictObject({
   reason: z.string().max(2000),
   remedy: z.string().max(2000),
   start: z.iso.date(),
+  /** Studies of others that may be read all the same, until then (milliseconds). */
+  cito: z
+    .array(z.strictObject({ study: StudyUid, until: z.int() }))
+    .max(1000)
+    .exactOptional(),
 })
 export type RestrictionRecord = z.infer<typeof RestrictionRecord>
 
@@ -169,8 +174,12 @@ const forbidden: Record<RestrictionLevel, readonly RestrictedAct[]> = {
 export function restrictionAgainst(
   act: RestrictedAct,
   restrictions: readonly RestrictionRecord[],
+  /** The operator may have left one study of others open. */
+  about?: { study: StudyUid; now: number },
 ): RestrictionRecord | undefined {
-  if (act === 'region') return restrictions.find(({ scope }) => scope !== 'proxy')
+  const isOpen = ({ cito = [] }: RestrictionRecord): boolean =>
+    cito.some(({ study, until }) => study === about?.study && about.now < until)
+  if (act === 'region') return restrictions.find((one) => one.scope !== 'proxy' && !isOpen(one))
   return restrictions.find(({ scope, level }) => scope !== 'cami' && forbidden[level].includes(act))
 }
 

@@ -27,6 +27,7 @@ import type { Notices } from './notices.ts'
 import { createNumbers } from './numbers.ts'
 import type { Office } from './office.ts'
 import type { Operator } from './operator.ts'
+import { openCitos, type Citos } from './cito.ts'
 import { createOrganizations } from './organizations.ts'
 import type { Organizations } from './organizations.ts'
 import { openRestrictions } from './restrictions.ts'
@@ -50,6 +51,7 @@ export type Desks = {
   deviceNotices: DeviceNotices
   accessRequests: AccessRequests
   restrictions: Restrictions
+  citos: Citos
 }
 
 type Deps = {
@@ -100,11 +102,13 @@ export async function openDesks(deps: Deps): Promise<Desks> {
       await operator().suspend(oid, off)
       await accessRequests.sweep()
     },
+    cito: (oid) => citos.records(oid),
     changed: (oid) =>
       tell(restrictions.records(oid), (found) =>
         deps.directory().tell(oid, 'restrictions', { restrictions: found }),
       ),
   })
+  const citos = await openCitos({ office, operator, tell: restrictions.tellAgain })
   const common = { office, accounts, organizations, notices }
   const enrollments = createEnrollments(common)
   const deviceNotices = createDeviceNotices({ ...common, devices })
@@ -128,6 +132,7 @@ export async function openDesks(deps: Deps): Promise<Desks> {
     deviceNotices,
     accessRequests,
     restrictions,
+    citos,
   }
 }
 

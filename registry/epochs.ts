@@ -46,6 +46,8 @@ type Deps = {
   signer: Signer
   trust: Trust
   withdrawals: Withdrawals
+  /** Studies that suspended organizations may read of a holder. */
+  cito: (holder: OrganizationOid) => NonNullable<Epoch['cito']>
   clock: () => number
   announce: (holder: OrganizationOid, params: EventParams<'epoch'>) => void
 }
@@ -103,19 +105,22 @@ export function createEpochs(deps: Deps): Epochs {
       await inTurn(async () => {
         const { claims } = await current(holder)
         const isAging = 2 * secondsOf(clock()) >= claims.iat + claims.exp
-        if (isAging || !saysWhoIsOut(claims, deps.withdrawals)) await issue(holder, noChange)
+        if (isAging || !isTrue(claims, deps, holder)) await issue(holder, noChange)
       })
     },
   }
 }
 
-function saysWhoIsOut(claims: Epoch, withdrawals: Withdrawals): boolean {
+/** Whether it says who is out as it now is, and for which study all the same. */
+function isTrue(claims: Epoch, { withdrawals, cito }: Deps, holder: OrganizationOid): boolean {
   const { users_off, mo_off, kid_off } = claims
+  const idsOf = (rows: Epoch['cito']) => rows?.map(({ id }) => id).join() ?? ''
   const now = outOf(withdrawals)
   return (
     users_off.join() === now.users_off.join() &&
     mo_off.join() === now.mo_off.join() &&
-    kid_off.join() === now.kid_off.join()
+    kid_off.join() === now.kid_off.join() &&
+    idsOf(claims.cito) === idsOf(cito(holder))
   )
 }
 
@@ -140,7 +145,7 @@ async function sign(signer: Signer, claims: Epoch): Promise<Issued> {
 }
 
 function claimsOf(
-  { trust, withdrawals, clock }: Deps,
+  { trust, withdrawals, cito, clock }: Deps,
   what: {
     holder: OrganizationOid
     rows: readonly GrantRow[]
@@ -149,6 +154,7 @@ function claimsOf(
   },
 ): Epoch {
   const iat = secondsOf(clock())
+  const open = cito(what.holder)
   return {
     iss: REGISTRY,
     aud: urnOf(what.holder),
@@ -157,6 +163,7 @@ function claimsOf(
       .filter((row) => isListed(row, clock()))
       .map(({ jti, ver, digest, active }) => [jti, ver, digest, active ? 'active' : 'revoked']),
     ...outOf(withdrawals),
+    ...(open.length > 0 && { cito: open }),
     ...(what.log !== undefined && { log: what.log }),
     iat,
     exp: iat + trust.list().policy.staleAfterHours * 3600,

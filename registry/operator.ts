@@ -12,7 +12,7 @@ import { noChange } from './epochs.ts'
 import type { Epochs } from './epochs.ts'
 import type { Grants } from './grants.ts'
 import type { Log } from './log.ts'
-import type { Journal } from './transparency/journal.ts'
+import type { Journal, NewEntry } from './transparency/journal.ts'
 import type { Trust } from './trust.ts'
 import type { Withdrawals, Withdrawn } from './withdrawals.ts'
 
@@ -24,6 +24,10 @@ export type Operator = {
   revokeKey(kid: Kid): Promise<void>
   disableUser(user: UserId): Promise<void>
   revokeGrant(jti: string): Promise<void>
+  isMember(oid: OrganizationOid): boolean
+  isSuspended(oid: OrganizationOid): boolean
+  /** The holder's next epoch, as everything now stands, and what the log says of why. */
+  renewEpoch(holder: OrganizationOid, entries: NewEntry[]): Promise<void>
 }
 
 export type OperatorParts = {
@@ -82,6 +86,10 @@ export function createOperator(
       await userLeft(user)
     },
     revokeGrant: (jti) => grants.revoke(jti),
+    isMember: (oid) => credentials.organization(oid) !== undefined,
+    isSuspended: withdrawals.isSuspended,
+    renewEpoch: (holder, entries) =>
+      epochs.bump(holder, () => Promise.resolve({ writes: [], changed: [], entries })),
   }
 }
 

@@ -162,6 +162,7 @@ async function openParts(given: {
     ...signing,
     trust,
     withdrawals,
+    cito: desks.citos.of,
     announce: (holder, params) => directory.tell(holder, 'epoch', params),
   })
   const grants = createGrants({

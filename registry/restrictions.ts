@@ -27,6 +27,8 @@ export type Restrictions = {
   /** Whether its node has not heard yet of what stands: a suspended one is let in for that alone. */
   isUntold(oid: OrganizationOid): boolean
   told(oid: OrganizationOid): Promise<void>
+  /** What stands against it has changed in something that is kept elsewhere. */
+  tellAgain(oid: OrganizationOid): Promise<void>
   /** Makes the federation's state follow what stands here, after a crash. */
   resume(): Promise<void>
 }
@@ -36,6 +38,8 @@ type Deps = {
   organizations: () => Organizations
   notices: Notices
   suspend: (oid: OrganizationOid, off: boolean) => Promise<void>
+  /** Studies of others that it may read all the same. */
+  cito: (oid: OrganizationOid) => NonNullable<RestrictionRecord['cito']>
   /** The node should ask again. */
   changed: (oid: OrganizationOid) => void
 }
@@ -56,10 +60,13 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
   const untold = new Set(rows.map(({ key }) => key.slice(untoldKey('').length)))
   const standing = async (oid: OrganizationOid) =>
     (await desk.all()).filter((one) => one.organization === oid && isInForce(one))
-  const follow = async (oid: OrganizationOid): Promise<void> => {
+  const tellAgain = async (oid: OrganizationOid): Promise<void> => {
     await store.write([{ put: untoldKey(oid), value: 'restrictions' }])
     untold.add(oid)
     deps.changed(oid)
+  }
+  const follow = async (oid: OrganizationOid): Promise<void> => {
+    await tellAgain(oid)
     const all = await standing(oid)
     await deps.suspend(
       oid,
@@ -79,7 +86,9 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
       return form
     },
     isRestricted: async (oid) => (await standing(oid)).length > 0,
+    tellAgain,
     async records(oid) {
+      const cito = deps.cito(oid)
       return (await standing(oid)).map(
         ({ number, scope, level, clause, reason, remedy, start }) => ({
           number,
@@ -89,6 +98,7 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
           reason,
           remedy,
           start,
+          ...(scope !== 'proxy' && cito.length > 0 && { cito }),
         }),
       )
     },

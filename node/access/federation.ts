@@ -5,7 +5,7 @@ import type {
   Member as DirectoryEntry,
   Result,
 } from '#protocol/control.ts'
-import type { EpochFacts } from '#protocol/epoch.ts'
+import { isCito, type EpochFacts } from '#protocol/epoch.ts'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { GrantFacts } from '#protocol/grant.ts'
 import type { Kid, OrganizationOid, PeerIdString, PrivateJwk, PublicJwk } from '#protocol/ids.ts'
@@ -374,7 +374,11 @@ function isAllowed(state: State, peer: PeerIdString): boolean {
   const member = members.byPeer(peer)
   if (member === undefined) return false
   const facts = factsOf(state)
-  return facts?.organizationsOff.has(member.oid) !== true && facts?.kidsOff.has(member.kid) !== true
+  if (facts === undefined) return true
+  // One that is suspended is let in for the study that the operator has left open; what it reads is decided for itself.
+  const isOpen = isCito(facts, state.now(), { organization: member.oid })
+  const isOff = facts.organizationsOff.has(member.oid) && !isOpen
+  return !isOff && !facts.kidsOff.has(member.kid)
 }
 
 type Audited = Pick<AuditEntry, 'event' | 'outcome' | 'detail' | 'code'>

@@ -24,11 +24,12 @@ export function createFetchedDecision(deps: {
 }): FetchedDecision {
   const { self, selfKid, federation, restrictions } = deps
   return (user, { holder, record }, operation) => {
-    if (restrictionAgainst('region', restrictions?.current() ?? []) !== undefined) {
+    const { study, modalities, date, device } = record
+    const about = { study, now: federation.now() }
+    if (restrictionAgainst('region', restrictions?.current() ?? [], about) !== undefined) {
       return { ok: false, code: 'organization_restricted' }
     }
     const epoch = federation.epochFacts()
-    const { study, modalities, date, device } = record
     const facts: StudyFacts = { study, holder, modalities, date, device, withheld: false }
     return authorizeFetched({
       now: federation.now(),

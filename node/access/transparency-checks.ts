@@ -120,6 +120,7 @@ export function isUnknownToUs({ entry, before }: Taken, own: OwnActs): boolean {
       return oidOf(iss) === self && cnf.jwk.x !== ours.x
     }
     case 'trust-list':
+    case 'cito':
     case 'manifest':
       return false
     default:

@@ -193,6 +193,12 @@ export const emergencyLimits = {
   sweepMs: 1 * minute,
 } as const
 
+/** One study for a suspended organization, by the operator's word. */
+export const citoLimits = {
+  lastsMs: 24 * hour,
+  perHolderMax: 100,
+} as const
+
 export const rekeyLimits = {
   /** Earlier keys of one organization that its members learn of. */
   ancestorsMax: 16,

@@ -47,6 +47,15 @@ export const LogEntry = z.discriminatedUnion('kind', [
     grantee: OrganizationOid,
     assertion: Sha256,
   }),
+  /** A suspended organization may read one study of this holder for a day; which one stands in the holder's epoch alone. */
+  z.strictObject({
+    kind: z.literal('cito'),
+    at,
+    id: Ulid,
+    org: OrganizationOid,
+    holder: OrganizationOid,
+    state: z.enum(['opened', 'withdrawn']),
+  }),
   /** A study's manifest existed at this time; which study it is of is not said. */
   z.strictObject({ kind: z.literal('manifest'), at, sha256: Sha256 }),
 ])

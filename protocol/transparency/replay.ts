@@ -187,6 +187,7 @@ const rules: Rules = {
     if (before !== undefined && seq <= before.seq) refuse('an audit that went backwards')
     return { heads: { ...state.heads, [org]: { seq, digest } } }
   },
+  cito: () => ({}),
   emergency: () => ({}),
   manifest: () => ({}),
 }

@@ -24,6 +24,7 @@ export async function decisionCases(region: Federation): Promise<Case[]> {
   return [
     one('decision-granted', 'everything holds', {}),
     ...(await peerCases(region, one)),
+    ...(await citoCases(region, one)),
     ...(await grantCases(region, one)),
     ...(await namedCases(region, one)),
     ...(await studyCases(region, base, one)),
@@ -52,6 +53,34 @@ async function goodRequest({ sign, authority, holder, grantee }: Federation): Pr
     study: studyFacts(holder.oid) as NonNullable<Decision['study']>,
     rateExceeded: false,
   }
+}
+
+async function citoCases({ sign, grantee }: Federation, one: One): Promise<Case[]> {
+  const row = await listed(await sign.grant())
+  const off = (over: object) => sign.epoch([row], over)
+  const cito = (uid: string, seconds: number) => ({
+    id: '01KB0000000000000000000008',
+    org: grantee.urn,
+    study: uid as typeof study,
+    until: nowSeconds + seconds,
+  })
+  return [
+    one('organization-suspended-cito', 'but the operator left this study open', {
+      epoch: await off({ mo_off: [grantee.urn], cito: [cito(study, 1)] }),
+    }),
+    one(
+      'organization-suspended-cito-of-another-study',
+      'the operator left another study open',
+      { epoch: await off({ mo_off: [grantee.urn], cito: [cito(`${study}.1`, 1)] }) },
+      'peer_suspended',
+    ),
+    one(
+      'organization-suspended-cito-over',
+      'the day has passed',
+      { epoch: await off({ mo_off: [grantee.urn], cito: [cito(study, 0)] }) },
+      'peer_suspended',
+    ),
+  ]
 }
 
 async function peerCases(

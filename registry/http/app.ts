@@ -10,6 +10,7 @@ import type { Operator } from '../operator.ts'
 import type { Transparency } from '../transparency/transparency.ts'
 import { accessRequestRoutes } from './api/access-requests.ts'
 import { administrationRoutes } from './api/administration.ts'
+import { citoRoutes } from './api/cito.ts'
 import { deviceNoticeRoutes, deviceRoutes } from './api/device-notices.ts'
 import { enrollmentRoutes } from './api/enrollments.ts'
 import { federationRoutes } from './api/federation.ts'
@@ -77,6 +78,7 @@ export function routesOf(deps: AppDeps): Route[] {
     ...noticeRoutes(deps),
     ...organizationRoutes(deps),
     ...restrictionRoutes(deps),
+    ...citoRoutes(deps),
     ...administrationRoutes(deps),
     ...transparencyRoutes(deps),
     ...federationRoutes(deps),

@@ -240,6 +240,7 @@ async function isNews(state: LogState, entry: LogEntry): Promise<boolean> {
     case 'audit-head':
       return (state.heads[entry.org]?.seq ?? 0) < entry.seq
     case 'emergency':
+    case 'cito':
     case 'manifest':
       return true
     default:
