@@ -182,13 +182,30 @@ function shown(row: InstanceRow, study?: StudyRow, series?: SeriesRow): Instance
 
 const jsonOf = (bytes: Buffer | undefined): unknown => bytes && JSON.parse(bytes.toString())
 
+/** Rows that were read last, as long as their bytes are the same: parsing is most of a look-up. Nobody changes them. */
+function createParsedInstances() {
+  const kept = new Map<string, { bytes: Buffer; row: InstanceRow }>()
+  return (uid: string, bytes: Buffer): InstanceRow => {
+    const known = kept.get(uid)
+    if (known?.bytes.equals(bytes) === true) return known.row
+    const row = jsonOf(bytes) as InstanceRow
+    kept.delete(uid)
+    kept.set(uid, { bytes, row })
+    if (kept.size > storageLimits.instanceRowsKeptMax) {
+      const oldest = kept.keys().next().value
+      if (oldest !== undefined) kept.delete(oldest)
+    }
+    return row
+  }
+}
+
 function createReads(store: CatalogStore, { study, studies }: StudyRowCache) {
   const read = (key: string): unknown => jsonOf(store.get(key))
+  const parsed = createParsedInstances()
   const receivedInstance = (uid: string): InstanceRow | undefined => {
     const found = sop(uid)
-    return (
-      found && (read(keys.instanceKey(found.study, found.series, uid)) as InstanceRow | undefined)
-    )
+    const bytes = found && store.get(keys.instanceKey(found.study, found.series, uid))
+    return bytes && parsed(uid, bytes)
   }
   const sop = (uid: string) => read(keys.sopKey(uid)) as SopRow | undefined
   const series = (study: string, uid: string) =>

@@ -73,6 +73,8 @@ export const storageLimits = {
   foldedNamesMax: 32_768,
   /** Rows of studies that are kept parsed: a few KiB each. */
   studyRowsKeptMax: 32_768,
+  /** Rows of instances that stay parsed. */
+  instanceRowsKeptMax: 2048,
   /** Texts that studies are found by, of each kind: about 100 bytes each. */
   searchKeysKeptMax: 200_000,
   searchKeptPageKeys: 8192,
