@@ -1,25 +1,20 @@
 import { after, before, test } from 'node:test'
 import assert from 'node:assert/strict'
 import type { AuditEvent } from '#protocol/audit-event.ts'
-import { codeOf, ProtocolError } from '#protocol/errors.ts'
-import {
-  ulid,
-  urnOf,
-  type OrganizationOid,
-  type PeerIdString,
-  type StudyUid,
-} from '#protocol/ids.ts'
+import { codeOf } from '#protocol/errors.ts'
+import { ulid, urnOf } from '#protocol/ids.ts'
+import type { OrganizationOid, PeerIdString, StudyUid } from '#protocol/ids.ts'
 import { createSigner, type Signer } from '#protocol/jws.ts'
-import { createHost } from '#protocol/transport/host.ts'
-import type { Connection, Host } from '#protocol/transport/transport.ts'
+import type { Connection } from '#protocol/transport/transport.ts'
 import { readFile } from 'node:fs/promises'
 import { readKeyFile } from '../../certs/key-file.ts'
 import { createKey } from '../../certs/authority.ts'
 import { accountsFile, userIdOf, type SeededAccount } from '../accounts.ts'
-import { signIn, type Client } from '../client.ts'
-import { credentialFile, nodeKeyFile } from '../identities.ts'
+import { eventually, signIn, type Client } from '../client.ts'
+import { nodeKeyFile } from '../identities.ts'
 import { createRandom } from '../random.ts'
 import { createUid } from '../modality/study.ts'
+import { readFrames, rogueHost } from './rogue.fixture.ts'
 import { regionStudies, testRegion, type TestRegion } from './region.fixture.ts'
 import { sendCt, valueOf, type Row } from './scenario.ts'
 
@@ -190,6 +185,57 @@ test('in an emergency crb2 opens one study where the head of crb1 offers it, and
   assert.equal((await crb1Head.post(`${of}/review`, review)).status, 204)
 })
 
+test('okb, suspended, reads the one study that the operator leaves open, and no other', async () => {
+  const { region } = world
+  const okb = await signIn(region.node('okb').url, region.account('okb', 'radiologist'))
+  const { url, accounts } = region.description.registry
+  const staff = accounts.find(({ role }) => role === 'cami_operator') ?? assert.fail()
+  const operator = await signIn(url, staff)
+  const must = async <T>(path: string, body: unknown): Promise<T> => {
+    const answer = await operator.post(path, body)
+    assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`)
+    return (await answer.json()) as T
+  }
+  const statusOf = async (study = '') =>
+    (await okb.get(`/dicom-web/studies/${study}/metadata`)).status
+  const comes = (study: string | undefined, status: number) =>
+    eventually(`${status}`, async () => (await statusOf(study)) === status || undefined, 60_000)
+  const [open, shut] = studies
+  assert.deepEqual([await statusOf(open), await statusOf(shut)], [200, 200])
+  const organization = region.node('okb').organization.oid
+  const { id } = await must<{ id: string }>('/api/restrictions', {
+    organization,
+    scope: 'cami',
+    level: 'no_consult',
+    clause: '8.2.3',
+    reason: 'пароли записаны на мониторе',
+    remedy: 'сменить пароли',
+    start: '25.11.2026',
+  })
+  const act = (body: object) => must(`/api/restrictions/${id}/actions`, body)
+  await act({ type: 'impose' })
+  await comes(open, 403)
+  await must('/api/cito', {
+    organization,
+    holder: region.node('crb1').organization.oid,
+    study: open,
+    reason: 'Больной поступил с инсультом, нужна прежняя КТ',
+  })
+  await comes(open, 200)
+  assert.equal(await statusOf(shut), 403)
+
+  await act({ type: 'report_remedy', text: 'пароли сменены' })
+  const proof = await fetch(`${url}/api/restrictions/${id}/attachments?as=proof&name=act.pdf`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${operator.token}`, 'content-type': 'application/pdf' },
+    body: `%PDF-1.4\n${'x'.repeat(1000)}`,
+  })
+  assert.equal(proof.status, 200)
+  await act({ type: 'verify', text: 'проверено на месте' })
+  await act({ type: 'lift' })
+  await comes(shut, 200)
+})
+
 test('a peer that reaches crb1 with a wrong assertion is refused and audited there', async (t) => {
   const { region, dataDir, ports } = world
   const { given } = await crb1Admin.json<{ given: { jti: string }[] }>('/api/grants')
@@ -352,27 +398,3 @@ test('a peer that reaches crb1 with a wrong assertion is refused and audited the
     })
   }
 })
-
-async function rogueHost(dataDir: string, key: string): Promise<Host> {
-  const credential = (await readFile(credentialFile(dataDir, key), 'utf8')).trim()
-  return await createHost({
-    key: await readKeyFile(nodeKeyFile(dataDir, key)),
-    listen: ['/ip4/127.0.0.1/tcp/0'],
-    isAllowed: () => true,
-    handlers: {},
-    hello: () => ({ version: 1, credential, addresses: [] }),
-    clock: () => Date.now(),
-  })
-}
-
-async function readFrames(
-  connection: Connection,
-  { assertion, study }: { assertion: string; study: StudyUid },
-): Promise<void> {
-  await using stream = await connection.openFetch({ assertion, study, priority: 'interactive' })
-  for await (const frame of stream.frames()) {
-    if (frame.type === 'error') {
-      throw new ProtocolError(frame.error.code, 'refused')
-    }
-  }
-}

@@ -40,7 +40,7 @@ const sections = Object.fromEntries(sectionsOf(['mo_admin']).map((name) => [name
 
 test('a section is shown to those whose work it is', () => {
   assert.deepEqual(sectionsOf(['radiologist']), [])
-  assert.deepEqual(sectionsOf(['head_of_mo']), ['access'])
+  assert.deepEqual(sectionsOf(['head_of_mo']), ['access', 'emergencies'])
   assert.deepEqual(sectionsOf(['radiographer']), ['correction', 'history', 'referrals', 'media'])
   assert.equal(hasStudies(['mo_admin']), false)
   assert.equal(hasStudies(['mo_admin', 'radiologist']), true)

@@ -11,6 +11,7 @@ export const sectionRoles = {
   people: ['mo_admin'],
   sending: ['mo_admin'],
   access: ['mo_admin', 'head_of_mo'],
+  emergencies: ['mo_admin', 'head_of_mo'],
 } as const satisfies Record<string, readonly string[]>
 
 export type SectionName = keyof typeof sectionRoles

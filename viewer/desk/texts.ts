@@ -1,6 +1,7 @@
 import type { Language } from '../i18n/i18n.ts'
 import { accessTexts } from './texts/access.ts'
 import { correctionTexts } from './texts/correction.ts'
+import { emergencyTexts } from './texts/emergency.ts'
 import { findingTexts } from './texts/finding.ts'
 import { frameTexts } from './texts/frame.ts'
 import { intakeTexts } from './texts/intake.ts'
@@ -15,6 +16,7 @@ export const texts = {
   ...intakeTexts,
   ...referralTexts,
   ...accessTexts,
+  ...emergencyTexts,
   ...peopleTexts,
 } satisfies Texts
 

@@ -6,6 +6,7 @@ import { AccessSection } from '../desk/access.tsx'
 import { CorrectionSection } from '../desk/correction.tsx'
 import { DevicesSection } from '../desk/devices.tsx'
 import { DuplicatesSection } from '../desk/duplicates.tsx'
+import { EmergenciesSection } from '../desk/emergencies.tsx'
 import { EncodingsSection } from '../desk/encodings.tsx'
 import { NoticeBar } from '../desk/frame.tsx'
 import { HistorySection } from '../desk/history.tsx'
@@ -40,6 +41,7 @@ const sections: Record<SectionName, ComponentType> = {
   people: PeopleSection,
   sending: SendingSection,
   access: AccessSection,
+  emergencies: EmergenciesSection,
 }
 
 /** «Работа с архивом»: a section for each kind of work, those alone that are this person's. */
