@@ -119,6 +119,8 @@ export const queryLimits = {
   aheadBytes: 4 * MiB,
   /** Instances that are read while the one before them is sent; together about as long as one may be. */
   aheadInstances: 8,
+  /** From so many on, a C-MOVE goes by two associations at the same time. */
+  besideInstances: 16,
   /** An instance that is written anew in Implicit VR is held in memory for it. */
   convertedBytesMax: 64 * MiB,
   /** Sub-operations that fail one after the other before a destination is given up. */

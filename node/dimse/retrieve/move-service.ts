@@ -44,7 +44,13 @@ export function createMoveService(deps: MoveDeps): Service {
       const levels = moveModels.get(context.abstractSyntax) ?? []
       const { keys } = await requireIdentifier(identifier, context.transferSyntax)
       await using selection = await select({ ...deps, caller, receiver: destination }, keys, levels)
-      await using receiver = createDeviceReceiver(deps, { target, selection, request })
+      await using first = createDeviceReceiver(deps, { target, selection, request })
+      const again = { target, selection, request, isSecond: true }
+      await using second = createDeviceReceiver(deps, again)
+      const receiver = {
+        ...first,
+        beside: async () => ((await second.ready()) ? second : undefined),
+      }
       const detail = `C-MOVE to ${target.calledAe}`
       const isExplicit = isExplicitSyntax(context.transferSyntax)
       const parts = { ...deps, exchange, receiver, caller, detail }
@@ -73,22 +79,31 @@ function targetOf({ aeTitle, identity }: MoveDeps, device: Device): Target | und
   }
 }
 
-/** One association, kept for the whole retrieval and opened again when it is lost. */
+type Way = { target: Target; selection: Selection; request: Request; isSecond?: boolean }
+
+/**
+ * One association, kept for the whole retrieval and opened again when it is lost. Of a long retrieval there are two:
+ * while the destination works on what came on one, the other sends. A destination that takes one only gets one.
+ */
 function createDeviceReceiver(
   { limits, log }: { limits: DimseLimits; log: Log },
-  { target, selection, request }: { target: Target; selection: Selection; request: Request },
+  { target, selection, request, isSecond = false }: Way,
 ): Receiver & AsyncDisposable {
   const pairs = pairsOf(selection, limits.contextsMax)
   const originator = { aeTitle: request.origin.callingAe, messageId: request.command.messageId }
   let association: ScuAssociation | undefined
   let isLost = false
+  let isOver = false
 
   const open = async (): Promise<boolean> => {
     try {
       association = await openAssociation({ ...target, pairs, limits })
-      return true
+      if (isOver) await association.release()
+      return !isOver
     } catch (error) {
-      log.warn({ code: codeOf(error) }, 'a move destination cannot be reached')
+      const code = codeOf(error)
+      if (isSecond) log.info({ code }, 'a move destination takes no second association')
+      else log.warn({ code }, 'a move destination cannot be reached')
       isLost = true
       return false
     }
@@ -111,7 +126,10 @@ function createDeviceReceiver(
       const { command } = await association.ask(contextId, asked, data)
       return command.status
     },
-    [Symbol.asyncDispose]: async () => association?.release(),
+    async [Symbol.asyncDispose]() {
+      isOver = true
+      await association?.release()
+    },
   }
 }
 

@@ -17,6 +17,8 @@ export type Receiver = {
   /** Gets or keeps the way there open; false when there is none any more. */
   ready(): Promise<boolean>
   contextsOf(sopClass: string): readonly Accepting[]
+  /** Another way to the same place, to be used at the same time; nothing when there is none. It does not throw. */
+  beside?(): Promise<Receiver | undefined>
   /** One C-STORE; the receiver's status. Throws when the way there is lost. */
   store(contextId: number, wanted: Wanted, data: Data): Promise<number>
 }
@@ -55,40 +57,74 @@ function createRun(deps: RetrievalDeps, count: number) {
   const tally = createTally(count)
   const sender = createSender(deps)
   const isOver = () => exchange.cancelled.aborted
+  type Sent = { instances: number; bytes: number }
+
+  /** Takes from the queue and sends by one way; what a second way cannot send goes back. */
+  async function sendBy(way: Receiver, queue: Queue, sent: Sent): Promise<void> {
+    const ahead = createAhead(queue, async (wanted) => sender.prepare(way, wanted))
+    if (await way.ready()) ahead.fill()
+    for (let next = await ahead.next(); next !== undefined; next = await ahead.next()) {
+      const { wanted, fitted } = next
+      if (isOver()) break
+      const isReady = !sender.isGivenUp() && (await way.ready())
+      if (!isReady && way !== receiver) {
+        queue.giveBack([wanted, ...ahead.rest()])
+        break
+      }
+      ahead.fill()
+      const code = isReady ? await sender.store(way, wanted, fitted) : status.processingFailure
+      if (tally.note(wanted, code)) {
+        sent.instances++
+        sent.bytes += wanted.bytes
+      }
+      const counts = tally.counts()
+      if (counts.remaining > 0) await exchange.respond({ status: status.pending, counts })
+    }
+    await ahead.settled()
+  }
 
   return {
     isOver,
-    async send(instances: readonly Wanted[]): Promise<{ instances: number; bytes: number }> {
+    async send(instances: readonly Wanted[]): Promise<Sent> {
       const sent = { instances: 0, bytes: 0 }
-      const ahead = createAhead(instances, sender.prepare)
-      if (await receiver.ready()) ahead.fill()
-      for (const wanted of instances) {
-        const fitted = await ahead.next()
-        if (isOver()) break
-        const isReady = !sender.isGivenUp() && (await receiver.ready())
-        ahead.fill()
-        const code = isReady ? await sender.store(wanted, fitted) : status.processingFailure
-        if (tally.note(wanted, code)) {
-          sent.instances++
-          sent.bytes += wanted.bytes
-        }
-        const counts = tally.counts()
-        if (counts.remaining > 0) await exchange.respond({ status: status.pending, counts })
+      const queue = createQueue(instances)
+      const isLong = instances.length >= queryLimits.besideInstances
+      let second: Promise<void> | undefined
+      let failure: unknown
+      let isDone = false
+      const help = (way: Receiver | undefined): void => {
+        if (way === undefined || isDone) return
+        second = sendBy(way, queue, sent).catch((error: unknown) => {
+          failure = error
+        })
       }
-      await ahead.settled()
+      // A destination that works on one association at a time opens the second one when the first is over.
+      if (isLong && (await receiver.ready())) void receiver.beside?.().then(help)
+      await sendBy(receiver, queue, sent)
+      isDone = true
+      await second
+      if (failure !== undefined) throw failure
+      await sendBy(receiver, queue, sent)
       return sent
     },
     finish: (isExplicit: boolean): Answer => tally.finish(isOver(), isExplicit),
   }
 }
 
-/** Instances that are read before it is their turn, so many as are allowed in memory. */
-function createAhead(
-  instances: readonly Wanted[],
-  prepare: (wanted: Wanted) => Promise<Fitted | undefined>,
-) {
-  const waiting: { fitted: Promise<Fitted | undefined>; bytes: number }[] = []
+type Queue = { take(): Wanted | undefined; giveBack(instances: readonly Wanted[]): void }
+
+function createQueue(instances: readonly Wanted[]): Queue {
+  const returned: Wanted[] = []
   let begun = 0
+  return {
+    take: () => returned.shift() ?? instances[begun++],
+    giveBack: (those) => void returned.push(...those),
+  }
+}
+
+/** Instances that are read before it is their turn, so many as are allowed in memory. */
+function createAhead(queue: Queue, prepare: (wanted: Wanted) => Promise<Fitted | undefined>) {
+  const waiting: { wanted: Wanted; fitted: Promise<Fitted | undefined> }[] = []
   let bytes = 0
   const hasRoom = (): boolean =>
     waiting.length === 0 ||
@@ -96,23 +132,24 @@ function createAhead(
 
   return {
     fill(): void {
-      while (begun < instances.length && hasRoom()) {
-        const wanted = instances[begun++]
+      while (hasRoom()) {
+        const wanted = queue.take()
         if (wanted === undefined) return
-        waiting.push({ fitted: prepare(wanted), bytes: wanted.bytes })
+        waiting.push({ wanted, fitted: prepare(wanted) })
         bytes += wanted.bytes
       }
     },
-    /** Nothing when it was not begun. */
-    async next(): Promise<Fitted | undefined> {
+    /** Not read when it was not begun; nothing when all have been taken. */
+    async next(): Promise<{ wanted: Wanted; fitted: Fitted | undefined } | undefined> {
       const first = waiting.shift()
       if (first === undefined) {
-        begun++
-        return undefined
+        const wanted = queue.take()
+        return wanted && { wanted, fitted: undefined }
       }
-      bytes -= first.bytes
-      return await first.fitted
+      bytes -= first.wanted.bytes
+      return { wanted: first.wanted, fitted: await first.fitted }
     },
+    rest: (): Wanted[] => waiting.map(({ wanted }) => wanted),
     async settled(): Promise<void> {
       await Promise.all(waiting.map(({ fitted }) => fitted))
     },
@@ -120,26 +157,26 @@ function createAhead(
 }
 
 /** Reads and stores; gives up on a receiver that fails again and again. */
-function createSender({ exchange, receiver, pool, log }: RetrievalDeps) {
+function createSender({ exchange, pool, log }: RetrievalDeps) {
   let failuresInRow = 0
   const isGivenUp = () => failuresInRow >= queryLimits.failuresInRowMax
   return {
     isGivenUp,
     /** An instance in a form that the receiver takes, read while the one before it is on its way. */
-    async prepare(wanted: Wanted): Promise<Fitted | undefined> {
+    async prepare(way: Receiver, wanted: Wanted): Promise<Fitted | undefined> {
       if (exchange.cancelled.aborted || isGivenUp()) return undefined
       const { signal } = exchange
       try {
-        return await fit(wanted, receiver.contextsOf(wanted.sopClass), { pool, signal })
+        return await fit(wanted, way.contextsOf(wanted.sopClass), { pool, signal })
       } catch (error) {
         if (!signal.aborted) log.warn({ err: error }, 'an instance could not be read')
         return undefined
       }
     },
-    async store(wanted: Wanted, fitted: Fitted | undefined): Promise<number> {
+    async store(way: Receiver, wanted: Wanted, fitted: Fitted | undefined): Promise<number> {
       if (fitted === undefined) return status.sopClassNotSupported
       try {
-        const code = await receiver.store(fitted.contextId, wanted, fitted.data)
+        const code = await way.store(fitted.contextId, wanted, fitted.data)
         failuresInRow = 0
         return code
       } catch (error) {

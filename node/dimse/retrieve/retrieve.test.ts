@@ -4,7 +4,14 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
-import { sendSlice, temporaryFolder } from '../../archive/archive.fixture.ts'
+import {
+  dataSet,
+  declare,
+  noise,
+  send,
+  sendSlice,
+  temporaryFolder,
+} from '../../archive/archive.fixture.ts'
 import { readPart10File } from '../../dicom/part10.ts'
 import { encodeDataSet } from '../data-set-writer.ts'
 import { createWalker } from '../../dicom/walker.ts'
@@ -232,6 +239,32 @@ test(
     assert.equal(events.at(-1)?.instances, 3)
   },
 )
+
+for (const [what, args] of [
+  ['takes two associations', ['--fork']],
+  ['works on one association at a time', []],
+] as const) {
+  test(`a destination that ${what} gets each of many instances once`, { skip }, async () => {
+    const count = 40
+    const sops = Array.from({ length: count }, (_, index) => `1.2.840.77.1.${index + 1}`)
+    for (const sop of sops) {
+      const bytes = dataSet({
+        study: '1.2.840.77',
+        series: '1.2.840.77.1',
+        sop,
+        pixels: noise(40_000, 1),
+      })
+      await send(node.archive, bytes, declare(sop))
+    }
+    const out = path.join(folder.path, `many${args.length}`)
+    await mkdir(out)
+    await using _ = await startReceiver(destinationPort, out, args)
+    const text = await move(['QueryRetrieveLevel=STUDY', 'StudyInstanceUID=1.2.840.77'])
+    assert.match(text, /DIMSE Status\s*:\s*0x0000/, text.slice(-2500))
+    assert.match(text, /Completed Suboperations\s*:\s*40/)
+    assert.equal((await filesIn(out)).length, count)
+  })
+}
 
 test(
   'a destination that nobody registered, or that is not there, is said so',
