@@ -162,7 +162,9 @@ function Row({ one, onChanged }: RowProps) {
       <small class="uid">{one.study}</small>
       <State one={one} />
       <Failure action={action} />
-      {isReviewing && <Review one={one} onChanged={onChanged} close={() => setReviewing(false)} />}
+      {isReviewing && one.review === undefined && (
+        <Review one={one} onChanged={onChanged} close={() => setReviewing(false)} />
+      )}
     </section>
   )
 }

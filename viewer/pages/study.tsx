@@ -11,6 +11,7 @@ import { type AppState, errorText } from '../parts/app-state.ts'
 import { LanguageSwitch } from '../parts/language-switch.tsx'
 import { Message } from '../parts/message.tsx'
 import { ClosedStudy } from '../study/closed-study.tsx'
+import { EmergencyAccess } from '../study/emergency.tsx'
 import { HelpDialog } from '../study/help-dialog.tsx'
 import { commandOf, isForControl } from '../study/keys.ts'
 import { LoadProgress } from '../study/load-progress.tsx'
@@ -33,7 +34,7 @@ export function StudyPage() {
   const access = useAccess(uid)
   // What is not to be read any more leaves the screen and the memory of the page.
   if (access !== undefined) {
-    return <ClosedStudy {...access} back={() => route(listAddress.value)} />
+    return <ClosedStudy study={uid} {...access} back={() => route(listAddress.value)} />
   }
   return <OpenStudy key={uid} uid={uid} />
 }
@@ -84,6 +85,7 @@ function OpenStudy({ uid }: { uid: string }) {
         {view.isRailOpen.value && <Rail view={view} />}
         <main class="stage-area">
           <Content
+            uid={uid}
             view={view}
             isStarted={isStarted.value}
             isKnown={study.value !== undefined}
@@ -158,6 +160,7 @@ function holderOfStudy(study: Study | undefined, { session, region }: AppState) 
 }
 
 type ContentProps = {
+  uid: string
   view: StudyView
   isStarted: boolean
   /** The study is in the list. */
@@ -167,12 +170,12 @@ type ContentProps = {
 }
 
 /** The image, or what stands in its place. */
-function Content({ view, isStarted, isKnown, failure, retry }: ContentProps) {
+function Content({ uid, view, isStarted, isKnown, failure, retry }: ContentProps) {
   const translation = useTranslation()
   const { t } = translation
   const { active, other, outOfMemory, series } = view.session
   if (failure !== undefined && isRefused(failure)) {
-    return <Message icon="lock" title={t('studyUnavailable')} text={t('studyForbidden')} />
+    return <Refused study={uid} />
   }
   if (failure !== undefined) {
     return (
@@ -200,7 +203,7 @@ function Content({ view, isStarted, isKnown, failure, retry }: ContentProps) {
         action={{ label: t('retry'), run: retry }}
       />
     ) : (
-      <Message icon="lock" title={t('studyUnavailable')} text={t('studyForbidden')} />
+      <Refused study={uid} />
     )
   }
   const [broken] = series.value.filter((entry) => entry.failure !== undefined)
@@ -219,6 +222,15 @@ function Content({ view, isStarted, isKnown, failure, retry }: ContentProps) {
       <i class="spinner large" />
       <p>{t('studyLoading')}</p>
     </div>
+  )
+}
+
+function Refused({ study }: { study: string }) {
+  const { t } = useTranslation()
+  return (
+    <Message icon="lock" title={t('studyUnavailable')} text={t('studyForbidden')}>
+      <EmergencyAccess study={study} />
+    </Message>
   )
 }
 

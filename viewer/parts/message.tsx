@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact'
 import { Icon, type IconName } from './icons.tsx'
 
 /** A state of a page that is neither data nor an error in the middle of data: empty, refused, broken. */
@@ -6,9 +7,10 @@ export type MessageProps = {
   title: string
   text?: string
   action?: { label: string; run: () => void }
+  children?: ComponentChildren
 }
 
-export const Message = ({ icon, title, text, action }: MessageProps) => (
+export const Message = ({ icon, title, text, action, children }: MessageProps) => (
   <div class="message" role="status">
     <div class="message-icon">
       <Icon name={icon} size={30} />
@@ -20,5 +22,6 @@ export const Message = ({ icon, title, text, action }: MessageProps) => (
         {action.label}
       </button>
     )}
+    {children}
   </div>
 )

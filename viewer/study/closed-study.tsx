@@ -2,12 +2,13 @@ import type { Closed } from '../api/reading.ts'
 import type { Key } from '../i18n/i18n.ts'
 import { useApp, useTranslation } from '../parts/app-context.ts'
 import { Icon } from '../parts/icons.tsx'
+import { EmergencyAccess } from './emergency.tsx'
 import { LanguageSwitch } from '../parts/language-switch.tsx'
 
-type ClosedProps = { closed: Closed; since: number; back: () => void }
+type ClosedProps = { study: string; closed: Closed; since: number; back: () => void }
 
 /** In place of a study that was open: what has happened, when, and whom to ask. Nothing of the patient is left here. */
-export function ClosedStudy({ closed, since, back }: ClosedProps) {
+export function ClosedStudy({ study, closed, since, back }: ClosedProps) {
   const { t, clock } = useTranslation()
   const holder = useHolderName(closed.holder)
   return (
@@ -36,6 +37,7 @@ export function ClosedStudy({ closed, since, back }: ClosedProps) {
           <button type="button" class="button primary" onClick={back}>
             {t('closedBack')}
           </button>
+          <EmergencyAccess study={study} holder={closed.holder} />
         </div>
       </main>
     </div>
