@@ -3,6 +3,7 @@ import type { Handlers } from '#protocol/transport/transport.ts'
 import type { NodeConfig } from '../config.ts'
 import type { Records } from '../store/records.ts'
 import type { AuditLog } from './audit-log.ts'
+import { watchAudit } from './audit-watch.ts'
 import { openEmergencies, sweepEmergencies } from './emergencies.ts'
 import { openFederation, type FederationOptions } from './federation.ts'
 import { keepTime } from './time.ts'
@@ -14,7 +15,7 @@ type Context = {
   identity: Pick<FederationOptions, 'signer' | 'credential' | 'trustList' | 'witnessKey'>
   stack: AsyncDisposableStack
 }
-type Kept = { records: Records; audit: Pick<AuditLog, 'append' | 'head'> }
+type Kept = { records: Records; audit: Pick<AuditLog, 'append' | 'head' | 'verify'> }
 
 /** Who belongs to the region, by which time, whom we let in without a grant, and what the log is told of us. */
 export async function openMembership({ config, deps, stack, identity }: Context, kept: Kept) {
@@ -39,6 +40,7 @@ export async function openMembership({ config, deps, stack, identity }: Context,
   now = federation.now
   stack.use(keepTime(federation, log))
   stack.use(sweepEmergencies(emergencies, log))
+  stack.use(watchAudit({ audit, logged: submissions.newest, self: self.oid, log }))
   const handlers: Handlers = {
     'emergency.get': () => Promise.resolve({ offered: emergencies.isOffered() }),
   }

@@ -1,5 +1,5 @@
 import { codeOf } from '#protocol/errors.ts'
-import type { Sha256 } from '#protocol/ids.ts'
+import { Sha256 } from '#protocol/ids.ts'
 import { transparencyLimits } from '#protocol/limits.ts'
 import type { Submission } from '#protocol/transparency/entries.ts'
 import type { Connection } from '#protocol/transport/transport.ts'
@@ -12,6 +12,8 @@ export type Submissions = {
   manifest(digest: Sha256): void
   /** Whether this node has ever submitted this head of its audit. */
   hasSubmitted(seq: number, digest: string): boolean
+  /** The newest head of its audit that it has submitted. */
+  newest(): { seq: number; digest: Sha256 } | undefined
   /** Submits what is due, over the link to the registry. */
   submit(request: Connection['request']): Promise<void>
 }
@@ -43,6 +45,11 @@ export async function openSubmissions(deps: {
       if (manifests.size < transparencyLimits.manifestsPendingMax) manifests.add(digest)
     },
     hasSubmitted: (seq, digest) => submitted.get(seq) === digest,
+    newest() {
+      // In the order of their numbers: as they were read, and as they came.
+      const last = [...submitted].at(-1)
+      return last && { seq: last[0], digest: Sha256.parse(last[1]) }
+    },
     async submit(request) {
       const now = clock()
       const heads = await dueHead()

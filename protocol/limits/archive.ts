@@ -149,6 +149,9 @@ export const auditLimits = {
   pendingMax: 10_000,
   headSyncIntervalMs: 1 * second,
   resultsMax: 1000,
+  /** The own audit is compared with its head in the transparency log, after the start and then so often. */
+  checkAfterMs: 1 * minute,
+  checkEveryMs: 24 * hour,
 } as const
 
 /** Audit records on their way to a syslog receiver. */
