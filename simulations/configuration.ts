@@ -14,7 +14,13 @@ import {
   type Identities,
 } from './identities.ts'
 import { operatorsFile } from './operators.ts'
-import { callingAeTitles, destinationAeTitle, type Member, type NodePorts, type RegionPorts } from './layout.ts'
+import {
+  callingAeTitles,
+  destinationAeTitle,
+  type Member,
+  type NodePorts,
+  type RegionPorts,
+} from './layout.ts'
 
 /** Configuration files of the programs of a region, exactly as an administrator would write them. */
 
