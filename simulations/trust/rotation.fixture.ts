@@ -70,6 +70,10 @@ export async function rotate(seed: number): Promise<DrillFigures> {
   }
   await world.tellEpoch(third, [again])
   await taken(world, 3)
+  // The grants of an epoch are proven one by one after it is in force.
+  const { federation } = world.holderNode()
+  const [jti] = world.listing
+  await until('the grant', () => federation.heldGrant(jti)?.grant.claims.ver === 2)
   await see('confirmed', world.fresh, 'read')
   for (const party of [grantee, successor, thief]) await see('confirmed, others', party, 'refused')
   return figures
