@@ -25,7 +25,7 @@ export const instanceLimits = {
   /** What is read at once of a stored data set: a chunk, which is verified as a whole. */
   readBytes: 256 * KiB,
   /** What a deflated data set may grow to: at least this much, else this many times what has come. */
-  inflatedBytesFree: 64 * MiB,
+  inflatedBytesFree: 32 * MiB,
   inflationMax: 100,
 } as const
 
