@@ -7,7 +7,7 @@ import { createChance, createTally, part, seed, volume } from './volume.fixture.
 
 const samples = await createSamples()
 const refusals =
-  /^(token_\w+|too_large|grant_mismatch|peer_mismatch|key_weak|log_\w+|rekey_unproven)$/
+  /^(token_\w+|too_large|grant_mismatch|peer_mismatch|key_weak|log_\w+|rekey_unproven|possession_unproven)$/
 /** Tokens that every test of this file has offered. */
 const offered = { exhaustive: 0 }
 
