@@ -141,31 +141,22 @@ const storingRoles: readonly Role[] = [
   'mo_admin',
 ]
 
-export function authorizeStore(
-  user: OwnUser,
-  self: OrganizationOid,
-  now: number,
-): Decision<VerifiedStore> {
-  const refused = refuseUser(user, self, now)
-  if (refused !== undefined) return deny(refused)
-  return user.roles.some((role) => storingRoles.includes(role))
-    ? prove<VerifiedStore>({ user: user.uid, organization: self })
-    : deny('role_missing')
-}
+export const authorizeStore = storeBy(storingRoles)
 
 /** Who asks other archives of the apparatus register for what is to be brought here: their lists name patients too. */
 const fetchingRoles: readonly Role[] = ['radiographer', 'mo_admin']
 
-export function authorizeRemoteArchive(
-  user: OwnUser,
-  self: OrganizationOid,
-  now: number,
-): Decision<VerifiedStore> {
-  const refused = refuseUser(user, self, now)
-  if (refused !== undefined) return deny(refused)
-  return user.roles.some((role) => fetchingRoles.includes(role))
-    ? prove<VerifiedStore>({ user: user.uid, organization: self })
-    : deny('role_missing')
+export const authorizeRemoteArchive = storeBy(fetchingRoles)
+
+/** Whoever brings images into the own archive needs one of these roles. */
+function storeBy(roles: readonly Role[]) {
+  return (user: OwnUser, self: OrganizationOid, now: number): Decision<VerifiedStore> => {
+    const refused = refuseUser(user, self, now)
+    if (refused !== undefined) return deny(refused)
+    return user.roles.some((role) => roles.includes(role))
+      ? prove<VerifiedStore>({ user: user.uid, organization: self })
+      : deny('role_missing')
+  }
 }
 
 /** What waits in quarantine is listed, without images, for the administrator who can mend its cause. */

@@ -1,7 +1,8 @@
 import { storageLimits } from '#protocol/limits.ts'
 
 /**
- * Memory that bytes are read into. A piece that a reader hands out is its receiver's alone, with the memory around it.
+ * Memory that bytes are read into. A lent piece is its receiver's alone, with the memory around it; what is kept for the
+ * next reader (recent-windows.ts) is not lent, and giving it back changes nothing.
  * Who needs it no more, neither this process nor the system, may give it back: it is used again, which saves page
  * faults and the collector's work. Who gives nothing back leaves it to the collector.
  *

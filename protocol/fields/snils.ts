@@ -24,7 +24,7 @@ function checkSum(digits: string): number {
   return rest === 100 ? 0 : rest
 }
 
-/** `XXX-XXX-XXX YY`. */
+/** As on the certificate: three groups of three digits, then the check digits, `112-233-445 95`. */
 export const printSnils = (digits: string): string =>
   digits.replace(/^(\d{3})(\d{3})(\d{3})(\d{2})$/, '$1-$2-$3 $4')
 
