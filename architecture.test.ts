@@ -13,6 +13,7 @@ const mayImport: Record<string, readonly string[]> = {
   protocol: ['protocol'],
   pixels: ['pixels'],
   'protocol/transport': ['protocol', 'protocol/transport'],
+  'protocol/secrets': ['protocol', 'protocol/secrets'],
   certs: ['certs', 'protocol'],
   viewer: ['viewer', 'pixels', 'protocol'],
   'node/dicom': ['node/dicom', 'pixels', 'node', 'protocol'],
@@ -54,6 +55,7 @@ const mayImport: Record<string, readonly string[]> = {
     'node/store',
     'node',
     'protocol',
+    'protocol/secrets',
     'protocol/transport',
   ],
   'node/http': ['node/http', 'node/access', 'node/archive', 'node/store', 'node', 'protocol'],
@@ -65,6 +67,7 @@ const mayImport: Record<string, readonly string[]> = {
     'registry/store',
     'registry',
     'protocol',
+    'protocol/secrets',
   ],
   'registry/transparency': [
     'registry/transparency',
@@ -81,6 +84,7 @@ const mayImport: Record<string, readonly string[]> = {
     'registry/http',
     'registry/transparency',
     'protocol',
+    'protocol/secrets',
     'protocol/transport',
   ],
 }
@@ -98,6 +102,8 @@ const homes: Record<string, readonly string[]> = {
   'it-length-prefixed': ['protocol/transport'],
   uint8arraylist: ['protocol/transport'],
   jose: ['protocol'],
+  otplib: ['protocol/secrets', 'simulations'],
+  '@node-rs/argon2': ['protocol/secrets'],
   dcmjs: ['node/dicom'],
   'dcmjs-dimse': ['node/dimse'],
   level: ['node/archive', 'node/store', 'node/replica', 'registry/store'],
@@ -132,7 +138,8 @@ function areaOf(file: string): string {
   const [top = '', second = '', third] = file.split('/')
   const nested = third !== undefined && (top === 'node' || top === 'registry')
   if (nested) return `${top}/${second}`
-  return file.startsWith('protocol/transport/') ? 'protocol/transport' : top
+  const apart = ['protocol/transport', 'protocol/secrets']
+  return apart.find((area) => file.startsWith(`${area}/`)) ?? top
 }
 
 function importsOf(file: string): string[] {

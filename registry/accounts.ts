@@ -7,12 +7,12 @@ import { Phone } from '#protocol/fields/phone.ts'
 import { Snils } from '#protocol/fields/snils.ts'
 import { text } from '#protocol/fields/text.ts'
 import { OrganizationOid, ulid, Ulid } from '#protocol/ids.ts'
-import { formLimits } from '#protocol/limits.ts'
+import { formLimits, httpLimits } from '#protocol/limits.ts'
 import { freeLogin } from './logins.ts'
-import { checkPassword, createPasswords } from './passwords.ts'
+import { checkPassword, createPasswords } from '#protocol/secrets/passwords.ts'
 import { createRows } from './rows.ts'
-import type { Seal } from './seal.ts'
-import { newTotp, totpStep } from './second-factor.ts'
+import type { Seal } from '#protocol/secrets/seal.ts'
+import { newTotp, totpStep } from '#protocol/secrets/totp.ts'
 import type { Store, Write } from './store/store.ts'
 import { createTurns } from './turns.ts'
 
@@ -140,7 +140,7 @@ export async function openAccounts(deps: Deps): Promise<Accounts> {
         const { account: id, spend } = await invitations.take(secret)
         const account = people.known(id)
         if (!account.enabled) throw new ProtocolError('forbidden', 'the account is off')
-        checkPassword(password, account.login, deps.needsSecondFactor())
+        checkPassword(password, account.login, lengthMin(deps.needsSecondFactor()))
         const totp = newTotp(account.login)
         const changed: Account = {
           ...account,
@@ -236,6 +236,9 @@ async function openPeople(deps: Deps) {
       }),
   }
 }
+
+const lengthMin = (hasSecondFactor: boolean): number =>
+  hasSecondFactor ? httpLimits.passwordLengthMinWithFactor : httpLimits.passwordLengthMin
 
 const central: readonly AccountRole[] = ['cami_operator', 'cami_admin', 'ministry_observer']
 

@@ -5,7 +5,7 @@ import { ProtocolError } from '#protocol/errors.ts'
 import type { Attachment } from '#protocol/form.ts'
 import { Sha256 } from '#protocol/ids.ts'
 import { formLimits } from '#protocol/limits.ts'
-import type { Seal } from './seal.ts'
+import type { Seal } from '#protocol/secrets/seal.ts'
 
 /** Scans of signed papers and issued notices, by the SHA-256 of their content; sealed on the disk. */
 export type Attachments = {

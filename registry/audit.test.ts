@@ -7,7 +7,7 @@ import { auditXml } from '#protocol/audit-message.ts'
 import type { Sha256 } from '#protocol/ids.ts'
 import { messageOf } from './audit-export.ts'
 import { openAudit } from './audit.ts'
-import { createSeal } from './seal.ts'
+import { createSeal } from '#protocol/secrets/seal.ts'
 import { openLevelStore } from './store/level-store.ts'
 
 const act = (subject: string) =>

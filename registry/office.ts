@@ -5,7 +5,7 @@ import type { Actor, Refusal, RefusalCode } from '#protocol/life-cycle.ts'
 import type { Attachments } from './attachments.ts'
 import type { Audit } from './audit.ts'
 import type { Numbers } from './numbers.ts'
-import type { Seal } from './seal.ts'
+import type { Seal } from '#protocol/secrets/seal.ts'
 import type { Store } from './store/store.ts'
 import type { Turns } from './turns.ts'
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { Seal } from './seal.ts'
+import type { Seal } from '#protocol/secrets/seal.ts'
 import type { Store, Write } from './store/store.ts'
 
 /** Rows of one kind, sealed: what they hold names people. */

@@ -7,7 +7,7 @@ import type { Actor } from '#protocol/life-cycle.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import type { Account, AccountRole, Accounts } from './accounts.ts'
 import type { Audit } from './audit.ts'
-import { createLockout } from './lockout.ts'
+import { createLockout } from '#protocol/secrets/lockout.ts'
 import type { Store } from './store/store.ts'
 
 /** A signed-in person. */

@@ -4,7 +4,7 @@ import { ProtocolError } from '#protocol/errors.ts'
 import { Ulid, ulid, UserId, type OrganizationOid } from '#protocol/ids.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import type { Records } from '../store/records.ts'
-import { checkPassword, createPasswords, type PasswordPolicy } from './passwords.ts'
+import { checkPassword, createPasswords } from '#protocol/secrets/passwords.ts'
 
 export const Role = z.enum(roles)
 
@@ -66,9 +66,8 @@ export async function createAccounts(deps: {
   organization: OrganizationOid
   clock: () => number
   random: (count: number) => Uint8Array
-  policy?: PasswordPolicy
 }): Promise<Accounts> {
-  const { clock, policy = { lengthMin: httpLimits.passwordLengthMin } } = deps
+  const { clock } = deps
   const passwords = createPasswords()
   const people = await loadPeople(deps.records)
   const change = async (id: string, changes: Partial<Account>) =>
@@ -78,7 +77,7 @@ export async function createAccounts(deps: {
       const { password, id = ulid(clock(), deps.random(10)), ...rest } = NewAccount.parse(given)
       const login = checkLogin(rest.login)
       checkRoles(rest.roles)
-      checkPassword(password, login, policy)
+      checkPassword(password, login)
       const passwordHash = await passwords.hash(password)
       const now = clock()
       const times = { createdAt: now, passwordSetAt: now }
@@ -98,7 +97,7 @@ export async function createAccounts(deps: {
       return isRight && isOn && isCurrent ? current : undefined
     },
     async setPassword(id, password) {
-      checkPassword(password, people.known(id).login, policy)
+      checkPassword(password, people.known(id).login)
       const passwordHash = await passwords.hash(password)
       await change(id, { passwordHash, passwordSetAt: clock() })
     },

@@ -6,7 +6,7 @@ import type { Records } from '../store/records.ts'
 import type { Restrictions } from './restrictions.ts'
 import type { Account, Accounts } from './accounts.ts'
 import type { AuditLog } from './audit-log.ts'
-import { createLockout } from './lockout.ts'
+import { createLockout } from '#protocol/secrets/lockout.ts'
 import { isOver, loadSessions, sessionId, type Session } from './session-store.ts'
 import type { SessionUser } from './session-user.ts'
 

@@ -20,7 +20,14 @@ export const httpLimits = {
   loginFailuresPerAddressHour: 50,
   loginAlertFailures: 10,
   loginTrackedMax: 10_000,
+  /** Wrong codes of one person, whose password was right, in `loginLockMs`. */
+  codeFailuresMax: 5,
+  /** How long a new second factor waits for its first code. */
+  enrolmentMs: 10 * minute,
+  recoveryCodes: 10,
   passwordLengthMin: 15,
+  /** Where a second factor is asked for, too. */
+  passwordLengthMinWithFactor: 12,
   passwordLengthMax: 128,
   accountsMax: 10_000,
   /** A connection on which nothing moves. */

@@ -7,7 +7,7 @@ import type { AccessRequests, AccessRequestStep } from '../../access-requests.ts
 import type { Accounts } from '../../accounts.ts'
 import type { Attachments } from '../../attachments.ts'
 import { renderAccessRequest } from '../../forms/applications.ts'
-import { createCounter } from '../../lockout.ts'
+import { createCounter } from '#protocol/secrets/lockout.ts'
 import { by, type Route } from '../routes.ts'
 import { ownerOf } from './device-notices.ts'
 import { formRoutes } from './forms.ts'

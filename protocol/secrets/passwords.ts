@@ -1,10 +1,10 @@
 import { hash, verify } from '@node-rs/argon2'
-import { ProtocolError } from '#protocol/errors.ts'
-import { httpLimits } from '#protocol/limits.ts'
+import { ProtocolError } from '../errors.ts'
+import { httpLimits } from '../limits.ts'
 
 /**
  * Argon2id, 64 MiB and three passes: about 50 ms of one core each. A flood of sign-ins must not take the memory of the
- * archive, so few run at once, some wait, and the rest are told that the node is busy.
+ * archive, so few run at once, some wait, and the rest are told that the server is busy.
  */
 export type Passwords = {
   hash(password: string): Promise<string>
@@ -32,16 +32,18 @@ export function createPasswords(): Passwords {
 /** The same letters typed on different systems are the same password (NIST SP 800-63B, 3.1.1.2). */
 const normal = (password: string) => password.normalize('NFKC')
 
-export type PasswordPolicy = { lengthMin: number }
-
 /**
- * Length decides; classes of characters and periodic change are not asked for. Nothing is cut off, so the maximum
+ * Length decides (B-9); classes of characters and periodic change are not asked for. Nothing is cut off, so the maximum
  * only bounds the work.
  */
-export function checkPassword(password: string, login: string, policy: PasswordPolicy): void {
+export function checkPassword(
+  password: string,
+  login: string,
+  lengthMin: number = httpLimits.passwordLengthMin,
+): void {
   const length = Array.from(normal(password)).length
   if (length > httpLimits.passwordLengthMax) throw weak('is too long')
-  if (length < policy.lengthMin) throw weak(`is shorter than ${policy.lengthMin} characters`)
+  if (length < lengthMin) throw weak(`is shorter than ${lengthMin} characters`)
   if (new Set(password).size < 5) throw weak('repeats a few characters')
   if (password.toLowerCase().includes(login)) throw weak('contains the login')
 }

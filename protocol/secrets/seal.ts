@@ -1,9 +1,9 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { open, readFile } from 'node:fs/promises'
-import { ProtocolError } from '#protocol/errors.ts'
+import { ProtocolError } from '../errors.ts'
 
 /**
- * Encryption of personal data at rest (AES-256-GCM): forms, people, accounts, scans. The place it is kept at is
+ * Encryption at rest (AES-256-GCM): forms, people, accounts and scans of a registry, second factors of a node. The place it is kept at is
  * authenticated with it, so that a sealed value cannot be moved to another's place. It is no certified СКЗИ and says so
  * in docs/SECURITY.md; against the theft of a whole disk the key must lie elsewhere (`dataKeyFile`).
  */
@@ -55,7 +55,7 @@ export function createSeal(key: Uint8Array): Seal {
   }
 }
 
-/** The key of a registry: read, or made when `file` is not there yet. */
+/** The key of a server: read, or made when `file` is not there yet. */
 export async function readSealKey(file: string): Promise<Buffer> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
@@ -64,7 +64,7 @@ export async function readSealKey(file: string): Promise<Buffer> {
   if (text === undefined) return await makeKey(file)
   const key = Buffer.from(text.trim(), 'base64url')
   if (key.byteLength === keyBytes) return key
-  const advice = 'restore it from the backup; without it the forms cannot be read'
+  const advice = 'restore it from the backup; without it nothing that was sealed can be read'
   throw new ProtocolError('configuration_invalid', `${file} is not a data key: ${advice}`)
 }
 

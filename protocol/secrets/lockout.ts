@@ -1,4 +1,4 @@
-import { httpLimits } from '#protocol/limits.ts'
+import { httpLimits } from '../limits.ts'
 
 /**
  * Guessing passwords: five failures close a login for one source for fifteen minutes, and a source that fails at many
@@ -9,8 +9,6 @@ export type Lockout = {
   attempt(login: string, address: string): { isLocked: boolean; failures: number }
   succeed(login: string, address: string): void
 }
-
-type Count = { failures: number; since: number }
 
 export function createLockout(clock: () => number): Lockout {
   const pairs = createCounter(clock, httpLimits.loginLockMs)
@@ -36,28 +34,29 @@ export function createLockout(clock: () => number): Lockout {
 
 const hourMs = 60 * 60 * 1000
 
-/** Failures within a window that begins anew with each failure; the oldest entries go when there are too many. */
-function createCounter(clock: () => number, windowMs: number) {
-  const counts = new Map<string, Count>()
-  const current = (key: string): Count | undefined => {
+/** Counts within a window that begins anew with each; the oldest entries go when there are too many. */
+export function createCounter(clock: () => number, windowMs: number) {
+  const counts = new Map<string, { number: number; since: number }>()
+  const current = (key: string): number => {
     const found = counts.get(key)
-    if (found === undefined || clock() - found.since < windowMs) return found
+    if (found === undefined) return 0
+    if (clock() - found.since < windowMs) return found.number
     counts.delete(key)
-    return undefined
+    return 0
   }
   return {
-    count: (key: string) => current(key)?.failures ?? 0,
+    count: current,
     add(key: string): number {
-      const failures = (current(key)?.failures ?? 0) + 1
+      const number = current(key) + 1
       counts.delete(key)
-      counts.set(key, { failures, since: clock() })
+      counts.set(key, { number, since: clock() })
       const oldest = counts.keys().next().value
       if (counts.size > httpLimits.loginTrackedMax && oldest !== undefined) counts.delete(oldest)
-      return failures
+      return number
     },
     takeBack(key: string): void {
-      const found = current(key)
-      if (found !== undefined) found.failures = Math.max(0, found.failures - 1)
+      const found = counts.get(key)
+      if (found !== undefined) found.number = Math.max(0, found.number - 1)
     },
     clear: (key: string) => counts.delete(key),
   }
