@@ -37,12 +37,14 @@ const Mismatch = z.strictObject({
 })
 export type Mismatch = z.infer<typeof Mismatch>
 
+export const reconciledStates = ['agreed', 'mismatch', 'unanswered'] as const
+
 /** How one day with one organization came out. */
 export const Reconciled = z.strictObject({
   day: z.iso.date(),
   organization: OrganizationOid,
   at: z.int(),
-  state: z.enum(['agreed', 'mismatch', 'unanswered']),
+  state: z.enum(reconciledStates),
   /** Accesses that were compared: to our studies, and to theirs. */
   served: z.int(),
   fetched: z.int(),
@@ -59,8 +61,8 @@ export type Reconciled = z.infer<typeof Reconciled>
 export type Reconciliation = AsyncDisposable & {
   /** Compares every day that can be compared by now and has not been. */
   run(): Promise<void>
-  /** The newest days first. */
-  list(limit: number): Promise<Reconciled[]>
+  /** The newest days first; those alone that came out in a way, or all. */
+  list(limit: number, state?: Reconciled['state']): Promise<Reconciled[]>
   /** Days with organizations that did not agree, among those that are kept. */
   mismatched(): number
 }
@@ -110,10 +112,13 @@ export async function openReconciliation(deps: ReconciliationDeps): Promise<Reco
   timer.unref()
   return {
     run,
-    async list(limit) {
-      const all: Reconciled[] = []
-      for await (const { value } of deps.records.list(kind)) all.push(Reconciled.parse(value))
-      return all.toReversed().slice(0, limit)
+    async list(limit, state) {
+      const found: Reconciled[] = []
+      for await (const { value } of deps.records.list(kind)) {
+        const one = Reconciled.parse(value)
+        if (state === undefined || one.state === state) found.push(one)
+      }
+      return found.toReversed().slice(0, limit)
     },
     mismatched: () => mismatched,
     async [Symbol.asyncDispose]() {

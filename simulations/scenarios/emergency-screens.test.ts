@@ -1,9 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
+import type { OrganizationOid, StudyUid, UserId } from '#protocol/ids.ts'
+import { createAccesses } from '../../node/access/accesses.ts'
+import { openReconciliation } from '../../node/access/reconciliation.ts'
+import { silentLog } from '../../node/log.ts'
+import { openRecords } from '../../node/store/records.ts'
 import { openBrowser } from '../browser.ts'
 import { eventually, signIn } from '../client.ts'
 import { freePorts } from '../layout.ts'
@@ -12,19 +17,20 @@ import { createRegion, type Region } from '../region.ts'
 import { ensureViewer } from '../viewer-build.ts'
 import { sendCt } from './scenario.ts'
 
-/** From the refused study to its review, in real Chromium. */
+/** What others did with a hospital's studies and it did not know of before, in real Chromium. */
 
 const password = 'the head of a hospital 7'
 let stack: AsyncDisposableStack
 let region: Region
 let browser: Browser
+let dataDir: string
 let study: string
 
 before(
   async () => {
     await ensureViewer()
     stack = new AsyncDisposableStack()
-    const dataDir = await mkdtemp(path.join(os.tmpdir(), 'cami-emergency-'))
+    dataDir = await mkdtemp(path.join(os.tmpdir(), 'cami-emergency-'))
     stack.defer(() => rm(dataDir, { recursive: true, force: true }))
     const ports = await freePorts(2)
     const options = { seed: 9, mode: 'in-process' as const, dataDir, ports, members: 2 }
@@ -89,3 +95,59 @@ test('the head offers it, a refused doctor opens the study, the head ends it and
     (await row.innerText()).includes('обосновано: Подтверждено') ? true : undefined,
   )
 })
+
+const dayMs = 24 * 3600 * 1000
+
+/** An access that the other hospital says it never asked for, in the node's own records, compared by the node's own code. */
+async function compareWithSilence(): Promise<void> {
+  const [self, peer] = ['okb', 'crb1'].map(
+    (key) => region.node(key).organization.oid as OrganizationOid,
+  ) as [OrganizationOid, OrganizationOid]
+  await region.kill('okb')
+  await using records = await openRecords(path.join(dataDir, 'okb', 'records'))
+  const accesses = createAccesses(records)
+  const asked = Math.floor(Date.now() / 1000 - (3 * dayMs) / 1000)
+  const req = '01JDWBQ7Z0M3K5T8V2X4Y6Z8A1'
+  await accesses.begun(
+    { side: 'holder', peer, req, asked },
+    { study: study as StudyUid, user: `${peer}#${req}` as UserId },
+  )
+  await using reconciliation = await openReconciliation({
+    self,
+    members: () => [{ oid: peer, online: true }],
+    connect: () => Promise.resolve({ request: () => Promise.resolve({ accesses: [] }) as never }),
+    accesses,
+    receipts: { take: () => Promise.reject(new Error('none is sent')) },
+    records,
+    audit: { append: () => Promise.resolve() },
+    now: () => Date.now(),
+    log: silentLog,
+  })
+  await reconciliation.run()
+}
+
+test('the administrator sees the day on which the audits differ, what differs and what to do', async () => {
+  await compareWithSilence()
+  await region.start('okb')
+  const page = await open('okb', region.account('okb', 'mo_admin'))
+  await page.getByTestId('section-reconciliation').click()
+  const row = page.getByTestId('reconciled-row')
+  await row.filter({ hasText: 'расходится' }).waitFor()
+  assert.equal(await row.count(), 1)
+  await page.getByText('попросите оператора ЦАМИ отозвать ключ').waitFor()
+  assert.match(await page.getByTestId('mismatch').innerText(), new RegExp(study))
+  await screenshot(page, 'reconciliation')
+  await page.getByRole('button', { name: 'Не ответили' }).press('Enter')
+  await page.getByText('Все МО ответили').waitFor()
+  await page.getByRole('button', { name: 'Все сутки' }).press('Enter')
+  await row.filter({ hasText: 'сходится' }).first().waitFor()
+  await screenshot(page, 'reconciliation-all')
+})
+
+async function screenshot(page: Page, name: string): Promise<void> {
+  const folder = process.env['CAMI_SCREENSHOTS']
+  if (folder === undefined) return
+  await mkdir(folder, { recursive: true })
+  await page.setViewportSize({ width: 1366, height: 768 })
+  await page.screenshot({ path: path.join(folder, `${name}.png`) })
+}

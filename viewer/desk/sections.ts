@@ -12,6 +12,7 @@ export const sectionRoles = {
   sending: ['mo_admin'],
   access: ['mo_admin', 'head_of_mo'],
   emergencies: ['mo_admin', 'head_of_mo'],
+  reconciliation: ['mo_admin', 'security_auditor'],
 } as const satisfies Record<string, readonly string[]>
 
 export type SectionName = keyof typeof sectionRoles

@@ -6,6 +6,7 @@ import { findingTexts } from './texts/finding.ts'
 import { frameTexts } from './texts/frame.ts'
 import { intakeTexts } from './texts/intake.ts'
 import { peopleTexts } from './texts/people.ts'
+import { reconciliationTexts } from './texts/reconciliation.ts'
 import { referralTexts } from './texts/referral.ts'
 
 /** Texts of these pages, Russian and English side by side, so that none can be missing. */
@@ -18,6 +19,7 @@ export const texts = {
   ...accessTexts,
   ...emergencyTexts,
   ...peopleTexts,
+  ...reconciliationTexts,
 } satisfies Texts
 
 export type Texts = Record<string, readonly [ru: string, en: string]>

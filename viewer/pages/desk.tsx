@@ -13,6 +13,7 @@ import { HistorySection } from '../desk/history.tsx'
 import { MediaSection } from '../desk/media.tsx'
 import { PeopleSection } from '../desk/people.tsx'
 import { QuarantineSection } from '../desk/quarantine.tsx'
+import { ReconciliationSection } from '../desk/reconciliation.tsx'
 import { ReferralsSection } from '../desk/referrals.tsx'
 import {
   hasStudies,
@@ -42,6 +43,7 @@ const sections: Record<SectionName, ComponentType> = {
   sending: SendingSection,
   access: AccessSection,
   emergencies: EmergenciesSection,
+  reconciliation: ReconciliationSection,
 }
 
 /** «Работа с архивом»: a section for each kind of work, those alone that are this person's. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { httpLimits } from '#protocol/limits.ts'
 import type { AuditLog } from '../../access/audit-log.ts'
-import { Reconciled, type Reconciliation } from '../../access/reconciliation.ts'
+import { Reconciled, reconciledStates, type Reconciliation } from '../../access/reconciliation.ts'
 import { defineRoute, type Route } from '../routes.ts'
 
 const Query = z.strictObject({
@@ -11,6 +11,8 @@ const Query = z.strictObject({
     .min(1)
     .max(httpLimits.resultsMax)
     .default(httpLimits.resultsDefault),
+  /** Only days that came out so. */
+  state: z.enum(reconciledStates).exactOptional(),
 })
 
 export function reconciliationRoutes({
@@ -28,7 +30,7 @@ export function reconciliationRoutes({
       access: ['mo_admin', 'security_auditor'],
       query: Query,
       answer: z.strictObject({ days: z.array(Reconciled) }),
-      async handle({ query: { limit }, user }) {
+      async handle({ query: { limit, state }, user }) {
         await audit.append({
           event: 'audit-log-used',
           outcome: 'success',
@@ -39,7 +41,7 @@ export function reconciliationRoutes({
           holder: user.organization,
           detail: 'comparison of audits',
         })
-        return { days: await reconciliation.list(limit) }
+        return { days: await reconciliation.list(limit, state) }
       },
     }),
   ]
