@@ -6,6 +6,7 @@ import type { OrganizationOid } from '#protocol/ids.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import { readHeader } from '../dicom/header.ts'
+import { isDeflated } from '../dicom/transfer-syntax.ts'
 import type { Log } from '../log.ts'
 import type { Archive, Person, QuarantineEntry } from './archive.ts'
 import { listAttention, readDoubt, studyFindings } from './attention.ts'
@@ -20,6 +21,7 @@ import type { QuarantineRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
 import { systemTimers } from './completion.ts'
 import type { Timers } from './completion.ts'
+import { createDeflatedSink } from './deflated-sink.ts'
 import { openDisk } from './disk.ts'
 import type { Disk } from './disk.ts'
 import { findDuplicates } from './duplicates.ts'
@@ -163,7 +165,8 @@ async function createArchive(
     async ingest(declared, origin) {
       await valueLog.checkSpace()
       await catalog.check()
-      return createSink(ingest, declared, origin)
+      const sink = createSink(ingest, declared, origin)
+      return isDeflated(declared.transferSyntax) ? createDeflatedSink(sink) : sink
     },
     complete: completion.settle,
     has: (sop) => ingest.coming.has(sop) || catalog.instance(sop) !== undefined,

@@ -1,6 +1,7 @@
 import type { RandomAccess } from './data-set.ts'
 import { createElementParser, type ParserEvents } from './element-parser.ts'
 import { createInflater } from './inflate.ts'
+import { createTurns, deflatedPieces } from './inflate-turns.ts'
 import { encodingOf, isDeflated } from './transfer-syntax.ts'
 import { instanceLimits } from '#protocol/limits.ts'
 
@@ -18,13 +19,18 @@ export async function parseStored(
   const inflater = isDeflated(transferSyntax)
     ? createInflater((part) => parser.write(part))
     : undefined
+  const turn = createTurns()
   let offset = 0
   while (offset < end && !parser.stopped) {
     const length = Math.min(instanceLimits.readBytes, end - offset)
     const part = await data.read(offset, length)
     offset += length
     if (inflater !== undefined) {
-      inflater.write(part)
+      for (const piece of deflatedPieces(part)) {
+        if (parser.stopped) break
+        await turn()
+        inflater.write(piece)
+      }
       continue
     }
     parser.write(part)

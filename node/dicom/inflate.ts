@@ -271,10 +271,13 @@ function createWindow(output: (bytes: Uint8Array) => void, fed: () => number) {
       makeRoom()
       if (distance > end) malformed('a distance before the beginning')
       const stop = end + length
-      if (distance >= length) {
-        buffer.copyWithin(end, end - distance, stop - distance)
-        end = stop
-      } else while (end < stop) buffer[end] = buffer[end++ - distance] ?? 0
+      const begin = end - distance
+      // What repeats itself is copied with what was copied already.
+      while (end < stop) {
+        const part = Math.min(end - begin, stop - end)
+        buffer.copyWithin(end, begin, begin + part)
+        end += part
+      }
     },
     append(bytes: Uint8Array) {
       for (let at = 0; at < bytes.length; at += longestMatch) {

@@ -3,6 +3,7 @@ import { instanceLimits } from '#protocol/limits.ts'
 import type { RandomAccess } from './data-set.ts'
 import { createElementParser, type Element } from './element-parser.ts'
 import { createInflater } from './inflate.ts'
+import { deflatedPieces } from './inflate-turns.ts'
 import { encodingOf, isDeflated, isUid, transferSyntaxes } from './transfer-syntax.ts'
 import { hasLongLength, vrOfBytes } from './value-representation.ts'
 
@@ -154,11 +155,24 @@ function idsOf(dataSet: Uint8Array, transferSyntax: string): { sopClass: string;
       ids[tag === 0x00080016 ? 'sopClass' : 'sopUid'] = uidText(value)
     },
   })
-  const write = (part: Uint8Array) => parser.write(part)
-  const head = dataSet.subarray(0, instanceLimits.fileMetaBytes)
-  if (isDeflated(transferSyntax)) createInflater(write).write(head)
-  else write(head)
+  const { fileMetaBytes } = instanceLimits
+  const head = dataSet.subarray(0, fileMetaBytes)
+  if (isDeflated(transferSyntax)) writeInflated(head)
+  else parser.write(head)
   return ids
+
+  /** No more of it than of one that is not deflated. */
+  function writeInflated(deflated: Uint8Array): void {
+    let bytes = 0
+    const inflater = createInflater((part) => {
+      bytes += part.length
+      parser.write(part)
+    })
+    for (const piece of deflatedPieces(deflated)) {
+      if (parser.stopped || bytes > fileMetaBytes) break
+      inflater.write(piece)
+    }
+  }
 }
 
 const uidText = (bytes: Uint8Array): string =>

@@ -88,6 +88,6 @@ async function write(
   chunk: Uint8Array,
   check: StudyCheck | undefined,
 ): Promise<void> {
-  check?.write(chunk)
+  await check?.write(chunk)
   if (chunk.length > 0 && !sink.write(chunk)) await sink.drain()
 }

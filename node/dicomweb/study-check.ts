@@ -1,6 +1,7 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { createElementParser } from '../dicom/element-parser.ts'
 import { createInflater } from '../dicom/inflate.ts'
+import { createTurns, deflatedPieces } from '../dicom/inflate-turns.ts'
 import { encodingOf, isDeflated } from '../dicom/transfer-syntax.ts'
 
 const studyInstanceUid = 0x0020000d
@@ -12,7 +13,7 @@ const studyInstanceUid = 0x0020000d
 export function createStudyCheck(
   study: string,
   transferSyntax: string,
-): { write(chunk: Uint8Array): void; end(): void } {
+): { write(chunk: Uint8Array): Promise<void>; end(): void } {
   let found: string | undefined
   const parser = createElementParser(encodingOf(transferSyntax), {
     element({ tag, depth, length }) {
@@ -30,11 +31,17 @@ export function createStudyCheck(
   const inflater = isDeflated(transferSyntax)
     ? createInflater((part) => parser.write(part))
     : undefined
+  const turn = createTurns()
+  const isOver = () => parser.stopped || found !== undefined
   return {
-    write(chunk) {
-      if (parser.stopped || found !== undefined) return
-      if (inflater === undefined) parser.write(chunk)
-      else inflater.write(chunk)
+    async write(chunk) {
+      if (isOver()) return
+      if (inflater === undefined) return parser.write(chunk)
+      for (const piece of deflatedPieces(chunk)) {
+        await turn()
+        inflater.write(piece)
+        if (isOver()) return
+      }
     },
     end() {
       if (found === undefined) throw mismatch()

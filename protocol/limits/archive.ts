@@ -27,6 +27,9 @@ export const instanceLimits = {
   /** What a deflated data set may grow to: at least this much, else this many times what has come. */
   inflatedBytesFree: 32 * MiB,
   inflationMax: 100,
+  /** What is inflated at once, and for how long before everybody else has a turn. */
+  deflatedPieceBytes: 512,
+  inflateTurnMs: 10,
 } as const
 
 export const storageLimits = {
