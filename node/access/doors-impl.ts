@@ -6,7 +6,7 @@ import type { Kid, OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import type { StudyRecord } from '#protocol/study.ts'
 import type { Archive, Query, QueryResult, StudyReader } from '../archive/archive.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
-import type { Doors } from './doors.ts'
+import type { Doors, StudyUse } from './doors.ts'
 import type { Federation, ReceivedGrant } from './federation.ts'
 import { createDoorAudit } from './door-audit.ts'
 import { createFetchedDecision } from './fetched.ts'
@@ -47,6 +47,7 @@ export type DoorsDeps = {
       user: SessionUser
       study: StudyUid
       holder: OrganizationOid
+      use?: StudyUse
     }): Promise<StudyReader>
     closeStudy(id: StudyUid | OrganizationOid): unknown
   }
@@ -66,7 +67,7 @@ export function createDoors(deps: DoorsDeps): Doors & Disposable {
   const audits = createDoorAudit(deps)
   const stopClosing = closeWhatEnds(federation, (holder) => remote.closeStudy(holder))
 
-  const openStudy = async (user: SessionUser, study: StudyUid): Promise<StudyReader> => {
+  const openStudy: Doors['openStudy'] = async (user, study, use) => {
     const held = await archive.facts(study)
     if (held !== undefined) {
       const now = deps.clock()
@@ -82,7 +83,7 @@ export function createDoors(deps: DoorsDeps): Doors & Disposable {
     const { holder, grant } = found
     let reader: StudyReader
     try {
-      reader = await remote.open({ user, study, holder })
+      reader = await remote.open({ user, study, holder, ...(use !== undefined && { use }) })
     } catch (error) {
       return await audits.fail(user, study, { holder, grant, code: codeOf(error) })
     }

@@ -13,6 +13,12 @@ import type { SessionUser } from './session-user.ts'
 import type { StillOpen } from './still-open.ts'
 
 /**
+ * How new the holder's word must be: at an opening it is asked anew, for what is on a screen it must be recent. Who reads
+ * on in what she has opened waits for nothing, and is cut off when the holder's answer comes.
+ */
+export type StudyUse = 'opening' | 'showing'
+
+/**
  * The only ways from a signed-in user to images and lists. Each door collects facts, asks `authorize`, writes the
  * audit record, and only then opens. HTTP and DIMSE adapters know nothing else.
  */
@@ -21,7 +27,7 @@ export type Doors = {
    * A study of this node, or of another organization under a grant that names the user (fetched from its holder).
    * Throws `forbidden` alike for a study that may not be read and one that does not exist; the denial is audited.
    */
-  openStudy(user: SessionUser, study: StudyUid): Promise<StudyReader>
+  openStudy(user: SessionUser, study: StudyUid, use?: StudyUse): Promise<StudyReader>
   /**
    * Whether a study that this session has opened may still be read, and if not, why: who had it open may know. Throws
    * `forbidden` as `openStudy` does for what it has not opened.

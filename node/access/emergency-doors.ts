@@ -43,7 +43,7 @@ export function createEmergencyDoors(deps: {
       try {
         // In our own audit before the holder hears of it; the holder has its own.
         await audit.append({ ...entry, event: 'emergency-started', outcome: 'success' })
-        await using _ = await doors.openStudy(user, study)
+        await using _ = await doors.openStudy(user, study, 'opening')
       } catch (error) {
         ownEmergencies.forget(user, study)
         const code = codeOf(error)

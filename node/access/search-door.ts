@@ -1,17 +1,18 @@
 import type { VerifiedSearch } from '#protocol/authorize.ts'
 import { codeOf } from '#protocol/errors.ts'
 import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
-import type { Query, QueryResult, StudyReader } from '../archive/archive.ts'
+import type { Query, QueryResult } from '../archive/archive.ts'
 import { timeSearch } from '../archive/catalog-keys.ts'
 import { matchesQuery } from '../archive/matching.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
+import type { Doors } from './doors.ts'
 import type { DoorsDeps, RegionStudy } from './doors-impl.ts'
 import type { FetchedDecision } from './fetched.ts'
 import type { SessionUser } from './session-user.ts'
 
 type Deps = Pick<DoorsDeps, 'archive' | 'replica' | 'federation' | 'self' | 'clock'> & {
   decide: FetchedDecision
-  openStudy: (user: SessionUser, study: StudyUid) => Promise<StudyReader>
+  openStudy: Doors['openStudy']
 }
 type Search = {
   user: SessionUser
@@ -80,7 +81,7 @@ async function searchWithin(deps: Deps, search: Search, study: StudyUid): Promis
   let rows: DicomJson[]
   const warnings: string[] = []
   try {
-    await using reader = await deps.openStudy(user, study)
+    await using reader = await deps.openStudy(user, study, 'opening')
     const found =
       query.level === 'series' ? await reader.series() : await reader.instances(query.series)
     rows = found.map(({ attributes, series }) => ({

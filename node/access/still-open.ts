@@ -2,7 +2,7 @@ import { codeOf, type ErrorCode } from '#protocol/errors.ts'
 import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import { restrictionAgainst, restrictionSentence } from '#protocol/restriction.ts'
-import type { StudyReader } from '../archive/archive.ts'
+import type { Doors } from './doors.ts'
 import type { RegionStudy } from './doors-impl.ts'
 import type { FetchedDecision } from './fetched.ts'
 import type { OwnEmergencies } from './own-emergencies.ts'
@@ -25,7 +25,7 @@ type Deps = {
   restrictions?: Pick<Restrictions, 'current'>
   decide: FetchedDecision
   ownEmergencies?: Pick<OwnEmergencies, 'decide'>
-  openStudy(user: SessionUser, study: StudyUid): Promise<StudyReader>
+  openStudy: Doors['openStudy']
 }
 
 /**
@@ -56,7 +56,7 @@ export function createStillOpen(deps: Deps) {
       if (!decision.ok) return closed(known, decision.code)
     }
     try {
-      await using reader = await openStudy(user, study)
+      await using reader = await openStudy(user, study, known === undefined ? 'opening' : 'showing')
       const { holder } = reader
       const found = (await replica.find(study)).find((one) => one.holder === holder)
       if (found !== undefined) remember(key, found)

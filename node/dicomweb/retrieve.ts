@@ -36,7 +36,9 @@ export async function withStudy(
   use: (opened: Opened) => Promise<Answer | undefined>,
 ): Promise<void> {
   const { user } = ctx.state
-  const reader = await doors.openStudy(user, uidsOf(ctx.params).study)
+  const { study, series } = uidsOf(ctx.params)
+  // Whoever asks for the whole begins with it.
+  const reader = await doors.openStudy(user, study, series === undefined ? 'opening' : undefined)
   const ended = new AbortController()
   let released: Promise<void> | undefined
   const release = (): Promise<void> => {

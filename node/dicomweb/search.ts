@@ -3,8 +3,9 @@ import type { Doors } from '../access/doors.ts'
 import type { Query } from '../archive/archive.ts'
 import { matchesQuery } from '../archive/matching.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
-import { type Context, sendJsonText, warn } from './answer.ts'
-import { requireJson } from './negotiation.ts'
+import { type Context, sendContent, sendJsonText, warn } from './answer.ts'
+import { xmlAnswer } from './metadata.ts'
+import { metadataForm } from './negotiation.ts'
 import { uidsOf } from './paths.ts'
 import { parseSearch, type Search } from './query.ts'
 import { acceptOf } from './retrieve.ts'
@@ -12,6 +13,7 @@ import { createRowWriter, instanceAttributes, seriesAttributes } from './rows.ts
 
 type Level = Query['level']
 type Found = { matches: DicomJson[]; more: boolean; warnings: readonly string[] }
+type Wish = { level: Level; search: Search; form: 'json' | 'xml' }
 
 /** Studies, series or instances of the whole archive (PS3.18 §10.6). */
 export async function searchAll(
@@ -19,11 +21,11 @@ export async function searchAll(
   doors: Pick<Doors, 'search'>,
   level: Level,
 ): Promise<void> {
-  requireJson(acceptOf(ctx))
+  const form = metadataForm(acceptOf(ctx))
   const search = parseSearch(ctx.query)
   const { match, limit, offset, scope } = search
   const found = await doors.search(ctx.state.user, { level, match, limit, offset }, scope)
-  await sendRows(ctx, level, search, found)
+  await sendRows(ctx, { level, search, form }, found)
 }
 
 /**
@@ -35,12 +37,12 @@ export async function searchStudy(
   doors: Pick<Doors, 'openStudy'>,
   level: Exclude<Level, 'study'>,
 ): Promise<void> {
-  requireJson(acceptOf(ctx))
+  const form = metadataForm(acceptOf(ctx))
   const search = parseSearch(ctx.query)
   const all = await attributesOf(ctx, doors, level)
   const matching = all.filter((attributes) => matchesQuery(attributes, search.match))
   const end = search.offset + search.limit
-  await sendRows(ctx, level, search, {
+  await sendRows(ctx, { level, search, form }, {
     matches: matching.slice(search.offset, end),
     more: matching.length > end,
     warnings: [],
@@ -54,7 +56,7 @@ async function attributesOf(
 ): Promise<DicomJson[]> {
   const { study, series } = uidsOf(ctx.params)
   try {
-    await using reader = await doors.openStudy(ctx.state.user, study)
+    await using reader = await doors.openStudy(ctx.state.user, study, 'opening')
     return level === 'series'
       ? (await reader.series()).map(seriesAttributes)
       : (await reader.instances(series)).map(instanceAttributes)
@@ -64,11 +66,24 @@ async function attributesOf(
   }
 }
 
-async function sendRows(ctx: Context, level: Level, search: Search, found: Found): Promise<void> {
+async function sendRows(
+  ctx: Context,
+  { level, search, form }: Wish,
+  found: Found,
+): Promise<void> {
   const warnings = [...search.warnings, ...found.warnings]
   if (found.more) warnings.push('There are additional results that can be requested.')
   for (const warning of warnings) warn(ctx, warning)
   ctx.set('Cache-Control', 'private, no-cache')
-  ctx.status = 200
-  await sendJsonText(ctx, `[${found.matches.map(createRowWriter(level, search)).join(',')}]`)
+  const rows = found.matches.map(createRowWriter(level, search))
+  if (form === 'xml' && rows.length === 0) {
+    // No parts are no body (PS3.18 §10.6.3.1).
+    ctx.status = 204
+  } else if (form === 'xml') {
+    const parsed = rows.map((row) => JSON.parse(row) as DicomJson)
+    await sendContent(ctx, xmlAnswer(parsed), async () => undefined)
+  } else {
+    ctx.status = 200
+    await sendJsonText(ctx, `[${rows.join(',')}]`)
+  }
 }

@@ -20,6 +20,7 @@ import { streamLimits } from '#protocol/limits.ts'
 import { createHost } from '#protocol/transport/host.ts'
 import type { Connection, Handlers, HolderStream, Host } from '#protocol/transport/transport.ts'
 import type { Admission, PeerGate, Transferred } from '../access/admission.ts'
+import type { StudyUse } from '../access/doors.ts'
 import type { SessionUser } from '../access/session-user.ts'
 import type { Archive, InstanceEntry, StudyReader } from '../archive/archive.ts'
 import { silentLog } from '../log.ts'
@@ -272,7 +273,7 @@ export type Grantee = AsyncDisposable & {
   /** Where the holder is now; it may move. */
   target: { node: HolderNode | undefined }
   clock: { now: number }
-  open(name?: string): Promise<StudyReader>
+  open(name?: string, use?: StudyUse): Promise<StudyReader>
 }
 
 /** A grantee's node with an empty folder, or with one from before. */
@@ -310,8 +311,8 @@ export async function startGrantee(
     dir,
     target,
     clock,
-    open: (name = 'anna') =>
-      remote.open({ user: userOf(name), study: studyUid, holder: holderOid }),
+    open: (name = 'anna', use) =>
+      remote.open({ user: userOf(name), study: studyUid, holder: holderOid, ...(use && { use }) }),
     async [Symbol.asyncDispose]() {
       await remote[Symbol.asyncDispose]()
       await host[Symbol.asyncDispose]()

@@ -282,31 +282,6 @@ test('one user who is refused while streaming does not end the reading of anothe
   await assert.rejects(collect(anna.read(sop)), coded('forbidden'), 'not even what is here now')
 })
 
-test('the holder is asked again after 300 s, and its refusal closes what is here', async () => {
-  const study = createFixtureStudy(slices(2))
-  await using holder = await startHolder({ study })
-  await using grantee = await startGrantee(holder)
-  await using reader = await grantee.open()
-  await until('all is here', isComplete(grantee))
-  const { sop } = firstOf(study.instances)
-  const admissions = (): number => holder.gate.admitted.length
-  const before = admissions()
-  grantee.clock.now += 299_000
-  await collect(reader.read(sop))
-  await (await grantee.open())[Symbol.asyncDispose]()
-  assert.equal(admissions(), before, 'not before')
-  grantee.clock.now += 2000
-  await collect(reader.read(sop))
-  assert.equal(admissions(), before + 1)
-  holder.gate.refused.add('anna')
-  grantee.clock.now += 300_000
-  await assert.rejects(collect(reader.read(sop)), coded('forbidden'))
-  await assert.rejects(reader.instances(), coded('forbidden'))
-  holder.gate.refused.delete('anna')
-  await using again = await grantee.open()
-  assert.equal((await collect(again.read(sop))).byteLength, 500 * KiB)
-})
-
 test('a study is closed at once when its grant ends, also while somebody waits for bytes', async () => {
   const study = createFixtureStudy(slices(2))
   await using holder = await startHolder({

@@ -4,6 +4,7 @@ import type { ErrorCode } from '#protocol/errors.ts'
 import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import { exchangeLimits, streamLimits } from '#protocol/limits.ts'
 import type { Connection } from '#protocol/transport/transport.ts'
+import type { StudyUse } from '../access/doors.ts'
 import type { SessionUser } from '../access/session-user.ts'
 import type { StudyReader } from '../archive/archive.ts'
 import type { Log } from '../log.ts'
@@ -41,7 +42,12 @@ export type RemoteLimits = {
   readonly [K in keyof (typeof streamLimits & typeof exchangeLimits)]: number
 }
 
-export type ReadRequest = { user: SessionUser; study: StudyUid; holder: OrganizationOid }
+export type ReadRequest = {
+  user: SessionUser
+  study: StudyUid
+  holder: OrganizationOid
+  use?: StudyUse
+}
 
 /** Studies of other organizations, fetched from their holders under grants, and kept as copies by digest. */
 export type RemoteStudies = AsyncDisposable & {
@@ -164,7 +170,7 @@ function createEntries({ start, forget, clock, limits }: EntriesDeps) {
         entry.usedAt = clock()
       })
       try {
-        await entry.session.fresh()
+        await entry.session.fresh(answerAge(request.use, limits))
       } catch (error) {
         release()
         const isUseless = entry.session.ended.aborted || entry.session.askedAt() < 0
@@ -176,7 +182,7 @@ function createEntries({ start, forget, clock, limits }: EntriesDeps) {
     sweep(): void {
       for (const [key, entry] of entries) {
         if (isOver(entry, clock(), limits)) void end(key, entry)
-        else if (isDue(entry, clock(), limits)) entry.session.fresh().catch(() => undefined)
+        else void entry.session.fresh(askedWithin(entry, clock(), limits)).catch(() => undefined)
       }
     },
     async end(): Promise<void> {
@@ -194,8 +200,16 @@ function isOver({ session, user, readers, usedAt }: Entry, now: number, limits: 
   return readers === 0 && now - usedAt > limits.sessionLingerMs
 }
 
-function isDue({ session }: Entry, now: number, limits: RemoteLimits): boolean {
-  return now - session.askedAt() >= limits.askIntervalMs
+/** Which answer of the holder is new enough to go on without another. */
+function answerAge(use: StudyUse | undefined, limits: RemoteLimits): number {
+  if (use === undefined) return limits.unansweredMs
+  return use === 'opening' ? limits.openingAskMs : limits.askIntervalMs
+}
+
+/** Who reads on asks for no answer of her own (she would wait for it); it is asked for here. */
+function askedWithin({ readers, usedAt }: Entry, now: number, limits: RemoteLimits): number {
+  const isInUse = readers > 0 || now - usedAt < limits.askIntervalMs
+  return isInUse ? limits.askIntervalMs : limits.unansweredMs
 }
 
 /** The holder would only say no: what forbids here forbids there. */

@@ -24,7 +24,7 @@ export type Peer = {
 }
 
 export type SessionLimits = LaneLimits & {
-  askIntervalMs: number
+  unansweredMs: number
   backgroundWantsMax: number
   leanMs: number
   metadataBytes: number
@@ -50,8 +50,11 @@ export type SessionDeps = {
  */
 export type Session = AsyncDisposable & {
   readonly remote: RemoteStudy
-  /** Resolves when the holder has admitted this reader lately. */
-  fresh(): Promise<void>
+  /**
+   * Resolves when the holder has admitted this reader within this time, or within `unansweredMs` when it cannot be asked;
+   * when nothing is said, that is enough.
+   */
+  fresh(withinMs?: number): Promise<void>
   /** Ends every reader with this. */
   fail: (error: ProtocolError) => void
   readonly ended: AbortSignal
@@ -65,11 +68,9 @@ export type Session = AsyncDisposable & {
 }
 
 export function createSession(deps: SessionDeps): Session {
-  const { remote, peer, clock, limits, onChange } = deps
+  const { remote, peer, limits, onChange } = deps
   const ended = new AbortController()
   const asker: Asker = { connect: () => peer.connect(ended.signal), assert: deps.assert }
-  let askedAt = -Infinity
-  let asking: Promise<void> | undefined
   let lastMoved = performance.now()
 
   const fail = (error: ProtocolError): void => {
@@ -92,39 +93,65 @@ export function createSession(deps: SessionDeps): Session {
   const dispose = async (): Promise<void> => {
     await Promise.all([interactive[Symbol.asyncDispose](), background[Symbol.asyncDispose]()])
   }
-  const ask = async (): Promise<void> => {
+  const asking = createAsking(deps, ended.signal, async () => {
     try {
       remote.update(await remote.client.current(asker))
-      askedAt = clock()
       background.poke()
     } catch (error) {
       if (isRefusal(error)) fail(error)
       throw asUnreachable(error)
     } finally {
-      asking = undefined
       onChange()
     }
-  }
+  })
   const onReleased = (): void => background.poke()
   return {
     remote,
     fail,
     ended: ended.signal,
-    askedAt: () => askedAt,
+    ...asking,
     lastMoved: () => lastMoved,
     state: () => worst(interactive.state(), background.state()),
-    async fresh() {
-      ended.signal.throwIfAborted()
-      if (clock() - askedAt < limits.askIntervalMs) return
-      asking ??= ask()
-      await asking
-      ended.signal.throwIfAborted()
-    },
     demand: createDemands({ ...deps, ...limits, lane: interactive, digests, onReleased }),
     metadata: createMetadataFetcher({ lane: interactive, remote, limits }),
     async [Symbol.asyncDispose]() {
       fail(new ProtocolError('aborted', 'the reading has ended'))
       await dispose()
+    },
+  }
+}
+
+/** When the holder was asked last, one question at a time. */
+function createAsking(
+  { clock, limits }: SessionDeps,
+  ended: AbortSignal,
+  ask: () => Promise<void>,
+): Pick<Session, 'fresh' | 'askedAt'> {
+  let askedAt = -Infinity
+  let asking: Promise<void> | undefined
+  const askOnce = async (): Promise<void> => {
+    // An answer is as old as its question.
+    const began = clock()
+    try {
+      await ask()
+      askedAt = began
+    } finally {
+      asking = undefined
+    }
+  }
+  return {
+    askedAt: () => askedAt,
+    async fresh(withinMs = limits.unansweredMs) {
+      ended.throwIfAborted()
+      const age = clock() - askedAt
+      if (age < withinMs) return
+      asking ??= askOnce()
+      try {
+        await asking
+      } catch (error) {
+        if (age >= limits.unansweredMs) throw error
+      }
+      ended.throwIfAborted()
     },
   }
 }

@@ -87,8 +87,12 @@ export const exchangeLimits = {
   /** Metadata of one series, as it travels and inflated. */
   metadataBytes: 32 * MiB,
   metadataInflatedBytes: 256 * MiB,
-  /** The holder is asked again after this time, whether or not the bytes are here. */
-  askIntervalMs: 5 * minute,
+  /** The holder is asked again after this time while somebody has the study open, whether or not the bytes are here. */
+  askIntervalMs: 30 * second,
+  /** At an opening an answer of this age still counts: a page opens by several requests. */
+  openingAskMs: 1 * second,
+  /** What is here may be shown for so long when the holder cannot be asked; an idle copy is asked about as often. */
+  unansweredMs: 5 * minute,
   /** Wants under way on a background stream: enough that the holder is never idle. */
   backgroundWantsMax: 8,
   /** An instance up to this size is checked by its own digest; chunk digests are asked for larger and cut ones. */
@@ -105,7 +109,7 @@ export const exchangeLimits = {
   /** An opened study that nobody reads is let go. */
   sessionLingerMs: 15 * minute,
   sessionsMax: 1000,
-  sweepIntervalMs: 30 * second,
+  sweepIntervalMs: 10 * second,
   /** Queueing delay that background streams may cause, and what interactive ones may. */
   backgroundDelayMs: 80,
   interactiveDelayMs: 250,
