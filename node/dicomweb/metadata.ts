@@ -1,10 +1,12 @@
 import type { InstanceEntry } from '../archive/archive.ts'
 import type { DicomJson, DicomJsonElement, DicomJsonValue } from '../dicom/dicom-json.ts'
-import { type Context, entityTag, isUnchanged, sendJson } from './answer.ts'
-import { requireJson } from './negotiation.ts'
+import { nativeModel } from '../dicom/native-model.ts'
+import { type Answer, type Context, entityTag, isUnchanged, sendJson } from './answer.ts'
+import { madeContent } from './content.ts'
+import { metadataForm, xmlForm } from './negotiation.ts'
 import { instancePath, uidsOf } from './paths.ts'
-import { acceptOf, entriesOf, type Readers, withStudy } from './retrieve.ts'
-import { textAt } from './rows.ts'
+import { acceptOf, answerOf, entriesOf, type Readers, withStudy } from './retrieve.ts'
+import { type Level, retrieveUrl, textAt } from './rows.ts'
 
 const sopInstance = '00080018'
 const availableTransferSyntax = '00083002'
@@ -12,11 +14,11 @@ const availableTransferSyntax = '00083002'
 /** Every element but bulk values, of each instance (PS3.18 §10.4.1.1.2, Annex F). */
 export const retrieveMetadata = (ctx: Context, doors: Readers): Promise<void> =>
   withStudy(ctx, doors, async (opened) => {
-    requireJson(acceptOf(ctx))
+    const form = metadataForm(acceptOf(ctx))
     const entries = await entriesOf(opened)
     // Corrections change what is shown, not the bytes.
     const names = entries.map(({ sop, sha256, overlay = 0 }) => `${sop} ${sha256} ${overlay}`)
-    const tag = entityTag('metadata', ...names)
+    const tag = entityTag('metadata', form, ...names)
     if (isUnchanged(ctx, tag)) return undefined
     await opened.accessed('metadata', entries.length, 0)
     const { series, sop } = uidsOf(ctx.params)
@@ -25,12 +27,24 @@ export const retrieveMetadata = (ctx: Context, doors: Readers): Promise<void> =>
       ...(sop !== undefined && { sop }),
     })
     const bySop = new Map(entries.map((entry) => [entry.sop as string, entry]))
-    await sendJson(
-      ctx,
-      headers.map((header) => completed(header, bySop.get(textAt(header, sopInstance)))),
-    )
+    const whole = headers.map((header) => completed(header, bySop.get(textAt(header, sopInstance))))
+    if (form === 'xml') return xmlAnswer(whole, 'instance')
+    await sendJson(ctx, whole)
     return undefined
   })
+
+/** Each as a part of its own, written when it is wanted. */
+export const xmlAnswer = (all: readonly DicomJson[], level: Level): Answer =>
+  answerOf(
+    all.map((attributes) => ({
+      type: xmlForm.type,
+      location: retrieveUrl(attributes, level),
+      content: madeContent(async function* () {
+        for (const text of nativeModel(attributes)) yield Buffer.from(text)
+      }),
+    })),
+    xmlForm,
+  )
 
 /** Says in which syntax the pixels are, and where the values are that were left out. */
 function completed(header: DicomJson, entry: InstanceEntry | undefined): DicomJson {

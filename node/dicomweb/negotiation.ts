@@ -12,12 +12,18 @@ export type Stored = { syntax: string; makes(target: string): boolean }
 
 const multipart = 'multipart/related'
 
-/** JSON answers (PS3.18 §8.7.3.2). */
-export function requireJson(accept: string | undefined): void {
-  const types = ['application/dicom+json', 'application/json']
-  const ranges = parseAccept(accept)
-  if (ranges.some(({ type }) => types.some((offered) => covers(type, offered)))) return
-  throw notAcceptable('metadata and search results are given as application/dicom+json')
+const json = ['application/dicom+json', 'application/json']
+/** What metadata and search results are as XML: one part for each (PS3.18 §8.7.3.2). */
+export const xmlForm = { isMultipart: true, type: 'application/dicom+xml' } as const satisfies Form
+
+/** Metadata and search results: as JSON, unless XML is preferred. */
+export function metadataForm(accept: string | undefined): 'json' | 'xml' {
+  for (const { type, parameters } of parseAccept(accept)) {
+    if (json.some((offered) => covers(type, offered))) return 'json'
+    const inner = type === multipart ? (parameters.get('type')?.toLowerCase() ?? '*/*') : '*/*'
+    if (covers(type, multipart) && covers(inner, xmlForm.type)) return 'xml'
+  }
+  throw notAcceptable('metadata and search results are application/dicom+json or parts of XML')
 }
 
 const dicom = 'application/dicom'

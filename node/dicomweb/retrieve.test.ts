@@ -202,6 +202,25 @@ test('what is not in a study that may be read is not found', async () => {
   assert.equal(web.open.readers, 0)
 })
 
+test('metadata comes as XML too, one part for each instance', async () => {
+  await using web = await withImage()
+  const response = await web.get(`${study}/metadata`, {
+    accept: 'multipart/related; type="application/dicom+xml"',
+  })
+  assert.match(response.headers.get('content-type') ?? '', /type="application\/dicom\+xml"/)
+  const [part, ...rest] = await partsOf(response)
+  assert.equal(rest.length, 0)
+  assert.equal(part?.headers.get('content-location'), `/dicom-web${instance}`)
+  const xml = part?.body.toString() ?? ''
+  assert.match(xml, /<Alphabetic><FamilyName>Иванов<\/FamilyName><GivenName>Пётр<\/GivenName>/)
+  const bulk = `<BulkData uri="/dicom-web${instance}/bulkdata/7FE00010"/>`
+  assert.ok(xml.includes(bulk), xml.slice(-400))
+  const tagged = response.headers.get('etag')
+  const json = await web.get(`${study}/metadata`)
+  assert.notEqual(json.headers.get('etag'), tagged)
+  await json.arrayBuffer()
+})
+
 test('metadata is whole, says where bulk values and pixels are, and is compressed', async () => {
   await using web = await openDicomweb()
   const table = Buffer.from(Array.from({ length: 4096 }, (_, at) => at % 256))

@@ -3,7 +3,7 @@ import type { DicomJson, DicomJsonElement } from '../dicom/dicom-json.ts'
 import { instancePath, seriesPath, studyPath } from './paths.ts'
 import type { Search } from './query.ts'
 
-type Level = 'study' | 'series' | 'instance'
+export type Level = 'study' | 'series' | 'instance'
 
 /** Returned without being asked for (PS3.18 Tables 10.6.3-3 to 5), and who holds the study. */
 const always = ['00080005', '00080054', '00080056', '00080080', '00080201', '00081190', '0020000D']
@@ -88,7 +88,7 @@ export function textAt(attributes: DicomJson, tag: string): string {
   return typeof value === 'string' ? value : ''
 }
 
-function retrieveUrl(attributes: DicomJson, level: Level): string {
+export function retrieveUrl(attributes: DicomJson, level: Level): string {
   const uid = (tag: string) => textAt(attributes, tag)
   const study = uid('0020000D')
   const series = uid('0020000E')

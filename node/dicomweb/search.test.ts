@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sendSlice, type Slice } from '../archive/archive.fixture.ts'
 import { image } from '../dicom/data-set.fixture.ts'
-import { openDicomweb } from './dicomweb.fixture.ts'
+import { openDicomweb, partsOf } from './dicomweb.fixture.ts'
 
 type Row = Record<string, { vr: string; Value?: unknown[] }>
 type Web = Awaited<ReturnType<typeof openDicomweb>>
@@ -168,11 +168,35 @@ test('nonsense is refused', async () => {
     assert.deepEqual(await response.json(), { error: { code: 'bad_request' } }, query)
     assert.equal(response.status, 400)
   }
-  for (const accept of ['text/html', 'multipart/related; type="application/dicom+xml"']) {
+  for (const accept of [
+    'text/html',
+    'application/dicom+xml',
+    'multipart/related; type="application/dicom"',
+  ]) {
     const response = await web.get('/studies', { accept })
     await response.arrayBuffer()
     assert.equal(response.status, 406)
   }
+})
+
+test('results come as XML, one part for each, to whoever prefers that', async () => {
+  await using web = await open()
+  const accept = 'multipart/related; type="application/dicom+xml", application/json; q=0.5'
+  const rows = (await (await web.get('/studies')).json()) as { '0020000D': { Value: string[] } }[]
+  const parts = await partsOf(await web.get('/studies', { accept }))
+  assert.deepEqual(
+    parts.map(({ headers }) => headers.get('content-location')),
+    rows.map((row) => `/dicom-web/studies/${row['0020000D'].Value[0]}`),
+  )
+  for (const { headers, body } of parts) {
+    assert.equal(headers.get('content-type'), 'application/dicom+xml')
+    assert.match(
+      body.toString(),
+      /<DicomAttribute tag="0020000D" keyword="StudyInstanceUID" vr="UI">/,
+    )
+  }
+  const none = await web.get('/studies?PatientID=nobody', { accept })
+  assert.equal(none.status, 204)
 })
 
 test('a time zone is no key, and names may come percent-encoded or with plus signs', async () => {

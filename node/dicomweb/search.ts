@@ -42,11 +42,15 @@ export async function searchStudy(
   const all = await attributesOf(ctx, doors, level)
   const matching = all.filter((attributes) => matchesQuery(attributes, search.match))
   const end = search.offset + search.limit
-  await sendRows(ctx, { level, search, form }, {
-    matches: matching.slice(search.offset, end),
-    more: matching.length > end,
-    warnings: [],
-  })
+  await sendRows(
+    ctx,
+    { level, search, form },
+    {
+      matches: matching.slice(search.offset, end),
+      more: matching.length > end,
+      warnings: [],
+    },
+  )
 }
 
 async function attributesOf(
@@ -66,14 +70,11 @@ async function attributesOf(
   }
 }
 
-async function sendRows(
-  ctx: Context,
-  { level, search, form }: Wish,
-  found: Found,
-): Promise<void> {
+async function sendRows(ctx: Context, { level, search, form }: Wish, found: Found): Promise<void> {
   const warnings = [...search.warnings, ...found.warnings]
   if (found.more) warnings.push('There are additional results that can be requested.')
   for (const warning of warnings) warn(ctx, warning)
+  ctx.vary('Accept')
   ctx.set('Cache-Control', 'private, no-cache')
   const rows = found.matches.map(createRowWriter(level, search))
   if (form === 'xml' && rows.length === 0) {
@@ -81,7 +82,7 @@ async function sendRows(
     ctx.status = 204
   } else if (form === 'xml') {
     const parsed = rows.map((row) => JSON.parse(row) as DicomJson)
-    await sendContent(ctx, xmlAnswer(parsed), async () => undefined)
+    await sendContent(ctx, xmlAnswer(parsed, level), async () => undefined)
   } else {
     ctx.status = 200
     await sendJsonText(ctx, `[${rows.join(',')}]`)
