@@ -82,7 +82,7 @@ export const Device = z.strictObject({
 export type Device = z.infer<typeof Device>
 
 /** Where objects are sent on by themselves, and which: all of the lists that are given must fit. */
-export const SendRoute = z.strictObject({
+const SendRouteShape = z.strictObject({
   to: z.strictObject({
     aeTitle,
     host: z.string().min(1).max(253),
@@ -96,7 +96,14 @@ export const SendRoute = z.strictObject({
   modalities: z.array(z.string().min(1).max(16)).exactOptional(),
   /** After sending, the target is asked whether it keeps what it got (PS3.4 §J). */
   commitment: z.boolean().default(false),
+  /** It gets corrections written in, again whenever something was corrected, and not what was received. */
+  corrected: z.boolean().exactOptional(),
 })
+/** What a target keeps of another form is no copy of what is stored here: nothing may be given up for it. */
+export const SendRoute = SendRouteShape.refine(
+  ({ commitment, corrected }) => !(commitment && corrected === true),
+  { error: 'a target that gets corrections written in cannot commit to what is stored here' },
+)
 export type SendRoute = z.infer<typeof SendRoute>
 
 export const NodeConfig = z.strictObject({
@@ -156,6 +163,8 @@ export const NodeConfig = z.strictObject({
   retention: RetentionPolicy.exactOptional(),
   /** Where discs are mounted that may be imported; below it only. */
   mediaDir: z.string().min(1).exactOptional(),
+  /** Key (32 bytes, base64url, mode 0600) that seals second factors; made in `dataDir` when this is left out. */
+  dataKeyFile: z.string().min(1).exactOptional(),
   /** The first accounts, read once by a node that has none (mode 0600; holds passwords). */
   accountsFile: z.string().min(1).exactOptional(),
   /** The demo region: second factor off, screens say so. */

@@ -7,8 +7,10 @@ import { readdir, readFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import type { AuditEntry } from '#protocol/audit-event.ts'
+import type { StudyUid } from '#protocol/ids.ts'
 import type { Archive } from '../archive/archive.ts'
 import {
+  correctionProof,
   dataSet,
   holder,
   noise,
@@ -18,12 +20,13 @@ import {
   temporaryFolder,
   type Slice,
 } from '../archive/archive.fixture.ts'
-import type { SendRoute } from '../config.ts'
+import { SendRoute } from '../config.ts'
 import { readPart10File } from '../dicom/part10.ts'
 import { silentLog } from '../log.ts'
 import { openJobQueue } from '../store/job-queue.ts'
 import { openRecords } from '../store/records.ts'
 import { connectAs, openCommitment } from './commitment.fixture.ts'
+import { readIdentifier } from './identifier.ts'
 import { openRouting } from './routing.ts'
 import { createMemoryIngest, hasDcmtk, sha256, startScp } from './scp.fixture.ts'
 import { createSendQueue } from './send-queue.ts'
@@ -175,6 +178,55 @@ test('what comes later follows, and the target commits to all of it', async () =
   assert.equal((await remote.archive.counts()).instances, 2)
   assert.deepEqual(work()?.commitment, { state: 'kept', transactions: [], failed: 0 })
   await assert.rejects(sending.queue().onResult({ transaction: '1.2', kept: [], failed: [] }))
+})
+
+test('a target that wants them gets corrections written in, and what is corrected later again', async () => {
+  await using source = await openSource()
+  const { archive } = source
+  const [plain, shown] = [createMemoryIngest(), createMemoryIngest()]
+  await using plainScp = await startScp(plain)
+  await using shownScp = await startScp(shown)
+  await using sending = await openSending(archive, [
+    routeTo(plainScp.port),
+    routeTo(shownScp.port, { corrected: true }),
+  ])
+  const one = slice(1)
+  await sendSlice(archive, one)
+  const isDone = () => sending.jobs().list().length === 2 && areDone()
+  const areDone = () =>
+    sending
+      .jobs()
+      .list()
+      .every(({ state }) => state === 'done')
+  await until(isDone, 60_000)
+  await archive.overlay(correctionProof('demographics'), {
+    kind: 'correct',
+    target: { level: 'study', study: one.study as StudyUid },
+    attributes: [{ tag: '00100010', new: ['Петрова^Анна'] }],
+  })
+  await until(() => shown.kept.length === 2, 60_000)
+  // What comes after it is corrected as well.
+  await sendSlice(archive, slice(2))
+  await until(() => shown.kept.length === 3 && plain.kept.length === 2 && areDone(), 60_000)
+  const original = sha256(dataSet(one))
+  assert.deepEqual(
+    plain.kept.map(({ dataSet }) => sha256(dataSet)),
+    [original, sha256(dataSet(slice(2)))],
+  )
+  assert.equal(sha256(shown.kept[0]?.dataSet ?? Buffer.alloc(0)), original)
+  for (const { dataSet, declared } of shown.kept.slice(1)) {
+    const { keys } = await readIdentifier(dataSet, declared.transferSyntax)
+    assert.deepEqual(keys['00100010']?.Value, [{ Alphabetic: 'Петрова^Анна' }])
+    assert.match(JSON.stringify(keys['04000561']), /Иванов\^Пётр/)
+  }
+  await sending.reopen()
+  assert.equal(shown.kept.length, 3)
+})
+
+test('a target that gets another form is not asked whether it keeps what is here', () => {
+  const route = { to: { aeTitle: 'A', host: 'b', port: 104 }, corrected: true }
+  assert.ok(SendRoute.safeParse(route).success)
+  assert.ok(!SendRoute.safeParse({ ...route, commitment: true }).success)
 })
 
 test('storescp of dcmtk gets the same bytes', { skip }, async () => {

@@ -82,12 +82,23 @@ async function send(
   const progress = createProgress(deps.jobs, job.id)
   const { aeTitle: calledAe, ...to } = route.to
   const scu = createStoreScu({ ...to, ...deps.own, calledAe })
+  const marks = new Map<string, string>(left.map((entry) => [entry.sop, markOf(route, entry)]))
+  const notMade = (error: unknown) => {
+    progress.refuse()
+    deps.log.warn({ err: error }, 'an instance cannot have its corrections written in')
+  }
+  const isPlain = route.corrected !== true || left.every(({ overlay }) => overlay === undefined)
+  // A list shows beforehand what it needs, but making all of them then would take their memory.
+  const items = isPlain ? left.map(itemOf(reader)) : correctedItems(reader, left, notMade)
   try {
-    for await (const { sopUid, status, comment } of scu.store(itemsOf(reader, left))) {
+    for await (const { sopUid, status, comment } of scu.store(items)) {
       if (signal.aborted) throw new ProtocolError('aborted', 'the node stops')
       checkRoom(status)
-      await progress.note(sopUid, isTaken(status))
-      if (!isTaken(status)) deps.log.warn({ status, comment }, 'an instance was not taken')
+      if (isTaken(status)) await progress.take(marks.get(sopUid) ?? '')
+      else {
+        progress.refuse()
+        deps.log.warn({ status, comment }, 'an instance was not taken')
+      }
     }
   } finally {
     await progress.keep()
@@ -121,24 +132,31 @@ async function openFor(
 /** What the target has not, of the series that the route wants; damaged ones too, for nothing may be lost. */
 async function unsent(
   reader: StudyReader,
-  { modalities }: SendRoute,
+  route: SendRoute,
   { sent }: SendWork,
 ): Promise<InstanceEntry[]> {
   const has = new Set(sent)
   const series = await reader.series()
   const wanted = new Set(
     series
-      .filter(({ attributes }) => modalities?.includes(textOf(attributes, '00080060')) ?? true)
+      .filter(
+        ({ attributes }) => route.modalities?.includes(textOf(attributes, '00080060')) ?? true,
+      )
       .map(({ series }) => series),
   )
   return (await reader.instances()).filter(
-    ({ sop, series }) => wanted.has(series) && !has.has(sentMark(sop)),
+    (entry) => wanted.has(entry.series) && !has.has(markOf(route, entry)),
   )
 }
 
-/** Read while they are sent. */
-const itemsOf = (reader: StudyReader, entries: readonly InstanceEntry[]): OutgoingItem[] =>
-  entries.map(({ sop, sopClass, transferSyntax, bytes }) => ({
+/** What was corrected after it was sent is sent again to whoever wants the corrections. */
+const markOf = ({ corrected }: SendRoute, { sop, overlay }: InstanceEntry): string =>
+  sentMark(corrected === true && overlay !== undefined ? `${sop} ${overlay}` : sop)
+
+/** Read while it is sent. */
+const itemOf =
+  (reader: StudyReader) =>
+  ({ sop, sopClass, transferSyntax, bytes }: InstanceEntry): OutgoingItem => ({
     sopClass,
     sopUid: sop,
     transferSyntax,
@@ -146,7 +164,28 @@ const itemsOf = (reader: StudyReader, entries: readonly InstanceEntry[]): Outgoi
       bytes,
       parts: { [Symbol.asyncIterator]: () => reader.read(sop)[Symbol.asyncIterator]() },
     },
-  }))
+  })
+
+/** One after the other, as each is wanted; what was corrected with that written in, and never without. */
+async function* correctedItems(
+  reader: StudyReader,
+  entries: readonly InstanceEntry[],
+  notMade: (error: unknown) => void,
+): AsyncGenerator<OutgoingItem> {
+  const stored = itemOf(reader)
+  for (const entry of entries) {
+    if (entry.overlay === undefined || reader.corrected === undefined) {
+      yield stored(entry)
+      continue
+    }
+    try {
+      const { transferSyntax, bytes, read } = await reader.corrected(entry.sop)
+      yield { ...stored(entry), transferSyntax, dataSet: { bytes, parts: read() } }
+    } catch (error) {
+      notMade(error)
+    }
+  }
+}
 
 /** What was acknowledged is written down now and then, and in the end; what is not is sent once more. */
 function createProgress(jobs: JobQueue<SendWork>, id: string) {
@@ -161,9 +200,9 @@ function createProgress(jobs: JobQueue<SendWork>, id: string) {
   return {
     keep,
     refused: () => refused,
-    async note(sop: string, isTaken: boolean) {
-      if (isTaken) taken.push(sentMark(sop))
-      else refused++
+    refuse: () => void refused++,
+    async take(mark: string) {
+      taken.push(mark)
       if (taken.length >= sendLimits.progressEvery) await keep()
     },
   }
