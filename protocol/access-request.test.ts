@@ -51,9 +51,9 @@ describe('form № 5', () => {
       ]),
     ),
     ...Object.fromEntries(
-      ['under_review', 'approved', 'effective', 'paused'].map((from) => [
-        `${from} end_row ${from}`,
-        'system',
+      ['under_review', 'approved', 'effective', 'paused'].flatMap((from) => [
+        [`${from} end_row ${from}`, 'system'],
+        [`${from} restore_row ${from}`, 'system'],
       ]),
     ),
   }
@@ -82,6 +82,7 @@ describe('form № 5', () => {
     { type: 'activate', grant: id(9), users: [uidOf(1)] },
     { type: 'activate', grant: id(9), users: [uidOf(1), uidOf(2)] },
     { type: 'end_row', uid: uidOf(1) },
+    { type: 'restore_row', uid: uidOf(1) },
     { type: 'pause' },
     { type: 'resume' },
     { type: 'expire' },

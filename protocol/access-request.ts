@@ -9,7 +9,7 @@ import { text } from './fields/text.ts'
 import { emptyForm, formActions, formFields, readContent } from './form.ts'
 import { OrganizationOid, organizationOfUser, Ulid, UserId } from './ids.ts'
 import { Actor, createAdvance, operators, refuse } from './life-cycle.ts'
-import type { Context, Refusal, Rules } from './life-cycle.ts'
+import type { Context, Refusal, Rule, Rules } from './life-cycle.ts'
 
 /**
  * Form № 5: the holder («запрашивающая МО») asks that named people of the grantee («сторонняя МО») may interpret studies
@@ -79,6 +79,8 @@ export const AccessRequestAction = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('pause') }),
   z.strictObject({ type: z.literal('resume') }),
   z.strictObject({ type: z.literal('end_row'), uid: UserId }),
+  /** Her own organization has taken back that she left. */
+  z.strictObject({ type: z.literal('restore_row'), uid: UserId }),
 ])
 export type AccessRequestAction = z.infer<typeof AccessRequestAction>
 
@@ -287,7 +289,9 @@ const deciding: Pick<
   },
 }
 
-const ending: Pick<Table, 'activate' | 'revoke' | 'expire' | 'pause' | 'resume' | 'end_row'> = {
+type Ending = 'activate' | 'revoke' | 'expire' | 'pause' | 'resume' | 'end_row' | 'restore_row'
+
+const ending: Pick<Table, Ending> = {
   activate: {
     from: ['approved'],
     to: 'effective',
@@ -312,18 +316,26 @@ const ending: Pick<Table, 'activate' | 'revoke' | 'expire' | 'pause' | 'resume' 
     guard: (_, __, { facts }) =>
       facts.granteeConnected && facts.holderConnected ? undefined : refuse('grantee_not_connected'),
   },
-  end_row: {
+  end_row: turnRow('confirmed', 'ended'),
+  restore_row: turnRow('ended', 'confirmed'),
+}
+
+/** The registry alone does this, when somebody leaves or is back. */
+function turnRow(
+  from: UserRow['state'],
+  to: UserRow['state'],
+): Rule<AccessRequest, { uid: UserId }, AccessRequestFacts, AccessRequestEffect> {
+  const isMeant = (row: UserRow, uid: UserId): boolean => row.uid === uid && row.state === from
+  return {
     from: ['under_review', 'approved', 'effective', 'paused'],
     to: stay,
     by: ['system'],
     guard: (form, { uid }) =>
-      form.rows.some((row) => row.uid === uid && row.state === 'confirmed')
-        ? undefined
-        : refuse('unknown_row'),
+      form.rows.some((row) => isMeant(row, uid)) ? undefined : refuse('unknown_row'),
     change: (form, { uid }) => ({
-      rows: form.rows.map((row) => (row.uid === uid ? { ...row, state: 'ended' as const } : row)),
+      rows: form.rows.map((row) => (isMeant(row, uid) ? { ...row, state: to } : row)),
     }),
-  },
+  }
 }
 
 export const terminalAccessRequestStates = ['refused', 'withdrawn', 'revoked', 'expired'] as const

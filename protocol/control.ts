@@ -130,6 +130,8 @@ export const methods = {
     }),
     result: none,
   },
+  /** A person of the caller's has left, or is back: her node has switched the account off, or on again. */
+  'user.report': { params: z.strictObject({ user: UserId, isOff: z.boolean() }), result: none },
   /** The registry's head of the caller's own log, to go on from. */
   'index.head': { params: none, result: z.strictObject({ seq: z.int().min(0), digest: Sha256 }) },
   'index.push': {

@@ -6,7 +6,7 @@ import { Ulid, UserId, oidOf } from './ids.ts'
 import type { OrganizationOid } from './ids.ts'
 import { verifyToken } from './jws.ts'
 import type { TokenKind, Verified } from './jws.ts'
-import { citoLimits, tokenLimits } from './limits.ts'
+import { citoLimits, epochLimits, tokenLimits } from './limits.ts'
 import { checkIssued, checkLifetime } from './times.ts'
 import { issuerKey } from './trust-list.ts'
 import type { TrustList } from './trust-list.ts'
@@ -23,9 +23,9 @@ export const Epoch = z.strictObject({
   prev: Sha256.exactOptional(),
   /** `[jti, ver, SHA-256 of the grant's signing input, state]`. */
   grants: z.array(z.tuple([Ulid, z.int().min(1), Sha256, z.enum(['active', 'revoked'])])).max(1000),
-  users_off: z.array(UserId).max(1000),
-  mo_off: z.array(OrganizationUrn).max(1000),
-  kid_off: z.array(Kid).max(1000),
+  users_off: z.array(UserId).max(epochLimits.offMax),
+  mo_off: z.array(OrganizationUrn).max(epochLimits.offMax),
+  kid_off: z.array(Kid).max(epochLimits.offMax),
   /** Studies that an organization in `mo_off` may read all the same, by a grant; absent when there is none. */
   cito: z
     .array(z.strictObject({ id: Ulid, org: OrganizationUrn, study: StudyUid, until: Seconds }))

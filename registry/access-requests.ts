@@ -4,6 +4,7 @@ import type {
   AccessRequestAction,
   AccessRequestEffect,
   AccessRequestFacts,
+  UserRow,
 } from '#protocol/access-request.ts'
 import { readAccessRequest } from '#protocol/access-request-content.ts'
 import type { AccessRequestRecord } from '#protocol/control.ts'
@@ -41,9 +42,18 @@ export type AccessRequests = {
   admit(claims: GrantRequest): Promise<() => Promise<void>>
   /** A grant has ended otherwise than through its form. */
   grantEnded(grant: string): Promise<void>
-  userLeft(user: UserId): Promise<void>
+  people: People
   /** Expires what is over, and pauses or resumes with the restrictions of both sides. */
   sweep(): Promise<void>
+}
+
+/** What forms № 5 say of one person. */
+export type People = {
+  isNamed(user: UserId): Promise<boolean>
+  /** The rows that name her end. */
+  left(user: UserId): Promise<void>
+  /** The rows that ended are in force again. */
+  back(user: UserId): Promise<void>
 }
 
 type Deps = {
@@ -106,19 +116,32 @@ export function createAccessRequests(deps: Deps): AccessRequests {
       if (form === undefined || !inForce.includes(form.status)) return
       await quietly(form.id, { type: 'revoke', reason: 'доступ отозван' })
     },
-    async userLeft(user) {
-      for (const { id, rows, status } of await desk.all()) {
-        const isNamed = rows.some(({ uid, state }) => uid === user && state === 'confirmed')
-        if (isNamed && ['under_review', ...inForce].includes(status)) {
-          await quietly(id, { type: 'end_row', uid: user })
-        }
-      }
-    },
+    people: createPeople(desk),
     async sweep() {
       for (const form of await desk.all()) {
         const action = await dueFor(form, organizations, clock())
         if (action !== undefined) await quietly(form.id, action)
       }
+    },
+  }
+}
+
+function createPeople(desk: RequestDesk): People {
+  const naming = async (user: UserId, state: UserRow['state']): Promise<AccessRequest[]> =>
+    (await desk.all()).filter(
+      ({ rows, status }) =>
+        ['under_review', ...inForce].includes(status) &&
+        rows.some((row) => row.uid === user && row.state === state),
+    )
+  return {
+    isNamed: async (user) => (await naming(user, 'confirmed')).length > 0,
+    async left(user) {
+      for (const { id } of await naming(user, 'confirmed'))
+        await desk.act(id, { type: 'end_row', uid: user }, system)
+    },
+    async back(user) {
+      for (const { id } of await naming(user, 'ended'))
+        await desk.act(id, { type: 'restore_row', uid: user }, system)
     },
   }
 }

@@ -1,11 +1,13 @@
 import { credentialKind, type Credential } from '#protocol/credential.ts'
 import { ProtocolError } from '#protocol/errors.ts'
+import { grantKind, grantRequestKind } from '#protocol/grant.ts'
 import { decodeToken } from '#protocol/jws.ts'
-import { oidOf } from '#protocol/ids.ts'
+import { oidOf, organizationOfUser } from '#protocol/ids.ts'
 import type { Kid, OrganizationOid, PeerIdString, UserId } from '#protocol/ids.ts'
 import { thumbprint } from '#protocol/keys.ts'
 import { verifyPossession } from '#protocol/possession.ts'
 import type { Host } from '#protocol/transport/transport.ts'
+import type { People } from './access-requests.ts'
 import type { Credentials } from './credentials.ts'
 import type { Directory } from './directory.ts'
 import { noChange } from './epochs.ts'
@@ -14,7 +16,7 @@ import type { Grants } from './grants.ts'
 import type { Log } from './log.ts'
 import type { Journal, NewEntry } from './transparency/journal.ts'
 import type { Trust } from './trust.ts'
-import type { Withdrawals, Withdrawn } from './withdrawals.ts'
+import type { Speaker, Withdrawals, Withdrawn } from './withdrawals.ts'
 
 /** What the operator may do to the federation; forms and restrictions end in these. */
 export type Operator = {
@@ -23,6 +25,8 @@ export type Operator = {
   suspend(oid: OrganizationOid, off?: boolean): Promise<void>
   revokeKey(kid: Kid): Promise<void>
   disableUser(user: UserId): Promise<void>
+  /** Her own organization says that she has left, or is back. True when this changed anything. */
+  userReported(user: UserId, isOff: boolean): Promise<boolean>
   revokeGrant(jti: string): Promise<void>
   isMember(oid: OrganizationOid): boolean
   isSuspended(oid: OrganizationOid): boolean
@@ -45,16 +49,17 @@ export function createOperator(
   given: {
     host: () => Host
     isAllowed: (peer: PeerIdString) => boolean
-    /** Forms № 5 that name the user end in that row. */
-    userLeft: (user: UserId) => Promise<void>
+    desks: { accessRequests: { people: People } }
     log: Log
   },
 ): Operator {
   const { journal, trust, credentials, withdrawals, directory, epochs, grants } = parts
-  const { host, isAllowed, userLeft, log } = given
-  const withdraw = async (what: Withdrawn, off: boolean): Promise<void> => {
-    if (!(await withdrawals.set(what, off))) return
+  const { host, isAllowed, desks, log } = given
+  const { people } = desks.accessRequests
+  const withdraw = async (what: Withdrawn, off: boolean, by?: Speaker): Promise<boolean> => {
+    if (!(await withdrawals.set(what, off, by))) return false
     for (const { oid } of credentials.all()) await epochs.bump(oid, noChange)
+    return true
   }
   return {
     async publishCredential(credential, rekey) {
@@ -83,7 +88,16 @@ export function createOperator(
     },
     async disableUser(user) {
       await withdraw({ user }, true)
-      await userLeft(user)
+      await people.left(user)
+    },
+    async userReported(user, isOff) {
+      // Whom nobody else's images were open to has nothing to lose, and would only fill the sets of grants.
+      if (isOff && !(await isNamed(user, parts, people))) return false
+      const isNew = await withdraw({ user }, isOff, 'organization')
+      // Also when it is known already: the registry may have stopped between the two.
+      if (isOff) await people.left(user)
+      else if (!withdrawals.users().includes(user)) await people.back(user)
+      return isNew
     },
     revokeGrant: (jti) => grants.revoke(jti),
     isMember: (oid) => credentials.organization(oid) !== undefined,
@@ -91,6 +105,19 @@ export function createOperator(
     renewEpoch: (holder, entries) =>
       epochs.bump(holder, () => Promise.resolve({ writes: [], changed: [], entries })),
   }
+}
+
+async function isNamed(
+  user: UserId,
+  { grants }: Pick<OperatorParts, 'grants'>,
+  people: People,
+): Promise<boolean> {
+  if (await people.isNamed(user)) return true
+  const received = await grants.received(organizationOfUser(user))
+  return received.some(({ token }) => {
+    const { req } = decodeToken(token, grantKind).claims
+    return decodeToken(req, grantRequestKind).claims.users.some(({ uid }) => uid === user)
+  })
 }
 
 /** A revoked key has no word in who follows it: its thief would speak. */

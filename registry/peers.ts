@@ -1,10 +1,11 @@
 import { PROTOCOL_VERSION } from '#protocol/control.ts'
 import { ProtocolError } from '#protocol/errors.ts'
-import type { PeerIdString } from '#protocol/ids.ts'
+import { organizationOfUser, type PeerIdString } from '#protocol/ids.ts'
 import { streamLimits } from '#protocol/limits.ts'
 import type { Handlers } from '#protocol/transport/transport.ts'
 import { batchesOf } from './batches.ts'
 import type { AccessRequests } from './access-requests.ts'
+import type { Audit } from './audit.ts'
 import type { Credentials, Organization } from './credentials.ts'
 import type { Devices } from './devices.ts'
 import type { Directory } from './directory.ts'
@@ -12,6 +13,7 @@ import type { Epochs } from './epochs.ts'
 import type { Followers } from './followers.ts'
 import type { Grants } from './grants.ts'
 import type { IndexLog } from './index-log.ts'
+import type { Operator } from './operator.ts'
 import type { Restrictions } from './restrictions.ts'
 import { createLogHandlers } from './transparency/handlers.ts'
 import type { Transparency } from './transparency/transparency.ts'
@@ -40,6 +42,8 @@ type Deps = {
   devices: Pick<Devices, 'records'>
   accessRequests: Pick<AccessRequests, 'waitingFor' | 'act'>
   restrictions: Pick<Restrictions, 'records' | 'told'>
+  operator: () => Pick<Operator, 'userReported'>
+  audit: Pick<Audit, 'append'>
   /** Ends a connection that has served its purpose. */
   farewell: (peer: PeerIdString) => void
 }
@@ -50,6 +54,7 @@ export function createPeerHandlers(deps: Deps): Handlers {
   return {
     ...formHandlers(deps, caller),
     ...createLogHandlers(deps.transparency, caller),
+    'user.report': createUserReport(deps, caller),
     async hello({ addresses }, { peer }) {
       known(deps, peer)
       await directory.arrived(peer, addresses)
@@ -147,6 +152,24 @@ function formHandlers(
     },
   }
 }
+
+/** An organization speaks of its own people alone. The operator reads in the audit who has left. */
+const createUserReport =
+  (
+    { operator, audit }: Deps,
+    caller: (peer: PeerIdString) => Organization,
+  ): NonNullable<Handlers['user.report']> =>
+  async ({ user, isOff }, { peer }) => {
+    const { oid } = caller(peer)
+    if (organizationOfUser(user) !== oid)
+      throw new ProtocolError('forbidden', 'of another organization')
+    const isNew = await operator().userReported(user, isOff)
+    if (!isNew) return {}
+    const action = isOff ? 'user.left' : 'user.back'
+    const who = { actor: oid, role: 'mo_admin', source: peer }
+    await audit.append({ ...who, action, subject: user, outcome: 'success' })
+    return {}
+  }
 
 function known({ credentials }: Deps, peer: PeerIdString): Organization {
   const organization = credentials.byPeer(peer)

@@ -101,10 +101,10 @@ export async function createRegistry(
   await transparency.catchUp(parts)
   transparency.onChange((checkpoints) => directory.tellAll('log', checkpoints))
   const isAllowed = createGate({ credentials, withdrawals, restrictions: desks.restrictions })
-  host = stack.use(await openHost({ config, identity, parts, desks, isAllowed, clock }))
+  const lent = { desks, isAllowed, operator: () => operator }
+  host = stack.use(await openHost({ config, identity, parts, ...lent, clock }))
   const running = host
-  const { userLeft } = desks.accessRequests
-  const operator = createOperator(parts, { host: () => running, isAllowed, userLeft, log })
+  const operator = createOperator(parts, { ...lent, host: () => running, log })
   await resumeDesks(desks)
   const { peerId } = running
   const exported = await exportAudit(config, desks.audit, log)
@@ -205,16 +205,17 @@ async function openHost(given: {
   parts: Awaited<ReturnType<typeof openParts>>
   desks: Desks
   isAllowed: (peer: PeerIdString) => boolean
+  operator: () => Operator
   clock: () => number
 }): Promise<Host> {
-  const { config, identity, parts, desks, isAllowed, clock } = given
+  const { config, identity, parts, desks, isAllowed, operator, clock } = given
   const { directory, followers, credentials } = parts
   const farewell = (peer: PeerIdString) => void host.hangUp(peer)
   const host = await createHost({
     key: identity.key,
     listen: config.peer.listen,
     isAllowed,
-    handlers: createPeerHandlers({ ...parts, ...desks, farewell }),
+    handlers: createPeerHandlers({ ...parts, ...desks, operator, farewell }),
     onConnect: () => directory.changed(),
     onDisconnect: (peer) => {
       const organization = credentials.byPeer(peer)

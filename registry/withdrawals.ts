@@ -1,4 +1,6 @@
 import type { Kid, OrganizationOid, UserId } from '#protocol/ids.ts'
+import { ProtocolError } from '#protocol/errors.ts'
+import { epochLimits } from '#protocol/limits.ts'
 import type { Store, Write } from './store/store.ts'
 import type { Journal, NewEntry } from './transparency/journal.ts'
 
@@ -8,8 +10,10 @@ export type Withdrawals = {
   kids(): Kid[]
   users(): UserId[]
   isSuspended(oid: OrganizationOid): boolean
-  /** True when this changed anything. */
-  set(what: Withdrawn, off: boolean): Promise<boolean>
+  /**
+   * True when this changed anything for the holders. What the operator has said, an organization does not take back.
+   */
+  set(what: Withdrawn, off: boolean, by?: Speaker): Promise<boolean>
 }
 export type Withdrawn =
   | { organization: OrganizationOid }
@@ -17,7 +21,11 @@ export type Withdrawn =
   /** Dismissed, or out of this work for another reason. */
   | { user: UserId }
 
-const withdrawalsMax = 3000
+/** Who says so: the operator, or the person's own organization. */
+export type Speaker = 'operator' | 'organization'
+
+const withdrawalsMax = 3 * epochLimits.offMax
+const valueOf = { operator: 'off', organization: 'left' } as const
 
 /** `suspended`: by the configuration, and for as long as they stand there. */
 export async function openWithdrawals(
@@ -25,9 +33,9 @@ export async function openWithdrawals(
   suspended: readonly OrganizationOid[],
 ): Promise<Withdrawals> {
   const rows = await store.list('off/', { limit: withdrawalsMax })
-  const off = new Set(rows.map(({ key }) => key))
+  const off = new Map(rows.map(({ key, value }) => [key, value]))
   const configured = suspended.map((organization) => keyOf({ organization }))
-  const all = (): string[] => [...new Set([...off, ...configured])].sort()
+  const all = (): string[] => [...new Set([...off.keys(), ...configured])].sort()
   const under = (prefix: string): string[] =>
     all()
       .filter((key) => key.startsWith(prefix))
@@ -37,14 +45,19 @@ export async function openWithdrawals(
     kids: () => under('off/kid/') as Kid[],
     users: () => under('off/user/') as UserId[],
     isSuspended: (oid) => all().includes(keyOf({ organization: oid })),
-    async set(what, isOff) {
+    async set(what, isOff, by = 'operator') {
       const key = keyOf(what)
-      if (off.has(key) === isOff) return false
-      const write: Write = isOff ? { put: key, value: 'off' } : { del: key }
-      await journal.write(entryOf(what, isOff || configured.includes(key)), [write])
-      if (isOff) off.add(key)
+      const [before, value] = [off.get(key), valueOf[by]]
+      const isSettled = before === valueOf.operator && by === 'organization'
+      if (isSettled || before === (isOff ? value : undefined)) return false
+      if (isOff && before === undefined) refuseTooMany(under(placeOf(what)))
+      const write: Write = isOff ? { put: key, value } : { del: key }
+      const isNew = before === undefined || !isOff
+      const entries = isNew ? entryOf(what, isOff || configured.includes(key)) : []
+      await journal.write(entries, [write])
+      if (isOff) off.set(key, value)
       else off.delete(key)
-      return true
+      return isNew
     },
   }
 }
@@ -57,7 +70,19 @@ function entryOf(what: Withdrawn, isOff: boolean): NewEntry[] {
   return [{ kind: 'suspension', org, state: isOff ? 'imposed' : 'lifted' }]
 }
 
+/** One more would not fit into any epoch, and no holder would hear of anything again. */
+function refuseTooMany(already: readonly string[]): void {
+  if (already.length >= epochLimits.offMax) {
+    throw new ProtocolError('too_large', 'too many are switched off')
+  }
+}
+
+function placeOf(what: Withdrawn): string {
+  if ('organization' in what) return 'off/mo/'
+  return 'kid' in what ? 'off/kid/' : 'off/user/'
+}
+
 function keyOf(what: Withdrawn): string {
-  if ('organization' in what) return `off/mo/${what.organization}`
-  return 'kid' in what ? `off/kid/${what.kid}` : `off/user/${what.user}`
+  const name = 'organization' in what ? what.organization : 'kid' in what ? what.kid : what.user
+  return `${placeOf(what)}${name}`
 }

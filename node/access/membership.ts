@@ -2,8 +2,10 @@ import path from 'node:path'
 import type { Handlers } from '#protocol/transport/transport.ts'
 import type { NodeConfig } from '../config.ts'
 import type { Records } from '../store/records.ts'
+import type { Accounts } from './accounts.ts'
 import type { AuditLog } from './audit-log.ts'
 import { watchAudit } from './audit-watch.ts'
+import { openDepartures } from './departures.ts'
 import { openEmergencies, sweepEmergencies } from './emergencies.ts'
 import { openFederation, type FederationOptions } from './federation.ts'
 import { keepTime } from './time.ts'
@@ -15,7 +17,11 @@ type Context = {
   identity: Pick<FederationOptions, 'signer' | 'credential' | 'trustList' | 'witnessKey'>
   stack: AsyncDisposableStack
 }
-type Kept = { records: Records; audit: Pick<AuditLog, 'append' | 'head' | 'verify'> }
+type Kept = {
+  records: Records
+  accounts: Accounts
+  audit: Pick<AuditLog, 'append' | 'head' | 'verify'>
+}
 
 /** Who belongs to the region, by which time, whom we let in without a grant, and what the log is told of us. */
 export async function openMembership({ config, deps, stack, identity }: Context, kept: Kept) {
@@ -41,10 +47,12 @@ export async function openMembership({ config, deps, stack, identity }: Context,
   stack.use(keepTime(federation, log))
   stack.use(sweepEmergencies(emergencies, log))
   stack.use(watchAudit({ audit, logged: submissions.newest, self: self.oid, log }))
+  const departures = stack.use(await openDepartures({ ...kept, federation, log }))
   const handlers: Handlers = {
     'emergency.get': () => Promise.resolve({ offered: emergencies.isOffered() }),
   }
   const submit: Submissions['submit'] = async (request) => {
+    await departures.report()
     await emergencies.submit(request)
     await submissions.submit(request)
   }

@@ -175,6 +175,8 @@ export const epochLimits = {
   freshMs: 5 * minute,
   degradedMs: 4 * hour,
   staleHoursDefault: 24,
+  /** People, organizations and keys that one set names as switched off. */
+  offMax: 1000,
 } as const
 
 /** Access without a grant, where the holder offers it. */

@@ -84,6 +84,17 @@ describe('form № 5', () => {
       ['grant_notice', 'grant_notice'],
     )
 
+    const rowState = async () => {
+      const { rows } = await operator.get<{ rows: { state: string }[] }>(
+        `/api/access-requests/${id}`,
+      )
+      return rows[0]?.state
+    }
+    await granteeNode.request('user.report', { user: user.uid, isOff: true })
+    assert.equal(await rowState(), 'ended')
+    await granteeNode.request('user.report', { user: user.uid, isOff: false })
+    assert.equal(await rowState(), 'confirmed')
+
     await operator.post(actions, { type: 'revoke', reason: 'договор окончен' })
     const { grants } = await granteeNode.request('grant.list', {})
     assert.deepEqual([await state(), grants[0]?.active], ['revoked', false])

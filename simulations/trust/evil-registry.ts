@@ -153,6 +153,7 @@ function createHandlers({
     'grant.list': async (_, { peer }) => ({ grants: view(peer).received }),
     // It takes note of what nodes end, and does nothing about it.
     'grant.revoke': async () => ({}),
+    'user.report': async () => ({}),
     'devices.get': async () => ({ devices: [] }),
     'restrictions.get': async () => ({ restrictions: [] }),
     'access-requests.get': async () => ({ requests: [] }),

@@ -20,6 +20,7 @@ const ownSteps = [
   'pause',
   'resume',
   'end_row',
+  'restore_row',
   'attach',
   'register',
   'confirm',

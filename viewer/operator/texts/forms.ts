@@ -96,6 +96,7 @@ export const formTexts = {
   did_pause: ['Приостановлен', 'Paused'],
   did_resume: ['Возобновлён', 'Resumed'],
   did_end_row: ['Строка завершена', 'Row ended'],
+  did_restore_row: ['Строка снова действует', 'Row in force again'],
   did_create: ['Создана', 'Created'],
   did_edit: ['Изменена', 'Edited'],
   did_submit: ['Подана', 'Submitted'],
