@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { median, type Figure } from './line.ts'
 import type { Bench, BenchRun } from './bench-run.ts'
@@ -52,9 +52,11 @@ async function measureCase(run: BenchRun, one: Case): Promise<void> {
     storescp: missingProgram('storescp'),
   }
   const samples = new Map<ReceiverName, Sample[]>(names.map((name) => [name, []]))
+  const disk: number[] = []
   const rounds = run.quick ? 1 : repetitions
   const end = performance.now() + caseSeconds * 1000
   for (let round = 0; round < rounds && (round === 0 || performance.now() < end); round++) {
+    disk.push(await measureDisk(run, one))
     // Whoever comes first finds the disk quiet: each has its turn.
     const order = [...names.slice(round % names.length), ...names.slice(0, round % names.length)]
     for (const name of order.filter((name) => missing[name] === undefined)) {
@@ -72,6 +74,14 @@ async function measureCase(run: BenchRun, one: Case): Promise<void> {
     [', CPU of the receiver', 'cpuPerGB', { unit: 's/GB', better: 'lower' }],
     [', peak memory of the receiver', 'peakRssMB', { unit: 'MB', better: 'lower' }],
   ]
+  run.report({
+    case: one.name,
+    unit: 'instances/s',
+    better: 'higher',
+    ours: middle('ours', 'perSecond'),
+    peer: median(disk),
+    peerName: diskName,
+  })
   for (const [suffix, key, kind] of figures) {
     for (const peer of ['orthanc', 'storescp'] as const) {
       run.report({
@@ -85,6 +95,33 @@ async function measureCase(run: BenchRun, one: Case): Promise<void> {
     }
   }
 }
+
+const diskName = 'write and fdatasync alone'
+
+/**
+ * What a receiver could reach that does nothing but write and sync as many instances at a time as come at a time: no
+ * one who answers after the sync is faster on this disk.
+ */
+async function measureDisk(run: BenchRun, { files, bytes, associations }: Case): Promise<number> {
+  const file = path.join(run.dir, 'disk')
+  const group = Buffer.alloc(Math.round((bytes / files.length) * associations), 1)
+  const groups = Math.ceil(Math.min(diskInstances, files.length) / associations)
+  await runClient('sync', ['-f', run.dir])
+  const handle = await open(file, 'w')
+  try {
+    const begin = performance.now()
+    for (let at = 0; at < groups; at++) {
+      await handle.write(group)
+      await handle.datasync()
+    }
+    return (groups * associations) / ((performance.now() - begin) / 1000)
+  } finally {
+    await handle.close()
+    await rm(file)
+  }
+}
+
+const diskInstances = 400
 
 async function measure(run: BenchRun, name: ReceiverName, one: Case): Promise<Sample> {
   const { files, bytes, associations } = one

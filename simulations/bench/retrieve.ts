@@ -62,7 +62,37 @@ export const retrieve: Bench = async (run) => {
       missing: orthancMissing(),
     })
   }
+  await measureDestination(run, set, destination)
   await measureFrame(run, set, { ours, theirs })
+}
+
+/** What the destination of C-MOVE takes from a sender that reads files and looks nothing up: its own limit. */
+async function measureDestination(
+  run: BenchRun,
+  { files, bytes }: CtSet,
+  { aeTitle, port }: { aeTitle: string; port: number },
+): Promise<void> {
+  if (missingProgram('storescp') !== undefined) return
+  const halves = [0, 1].map((half) => files.filter((_, index) => index % 2 === half))
+  const to = ['-aet', 'STORESCU', '-aec', aeTitle, '127.0.0.1', String(port)]
+  const ms = await inTurn(run, 'destination', {
+    ours: async () => {
+      await Promise.all(halves.map((half) => runClient('storescu', [...to, ...half])))
+    },
+    peer: async () => {
+      await runClient('storescu', [...to, ...files])
+    },
+    rounds: run.quick ? 3 : 5,
+  })
+  const rate = (one: number | undefined) => one && bytes / 1e6 / (one / 1000)
+  run.report({
+    case: 'what the destination of C-MOVE takes by 2 associations',
+    unit: 'MB/s',
+    better: 'higher',
+    ours: rate(ms.ours),
+    peer: rate(ms.peer),
+    peerName: 'by 1 association',
+  })
 }
 
 /** CPU seconds that the servers have used: what a machine with other work shows as well. */
@@ -220,7 +250,7 @@ async function inTurn(
     if (other !== undefined) times.peer.push(other)
   }
   const text = (list: number[]) => list.map((ms) => ms.toFixed(rounds < 10 ? 0 : 1)).join(' ')
-  run.note(`${name}: ours ${text(times.ours)} ms; orthanc ${text(times.peer)} ms`)
+  run.note(`${name}: ours ${text(times.ours)} ms; peer ${text(times.peer)} ms`)
   return {
     ours: median(times.ours),
     peer: times.peer.length === 0 ? undefined : median(times.peer),
