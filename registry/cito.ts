@@ -36,6 +36,7 @@ export type Cito = z.infer<typeof Cito>
 export type Citos = {
   /** The newest first. */
   all(): Cito[]
+  isOpen(cito: Cito): boolean
   /** Throws `conflict` where there is nothing to override. */
   open(input: CitoInput, by: By): Promise<Cito>
   withdraw(id: string, by: By): Promise<Cito>
@@ -74,6 +75,7 @@ export async function openCitos(deps: {
   }
   return {
     all: () => [...known.values()].sort((a, b) => b.openedAt - a.openedAt),
+    isOpen: isLive,
     open: (input, by) =>
       inTurn(async () => {
         const { organization, holder } = input

@@ -123,6 +123,18 @@ export type RestrictionPreview = {
   ownUsers: number
   devices: number
 }
+export type Cito = {
+  id: string
+  organization: string
+  holder: string
+  study: string
+  openedAt: number
+  until: number
+  withdrawnAt?: number
+  isOpen: boolean
+  /** For the operator alone. */
+  reason?: string
+}
 
 const timeoutMs = 30_000
 
@@ -185,6 +197,7 @@ export const allDevices = async () =>
 export const allNotices = async () => (await get<{ notices: Notice[] }>('/api/notices')).notices
 export const allRestrictions = async () =>
   (await get<{ restrictions: Restriction[] }>('/api/restrictions')).restrictions
+export const allCitos = async () => (await get<{ cito: Cito[] }>('/api/cito')).cito
 export const allGrants = async () =>
   (await get<{ grants: Grant[] }>('/api/federation/grants')).grants
 

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { RefusalCode } from '#protocol/life-cycle.ts'
-import { advanceRestriction, needsTwo, type Restriction } from '#protocol/restriction.ts'
+import { advanceRestriction, isInForce, needsTwo, type Restriction } from '#protocol/restriction.ts'
 import {
   allNotices,
   get,
@@ -13,6 +13,7 @@ import {
 import { useLoad, useSession, useTexts } from '../desk.ts'
 import { actorOf } from '../forms/offers.ts'
 import { DecisionDialog, Input, Loading, Status } from '../parts/act.tsx'
+import { Citos } from '../parts/cito.tsx'
 import { Attachments, History, Notices } from '../parts/records.tsx'
 
 const said = 'достаточно подробно'
@@ -104,6 +105,7 @@ function View({ restriction, preview, name, notices, onDone }: Given) {
         </div>
         <aside class="side">
           <Steps restriction={restriction} preview={preview} onDone={onDone} />
+          {scope !== 'proxy' && isInForce(restriction) && <Citos oid={organization} mayOpen />}
           <Attachments
             title={t('evidence')}
             attachments={restriction.evidence}

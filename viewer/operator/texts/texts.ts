@@ -1,3 +1,4 @@
+import { citoTexts } from './cito.ts'
 import { formTexts } from './forms.ts'
 import { organizationTexts } from './organizations.ts'
 import { peopleTexts } from './people.ts'
@@ -12,6 +13,7 @@ export const dictionary = {
   ...formTexts,
   ...organizationTexts,
   ...peopleTexts,
+  ...citoTexts,
 } satisfies Pairs
 export type Key = keyof typeof dictionary
 
