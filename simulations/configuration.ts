@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { deviceServices, type NodeConfig } from '../node/config.ts'
 import type { RegistryConfig } from '../registry/config.ts'
 import { accountsFile } from './accounts.ts'
+import { dimseCertificateFile, dimseKeyFile } from './certificate.ts'
 import {
   credentialFile,
   issuingKeyFile,
@@ -62,6 +63,11 @@ export function nodeConfig(options: {
       port: at.dimse,
       aeTitle: member.aeTitle,
       quarantineSubnets: ['127.0.0.0/8'],
+      tls: {
+        port: at.dimseTls,
+        certificateFile: dimseCertificateFile(dataDir, member.key),
+        keyFile: dimseKeyFile(dataDir, member.key),
+      },
     },
     devices: [...callingAeTitles, destinationAeTitle].map((aeTitle) => ({
       id: `${member.key}-${aeTitle.toLowerCase()}`,

@@ -11,17 +11,19 @@ const run = promisify(execFile)
 export async function storescu(
   { dimse }: Pick<RegionNode, 'dimse'>,
   files: readonly string[],
-  options: { syntax?: string; callingAe?: string } = {},
+  options: { syntax?: string; callingAe?: string; tls?: boolean } = {},
 ): Promise<{ code: number; output: string }> {
+  const tls = options.tls === true ? dimse.tls : undefined
   const args = [
     '-v',
     ...(options.syntax === undefined ? [] : [options.syntax]),
+    ...(tls === undefined ? [] : ['+tla', '+cf', tls.certificateFile]),
     '-aet',
     options.callingAe ?? 'STORESCU',
     '-aec',
     dimse.aeTitle,
     dimse.host,
-    String(dimse.port),
+    String(tls?.port ?? dimse.port),
     ...files,
   ]
   try {

@@ -72,7 +72,9 @@ function printTable({ description }: Region): void {
   printAccounts(description.registry.accounts)
   for (const node of description.nodes) {
     console.log(`\n${node.key.padEnd(9)}`, node.url, ' ', node.organization.name)
-    console.log('  ', `DICOM ${node.dimse.aeTitle}@${node.dimse.host}:${node.dimse.port}`)
+    const { aeTitle, host, port, tls } = node.dimse
+    const secure = tls === undefined ? '' : `, with TLS on ${tls.port}`
+    console.log('  ', `DICOM ${aeTitle}@${host}:${port}${secure}`)
     printAccounts(node.accounts)
   }
   console.log('\nDemo region: the second factor is off, everything listens on loopback.\n')

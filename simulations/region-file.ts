@@ -17,6 +17,8 @@ export const RegionNode = z.object({
     port: z.int(),
     aeTitle: z.string(),
     callingAeTitles: z.array(z.string()),
+    /** The same services over TLS; the certificate is what clients must trust. */
+    tls: z.object({ port: z.int(), certificateFile: z.string() }).exactOptional(),
   }),
   accounts: z.array(Account),
 })

@@ -2,6 +2,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { loginsOf, seedAccounts, type SeededAccount } from './accounts.ts'
+import { dimseCertificateFile, ensureCertificate } from './certificate.ts'
 import { nodeConfig, registryConfig } from './configuration.ts'
 import { grantAccess } from './consultation.ts'
 import { createIdentities, type Identities } from './identities.ts'
@@ -55,6 +56,7 @@ export async function createRegion(options: RegionOptions): Promise<Region> {
   }
   progress('keys, credentials, accounts')
   const createdAt = await creationTime(dataDir)
+  for (const { key } of organizations) await ensureCertificate({ dataDir, key, now: createdAt })
   const identities = await createIdentities({ seed, dataDir, organizations, now: createdAt })
   const accounts = new Map<string, SeededAccount[]>()
   for (const [index, { key }] of organizations.entries()) {
@@ -70,7 +72,7 @@ export async function createRegion(options: RegionOptions): Promise<Region> {
   progress('nodes')
   await Promise.all(organizations.map(({ key }) => programs.start(key)))
 
-  const description = describe({ organizations, ports, programs, accounts, operators })
+  const description = describe({ dataDir, organizations, ports, programs, accounts, operators })
   if (isNew) {
     progress('grant of form № 5: crb1 → okb')
     const reader = accounts.get('okb')?.find(({ roles }) => roles.includes('radiologist'))
@@ -175,13 +177,14 @@ async function writeConfigurations(options: {
 }
 
 function describe(options: {
+  dataDir: string
   organizations: Member[]
   ports: RegionPorts
   programs: Pick<Programs, 'get'>
   accounts: Map<string, SeededAccount[]>
   operators: Account[]
 }): RegionFile {
-  const { organizations, ports, programs, accounts, operators } = options
+  const { dataDir, organizations, ports, programs, accounts, operators } = options
   const program = (key: string) => {
     const { ready, pid } = programs.get(key) ?? {}
     return { url: ready?.http ?? '', peerId: ready?.peerId ?? '', pid: pid ?? 0 }
@@ -198,6 +201,10 @@ function describe(options: {
         port: ports.nodes[index]?.dimse ?? 0,
         aeTitle,
         callingAeTitles,
+        tls: {
+          port: ports.nodes[index]?.dimseTls ?? 0,
+          certificateFile: dimseCertificateFile(dataDir, key),
+        },
       },
       accounts: loginsOf(accounts.get(key) ?? []),
     })),
