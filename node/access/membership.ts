@@ -8,6 +8,7 @@ import { watchAudit } from './audit-watch.ts'
 import { openDepartures } from './departures.ts'
 import { openEmergencies, sweepEmergencies } from './emergencies.ts'
 import { openFederation, type FederationOptions } from './federation.ts'
+import type { Restrictions } from './restrictions.ts'
 import { keepTime } from './time.ts'
 import { openSubmissions, type Submissions } from './transparency-submissions.ts'
 
@@ -20,13 +21,14 @@ type Context = {
 type Kept = {
   records: Records
   accounts: Accounts
+  restrictions: Restrictions
   audit: Pick<AuditLog, 'append' | 'head' | 'verify'>
 }
 
 /** Who belongs to the region, by which time, whom we let in without a grant, and what the log is told of us. */
 export async function openMembership({ config, deps, stack, identity }: Context, kept: Kept) {
   const { clock, log } = deps
-  const { records, audit } = kept
+  const { records, audit, restrictions } = kept
   const self = config.organization
   const submissions = await openSubmissions({ auditHead: audit.head, records, clock, log })
   // What ends does so by the time of the federation, which comes after it.
@@ -56,5 +58,6 @@ export async function openMembership({ config, deps, stack, identity }: Context,
     await emergencies.submit(request)
     await submissions.submit(request)
   }
-  return { submissions: { ...submissions, submit }, federation, emergencies, handlers }
+  const region = { submissions: { ...submissions, submit }, federation, restrictions, emergencies }
+  return { ...region, handlers }
 }

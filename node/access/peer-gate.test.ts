@@ -17,6 +17,7 @@ import { verifyGrant } from '#protocol/grant.ts'
 import { oidOf, StudyUid, ulid } from '#protocol/ids.ts'
 import type { PeerIdString, UserId } from '#protocol/ids.ts'
 import { readingLimits, streamLimits } from '#protocol/limits.ts'
+import type { RestrictionRecord } from '#protocol/restriction.ts'
 import { silentLog } from '../log.ts'
 import { createPeerGate } from './peer-gate.ts'
 import type { Member } from './members.ts'
@@ -61,6 +62,7 @@ async function createHolder() {
     studies: [study, other] as StudyUid[],
     withheld: false,
     auditFails: false,
+    restrictions: [] as RestrictionRecord[],
     audit: [] as AuditEntry[],
   }
   const start = () =>
@@ -88,6 +90,7 @@ async function createHolder() {
           return Promise.resolve()
         },
       },
+      restrictions: { current: () => world.restrictions },
       self: holder.oid,
       log: silentLog,
     })
@@ -317,6 +320,30 @@ test('what ends while bytes flow is seen at the next check, and the end of the a
   await admission.finish({ instances: 1, bytes: 10, outcome: 'failure' })
   const last = world.audit.at(-1)
   assert.deepEqual([last?.outcome, last?.code], ['denied', 'peer_unknown'])
+})
+
+test('a holder that the operator has limited shows nothing to anybody, and goes on with its own work', async () => {
+  const holder = await createHolder()
+  const { world, grantee, sign } = holder
+  const gate = holder.start()
+  const limited = {
+    number: 'О-1/2026',
+    level: 'no_consult',
+    clause: '8.2.3',
+    reason: 'пароли записаны на мониторе',
+    remedy: 'сменить пароли',
+    start: '2026-11-25',
+  } as const
+  const ask = async () => await gate.admit(grantee.peerId, await sign.assertion(), study)
+  const admission = await ask()
+  world.restrictions = [{ ...limited, scope: 'proxy' }]
+  await admission.recheck()
+  world.restrictions = [{ ...limited, scope: 'cami' }]
+  await assert.rejects(admission.recheck(), { code: 'forbidden' })
+  await assert.rejects(ask(), { code: 'forbidden' })
+  assert.equal(world.audit.at(-1)?.code, 'organization_restricted')
+  world.restrictions = []
+  await admission.recheck()
 })
 
 test('a user may open so many studies an hour; the same study again is not another one', async () => {

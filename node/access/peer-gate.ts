@@ -2,13 +2,14 @@ import type { AuditEntry } from '#protocol/audit-event.ts'
 import type { Assertion } from '#protocol/assertion.ts'
 import { verifyAssertion } from '#protocol/assertion.ts'
 import { authorizePeer } from '#protocol/authorize.ts'
-import type { PeerFacts, VerifiedGrant } from '#protocol/authorize.ts'
+import type { Decision, PeerFacts, VerifiedGrant } from '#protocol/authorize.ts'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
 import { urnOf } from '#protocol/ids.ts'
 import type { OrganizationOid, PeerIdString, StudyUid } from '#protocol/ids.ts'
 import type { Verified } from '#protocol/jws.ts'
 import { streamLimits } from '#protocol/limits.ts'
+import { restrictionAgainst } from '#protocol/restriction.ts'
 import type { Archive } from '../archive/archive.ts'
 import type { Log } from '../log.ts'
 import type { Admission, PeerGate, Transferred } from './admission.ts'
@@ -17,6 +18,7 @@ import type { Emergencies } from './emergencies.ts'
 import { createReadingRate } from './reading-rate.ts'
 import type { Ended, Receipts } from './receipts.ts'
 import { createReplayGuard } from './replay-guard.ts'
+import type { Restrictions } from './restrictions.ts'
 
 type Deps = {
   federation: Pick<
@@ -28,6 +30,8 @@ type Deps = {
   self: OrganizationOid
   /** Access without a grant; absent: there is none. */
   emergencies?: Pick<Emergencies, 'facts' | 'begin'>
+  /** What the operator has limited here; the node's own tests have none. */
+  restrictions?: Pick<Restrictions, 'current'>
   /** Remembers each access, for the day's comparison of audits. */
   receipts?: Pick<Receipts, 'admitted' | 'ended'>
   log: Log
@@ -68,7 +72,7 @@ export function createPeerGate(deps: Deps): PeerGate {
       replayed: !replays.isFirst(assertion.claims),
       rateExceeded: rate.isExceeded(reading, federation.now()),
     })
-    const decision = authorizePeer(facts)
+    const decision = decideOn(deps, facts)
     if (!decision.ok) throw new ProtocolError(decision.code, 'denied')
     // Others may have been admitted while the facts were collected.
     if (rate.isExceeded(reading, federation.now())) {
@@ -97,6 +101,12 @@ export function createPeerGate(deps: Deps): PeerGate {
   }
 }
 
+/** Who is limited by the operator shows nobody else anything, whatever its own set of grants still says. */
+function decideOn({ restrictions }: Deps, facts: PeerFacts): Decision<VerifiedGrant> {
+  const isLimited = restrictionAgainst('region', restrictions?.current() ?? []) !== undefined
+  return isLimited ? { ok: false, code: 'organization_restricted' } : authorizePeer(facts)
+}
+
 function admissionOf(deps: Deps, request: Request, grant: VerifiedGrant): Admission {
   let ended: ErrorCode | undefined
   return {
@@ -114,7 +124,7 @@ function admissionOf(deps: Deps, request: Request, grant: VerifiedGrant): Admiss
         replayed: false,
         rateExceeded: false,
       })
-      const decision = authorizePeer(facts)
+      const decision = decideOn(deps, facts)
       if (decision.ok) return
       ended = decision.code
       throw new ProtocolError('forbidden', 'the authority behind the grant has ended')
