@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { loginsOf, seedAccounts } from '../accounts.ts'
 import { signIn } from '../client.ts'
+import { ensureCertificate } from '../certificate.ts'
 import { nodeConfig } from '../configuration.ts'
 import { createIdentities } from '../identities.ts'
 import { freePorts, members, type Member } from '../layout.ts'
@@ -33,6 +34,7 @@ export async function prepareNode(
   for (const folder of ['registry', key]) {
     await mkdir(path.join(dataDir, folder), { recursive: true, mode: 0o700 })
   }
+  await ensureCertificate({ dataDir, key, now: Date.now() })
   const identities = await createIdentities({ seed: 1, dataDir, organizations: [member] })
   const accounts = loginsOf(await seedAccounts({ seed: 2, key, dataDir }))
   const account = accounts.find(({ role }) => role === 'radiologist')
