@@ -30,6 +30,7 @@ import { createReception } from './access/reception.ts'
 import { createRegistryLink, type RegistryLink } from './access/registry-link.ts'
 import { createGossip } from './access/transparency-gossip.ts'
 import { seedAccounts } from './access/seed.ts'
+import { openFactors } from './access/second-factors.ts'
 import { createSessions } from './access/sessions.ts'
 import { createAccessRequests } from './access/access-requests.ts'
 import { openRestrictions } from './access/restrictions.ts'
@@ -164,12 +165,14 @@ async function openKept({ config, deps, stack }: Context) {
   const accounts = await createAccounts({ records, organization, clock, random })
   if (config.accountsFile !== undefined) await seedAccounts(config.accountsFile, accounts)
   const restrictions = await openRestrictions(records)
-  const people = { records, accounts, organization, audit, restrictions, clock, random }
+  const factors = await openFactors(config, { records, clock, random, log })
+  const people = { records, accounts, factors, organization, audit, restrictions, clock, random }
   const sessions = await createSessions(people)
   const referrals = await openReferrals({ records, clock, random })
   const procedureSteps = await openProcedureSteps(records)
   const registers = { devices, encodings, clocks, referrals, procedureSteps, keptCopies }
-  return { records, audit, auditExport, archive, accounts, sessions, restrictions, ...registers }
+  const signIn = { accounts, factors, sessions, restrictions }
+  return { records, audit, auditExport, archive, ...signIn, ...registers }
 }
 
 /** How long after its last instance a study is complete: as its device's entry says, else by its modality. */
@@ -335,7 +338,7 @@ async function openEntrances(
     counter,
     quality: createQualityDoors({ ...parts, self, clock: deps.clock }),
     emergencyDoors: createEmergencyDoors({ ...parts, self: self.oid }),
-    corrections: createCorrectionDoors({ archive, audit, doors, self, clock: deps.clock }),
+    corrections: createCorrectionDoors({ ...parts, self, clock: deps.clock }),
   })
   const http = stack.use(await listen(app, config.http))
   if (config.admin !== undefined) {
@@ -349,7 +352,7 @@ async function openEntrances(
 /** Where apparatus come in, and what they are served with. */
 async function openDimse(
   { config, deps, stack }: Pick<Context, 'config' | 'deps' | 'stack'>,
-  parts: Kept & { pool: PixelPool },
+  parts: Kept & { federation: Federation; pool: PixelPool },
 ) {
   const { archive, audit, devices, pool } = parts
   const self = config.organization

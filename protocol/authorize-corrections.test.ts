@@ -16,8 +16,9 @@ const user = (over: Partial<OwnUser> = {}): OwnUser => ({
   amr: ['pwd'],
   ...over,
 })
+const policy = { secondFactor: 'optional', staleAfterHours: 24, transparency: 'off' } as const
 const decide = (over: Partial<OwnUser>, act: CorrectionAct, reason = 'паспорт') => {
-  const decision = authorizeCorrection({ user: user(over), self, now, act, reason })
+  const decision = authorizeCorrection({ user: user(over), self, now, policy, act, reason })
   return decision.ok ? 'allowed' : decision.code
 }
 
@@ -52,7 +53,7 @@ test('a user of elsewhere, a disabled one and an old session change nothing', ()
 })
 
 test('the proof keeps the reason and the document, and cannot be changed', () => {
-  const facts = { user: user(), self, now, act: 'patients' as const, reason: ' паспорт ' }
+  const facts = { user: user(), self, now, policy, act: 'patients' as const, reason: ' паспорт ' }
   const decision = authorizeCorrection({ ...facts, basis: 'акт № 7' })
   assert.ok(decision.ok)
   const { act, reason, basis } = decision.grant

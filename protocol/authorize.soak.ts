@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { anyWorld, expectedAnswer, factsOf } from './authorize-worlds.fixture.ts'
+import { answerOwn, anyOwnWorld, expectedOwn } from './authorize-own.fixture.ts'
 import { authorizePeer } from './authorize.ts'
 import { createTally, part, seed } from './volume.fixture.ts'
 
@@ -27,4 +28,18 @@ test('T10: in five million worlds the holder answers as the rules say', (t) => {
   t.diagnostic(
     `seed ${seed}: ${worlds} worlds, 0 divergences, ${Math.round(worlds / seconds)}/s; ${answers.text()}`,
   )
+})
+
+test('T10: at home each door answers as the rules say in a million worlds', (t) => {
+  const worlds = part(1_000_000)
+  const answers = createTally()
+  fc.assert(
+    fc.property(anyOwnWorld, (world) => {
+      const answer = answerOwn(world)
+      answers.count(answer)
+      assert.equal(answer, expectedOwn(world))
+    }),
+    { seed, numRuns: worlds },
+  )
+  t.diagnostic(`seed ${seed}: ${worlds} worlds at home, 0 divergences; ${answers.text()}`)
 })

@@ -18,7 +18,7 @@ import {
   authorizeQuarantine,
   authorizeSearch,
 } from './authorize.ts'
-import type { FetchedFacts, OwnUser, Role, StudyFacts } from './authorize.ts'
+import type { FetchedFacts, OwnFacts, OwnUser, Role, StudyFacts } from './authorize.ts'
 import type { ErrorCode } from './errors.ts'
 import { createFederation, studyFacts } from './federation.fixture.ts'
 import { verifyGrant } from './grant.ts'
@@ -140,6 +140,13 @@ const local = (over: Partial<OwnUser> = {}, study: Partial<StudyFacts> = {}): st
     }),
   )
 
+const atHome = (user: OwnUser): OwnFacts => ({
+  now,
+  self: holder.oid,
+  policy: { ...region.claims.trustList().policy, secondFactor: 'optional' },
+  user,
+})
+
 test('who reads at home: the roles that read, and nobody else', () => {
   const readers = ['radiographer', 'radiologist', 'diagnostician', 'dept_head']
   for (const role of roles) {
@@ -147,7 +154,7 @@ test('who reads at home: the roles that read, and nobody else', () => {
     assert.equal(local({ roles: [role] }), expected, role)
     const search = authorizeSearch(own({ roles: [role] }), holder.oid, now)
     assert.equal(codeOf(search), expected, role)
-    const quarantine = authorizeQuarantine(own({ roles: [role] }), holder.oid, now)
+    const quarantine = authorizeQuarantine(atHome(own({ roles: [role] })))
     assert.equal(codeOf(quarantine), role === 'mo_admin' ? 'allowed' : 'role_missing', role)
   }
   assert.equal(local({ roles: [] }), 'role_missing')
@@ -181,7 +188,7 @@ test('a user of elsewhere, a disabled one and an old session read nothing', () =
     assert.equal(local(over), expected)
     assert.equal(codeOf(authorizeSearch(own(over), holder.oid, now)), expected)
     const admin = own({ ...over, roles: ['mo_admin'] })
-    assert.equal(codeOf(authorizeQuarantine(admin, holder.oid, now)), expected)
+    assert.equal(codeOf(authorizeQuarantine(atHome(admin))), expected)
   }
 })
 

@@ -2,7 +2,7 @@ import type { CredentialFacts } from './credential.ts'
 import type { ErrorCode } from './errors.ts'
 import { emergencyEnd, refuseEmergency, refuseOwnEmergency } from './emergency-refusal.ts'
 import type { CorrectionAct, CorrectionFacts, DeviceFacts, FetchedFacts } from './facts.ts'
-import type { LocalFacts, OwnEmergencyFacts, OwnUser, PeerFacts } from './facts.ts'
+import type { LocalFacts, OwnEmergencyFacts, OwnFacts, OwnUser, PeerFacts } from './facts.ts'
 import type { Role, RouteFacts } from './facts.ts'
 import type { Operation } from './grant.ts'
 import {
@@ -15,7 +15,14 @@ import {
 } from './grant-refusal.ts'
 import { oidOf, organizationOfUser } from './ids.ts'
 import type { OrganizationOid, StudyUid, UserId } from './ids.ts'
-import { hasSecondFactor, refuseSession, refuseUser, sessionEnd } from './session-refusal.ts'
+import {
+  administrativeRoles,
+  lacksSecondFactor,
+  refuseRole,
+  refuseSession,
+  refuseUser,
+  sessionEnd,
+} from './session-refusal.ts'
 import { isWithin } from './times.ts'
 
 export type { CredentialFacts } from './credential.ts'
@@ -97,6 +104,15 @@ const prove = <T extends VerifiedGrant | VerifiedSearch | VerifiedCorrection | V
   grant: Object.freeze({ ...facts }) as T,
 })
 
+/** A resource of this node's own interface that is for these roles. */
+export function authorizeResource(
+  facts: OwnFacts,
+  allowed: readonly Role[],
+): { ok: true } | Denial {
+  const refused = refuseRole(facts, allowed)
+  return refused === undefined ? { ok: true } : deny(refused)
+}
+
 /**
  * A user of this organization and a study that it holds. The policy of the federation has no say here, and neither has
  * the registry: local work never depends on them.
@@ -150,26 +166,18 @@ export const authorizeRemoteArchive = storeBy(fetchingRoles)
 
 /** Whoever brings images into the own archive needs one of these roles. */
 function storeBy(roles: readonly Role[]) {
-  return (user: OwnUser, self: OrganizationOid, now: number): Decision<VerifiedStore> => {
-    const refused = refuseUser(user, self, now)
+  return (facts: OwnFacts): Decision<VerifiedStore> => {
+    const refused = refuseRole(facts, roles)
     if (refused !== undefined) return deny(refused)
-    return user.roles.some((role) => roles.includes(role))
-      ? prove<VerifiedStore>({ user: user.uid, organization: self })
-      : deny('role_missing')
+    return prove<VerifiedStore>({ user: facts.user.uid, organization: facts.self })
   }
 }
 
 /** What waits in quarantine is listed, without images, for the administrator who can mend its cause. */
-export function authorizeQuarantine(
-  user: OwnUser,
-  self: OrganizationOid,
-  now: number,
-): Decision<VerifiedSearch> {
-  const refused = refuseUser(user, self, now)
+export function authorizeQuarantine(facts: OwnFacts): Decision<VerifiedSearch> {
+  const refused = refuseRole(facts, ['mo_admin'])
   if (refused !== undefined) return deny(refused)
-  return user.roles.includes('mo_admin')
-    ? prove<VerifiedSearch>({ user: user.uid, organization: self })
-    : deny('role_missing')
+  return prove<VerifiedSearch>({ user: facts.user.uid, organization: facts.self })
 }
 
 const correctors: Record<CorrectionAct, readonly Role[]> = {
@@ -183,10 +191,9 @@ const correctors: Record<CorrectionAct, readonly Role[]> = {
 
 /** Changes of what is shown: always for a reason that is kept with them; looking at them needs none. */
 export function authorizeCorrection(facts: CorrectionFacts): Decision<VerifiedCorrection> {
-  const { user, self, now, act, basis = '' } = facts
-  const refused = refuseUser(user, self, now)
+  const { user, self, act, basis = '' } = facts
+  const refused = refuseRole(facts, correctors[act])
   if (refused !== undefined) return deny(refused)
-  if (!user.roles.some((role) => correctors[act].includes(role))) return deny('role_missing')
   const reason = facts.reason.trim()
   if (reason === '' && act !== 'history') return deny('bad_request')
   return prove<VerifiedCorrection>({
@@ -320,18 +327,31 @@ function refusePeer({ now, credential, remotePeer, assertion }: PeerFacts): Erro
   return isSame ? undefined : 'peer_mismatch'
 }
 
+/** Whether she may read what others granted at all, whatever study and grant it is. */
+function refuseReader({ now, self, user, policy }: OwnFacts): ErrorCode | undefined {
+  const refused = refuseUser(user, self, now)
+  if (refused !== undefined) return refused
+  if (!user.roles.some((role) => readerRoles.has(role))) return 'role_missing'
+  return lacksSecondFactor(policy, user.amr) ? 'second_factor_required' : undefined
+}
+
+/** A second factor is all that she lacks to read what others granted. It is so for every study, so saying it tells of none. */
+export const needsFactorToRead = (facts: OwnFacts): boolean =>
+  refuseReader(facts) === 'second_factor_required'
+
+/** The same of anything that her roles are there for. */
+export const needsFactor = (facts: OwnFacts): boolean =>
+  needsFactorToRead(facts) ||
+  refuseRole(facts, [...administrativeRoles]) === 'second_factor_required'
+
 /**
  * The grantee's own decision: one of its grants names the user and covers the study. It keeps a request that the holder
  * would refuse from leaving, and opens copies of what was already fetched; the holder decides for itself.
  */
 export function authorizeFetched(facts: FetchedFacts): Decision<VerifiedGrant> {
-  const { now, self, user, policy, operation, study } = facts
-  const refused = refuseUser(user, self, now)
+  const { self, user, operation, study } = facts
+  const refused = refuseReader(facts)
   if (refused !== undefined) return deny(refused)
-  if (!user.roles.some((role) => readerRoles.has(role))) return deny('role_missing')
-  if (policy.secondFactor === 'required' && !hasSecondFactor(user.amr)) {
-    return deny('second_factor_required')
-  }
   if (facts.off?.users.has(user.uid) === true) return deny('user_disabled')
   if (facts.off?.organizations.has(study.holder) === true) return deny('peer_suspended')
   let farthest: ErrorCode = 'grant_absent'

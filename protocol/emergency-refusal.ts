@@ -2,7 +2,7 @@ import type { ErrorCode } from './errors.ts'
 import type { EmergencyFacts, OwnEmergencyFacts, PeerFacts, Role } from './facts.ts'
 import { refuseOff } from './grant-refusal.ts'
 import { emergencyLimits } from './limits.ts'
-import { hasSecondFactor, refuseSession } from './session-refusal.ts'
+import { lacksSecondFactor, refuseSession } from './session-refusal.ts'
 
 /** Why access without a grant is not given; part of the decision in `authorize.ts`. */
 
@@ -61,9 +61,7 @@ export const emergencyEnd = ({ emergency, now }: PeerFacts): number =>
 export function refuseOwnEmergency(facts: OwnEmergencyFacts): ErrorCode | undefined {
   const { now, user, policy, off, holder, study, opened } = facts
   if (!user.roles.includes(askingRole)) return 'role_missing'
-  if (policy.secondFactor === 'required' && !hasSecondFactor(user.amr)) {
-    return 'second_factor_required'
-  }
+  if (lacksSecondFactor(policy, user.amr)) return 'second_factor_required'
   if (off?.users.has(user.uid) === true) return 'user_disabled'
   if (off?.organizations.has(holder) === true) return 'peer_suspended'
   const isSame = opened.user === user.uid && opened.study === study && opened.holder === holder

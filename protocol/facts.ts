@@ -37,6 +37,9 @@ export type OwnUser = {
   amr: readonly ('pwd' | 'otp' | 'hwk')[]
 }
 
+/** Facts of what a person does at home, and of what she may not do without a second factor. */
+export type OwnFacts = { now: number; self: OrganizationOid; policy: Policy; user: OwnUser }
+
 /** What the decision needs to know of a study. */
 export type StudyFacts = {
   study: StudyUid
@@ -84,10 +87,7 @@ export type CorrectionAct =
   | 'quarantine'
   | 'history'
 
-export type CorrectionFacts = {
-  now: number
-  self: OrganizationOid
-  user: OwnUser
+export type CorrectionFacts = OwnFacts & {
   act: CorrectionAct
   reason: string
   /** The document that it rests on. */
@@ -141,15 +141,11 @@ export type OwnEmergencyFacts = Pick<FetchedFacts, 'now' | 'self' | 'policy' | '
 }
 
 /** Facts of the grantee's side, before its node dials the holder. */
-export type FetchedFacts = {
-  now: number
-  self: OrganizationOid
+export type FetchedFacts = OwnFacts & {
   /** The key that this node signs assertions with: a grant that pins another one opens nothing. */
   selfKid: Kid
   /** Own earlier keys, which grants may name. */
   selfFollows?: ReadonlySet<Kid>
-  policy: Policy
-  user: OwnUser
   operation: Operation
   /** From the replicated index, or learnt from the holder. */
   study: StudyFacts

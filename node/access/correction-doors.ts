@@ -10,6 +10,8 @@ import type { Archive, OverlayEntry, OverlayFilter, QuarantineEntry } from '../a
 import { actOf } from '../archive/overlay.ts'
 import type { Overlay, OverlayRequest } from '../archive/overlay.ts'
 import type { Device } from '../config.ts'
+import type { Federation } from './federation.ts'
+import { refusal } from './refusal.ts'
 import type { SessionUser } from './session-user.ts'
 
 /** Why something is changed; the document that it rests on, when there is one. */
@@ -31,6 +33,7 @@ type Deps = {
   archive: Pick<Archive, 'overlay' | 'overlays'>
   audit: { append(entry: AuditEntry): Promise<unknown> }
   doors: { quarantine(user: SessionUser): Promise<QuarantineEntry[]> }
+  federation: Pick<Federation, 'policy'>
   self: { oid: OrganizationOid }
   clock: () => number
 }
@@ -56,10 +59,11 @@ function who(user: SessionUser, { oid }: Deps['self']) {
 type Asked = { user: SessionUser; request: OverlayRequest; why: Why }
 
 async function overlay(deps: Deps, { user, request, why }: Asked): Promise<Overlay[]> {
-  const { archive, audit, self, clock } = deps
+  const { archive, audit, federation, self, clock } = deps
   const reverted = await revertedBy(deps, user, request)
   const act = actOf(request, reverted)
-  const decision = authorizeCorrection({ user, self: self.oid, now: clock(), act, ...why })
+  const asked = { user, self: self.oid, now: clock(), policy: federation.policy() }
+  const decision = authorizeCorrection({ ...asked, act, ...why })
   const study = studyOf(request, reverted)
   const entry = {
     ...who(user, self),
@@ -71,7 +75,7 @@ async function overlay(deps: Deps, { user, request, why }: Asked): Promise<Overl
     const { code } = decision
     await audit.append({ ...entry, outcome: 'denied', code })
     if (code === 'bad_request') throw new ProtocolError(code, 'reason: must be given')
-    throw new ProtocolError('forbidden', 'not to be corrected')
+    throw refusal(code, 'not to be corrected')
   }
   await audit.append({ ...entry, outcome: 'success' })
   try {
@@ -100,13 +104,13 @@ async function revertedBy(
   return overlay
 }
 
-async function allowHistory({ audit, self, clock }: Deps, user: SessionUser) {
-  const facts = { user, self: self.oid, now: clock(), act: 'history' as const, reason: '' }
-  const decision = authorizeCorrection(facts)
+async function allowHistory({ audit, federation, self, clock }: Deps, user: SessionUser) {
+  const facts = { user, self: self.oid, now: clock(), policy: federation.policy() }
+  const decision = authorizeCorrection({ ...facts, act: 'history', reason: '' })
   if (decision.ok) return decision.grant
   const { code } = decision
   await audit.append({ ...who(user, self), event: 'query', outcome: 'denied', code })
-  throw new ProtocolError('forbidden', 'not to be looked at')
+  throw refusal(code, 'not to be looked at')
 }
 
 async function history(

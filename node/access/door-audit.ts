@@ -6,6 +6,7 @@ import { httpLimits } from '#protocol/limits.ts'
 import type { StudyReader } from '../archive/archive.ts'
 import { createListAudit } from './list-audit.ts'
 import { createRecent } from './recent.ts'
+import { refusal } from './refusal.ts'
 import type { SessionUser } from './session-user.ts'
 
 type What = { holder?: OrganizationOid; grant?: string | undefined }
@@ -14,8 +15,12 @@ type Reason = What & { code: ErrorCode }
 /** The records that the doors write. */
 export type DoorAudit = {
   opened(user: SessionUser, study: StudyUid, what: What): Promise<void>
-  /** The true reason is for the audit; the caller learns nothing, not even whether the study exists. */
-  deny(user: SessionUser, study: StudyUid, reason: Reason): Promise<never>
+  /** The true reason is for the audit; what the caller learns `refusal` says. */
+  deny(
+    user: SessionUser,
+    study: StudyUid,
+    reason: Reason & { lacksFactor: boolean },
+  ): Promise<never>
   /** The holder did not open the study. */
   fail(user: SessionUser, study: StudyUid, reason: Reason): Promise<never>
   accessed(
@@ -65,9 +70,9 @@ export function createDoorAudit(deps: {
       }
       await isRecent(key, write)
     },
-    async deny(user, study, { code, ...what }) {
+    async deny(user, study, { code, lacksFactor, ...what }) {
       await audit.append({ ...opening(user, study, what), outcome: 'denied', code })
-      throw new ProtocolError('forbidden', 'not to be read')
+      throw refusal(lacksFactor ? 'second_factor_required' : code, 'not to be read')
     },
     async fail(user, study, { code, ...what }) {
       const outcome = code === 'forbidden' ? 'denied' : 'failure'
@@ -86,7 +91,7 @@ export function createDoorAudit(deps: {
     },
     async refuseQuery(user, code) {
       await audit.append({ ...query(user), outcome: 'denied', code })
-      throw new ProtocolError('forbidden', 'not to be searched')
+      throw refusal(code, 'not to be searched')
     },
   }
 }

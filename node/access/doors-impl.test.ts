@@ -68,7 +68,6 @@ describe('opening a study', () => {
       [{ ...user, roles: ['mo_admin'] }, granted, 'role_missing'],
       [{ ...user, enabled: false }, ownUid, 'user_disabled'],
       [{ ...user, authTime: now - 13 * hour }, ownUid, 'session_too_old'],
-      [{ ...user, amr: ['pwd'] }, granted, 'second_factor_required'],
     ]
     for (const [who, study, code] of cases) {
       world.audit = []
@@ -79,6 +78,36 @@ describe('opening a study', () => {
       )
     }
     assert.deepEqual(world.opened, [])
+  })
+
+  test('without the second factor says so of every study that is not her own to read, and lists no other', async () => {
+    await using node = await createNode()
+    const { doors, world, user } = node
+    const short: SessionUser = { ...user, amr: ['pwd'] }
+    const guest: SessionUser = { ...short, roles: ['consultant'] }
+    const cases: [SessionUser, StudyUid, ErrorCode][] = [
+      [short, granted, 'second_factor_required'],
+      [short, nowhere, 'study_not_held'],
+      [guest, granted, 'second_factor_required'],
+      [guest, ownUid, 'role_missing'],
+      [guest, nowhere, 'study_not_held'],
+    ]
+    for (const [who, study, code] of cases) {
+      world.audit = []
+      await assert.rejects(doors.openStudy(who, study), { code: 'second_factor_required' })
+      assert.deepEqual(
+        world.audit.map(({ outcome, code }) => [outcome, code]),
+        [['denied', code]],
+      )
+    }
+    assert.deepEqual(world.opened, [])
+    assert.equal((await doors.openStudy(short, ownUid)).holder, node.place.grantee.oid)
+    const query = { level: 'study', match: {}, limit: 10, offset: 0 } as const
+    const { matches, warnings } = await doors.search(short, query, 'region')
+    assert.deepEqual(uids(matches), [ownUid])
+    assert.ok(warnings.some((text) => text.includes('second factor required')))
+    const guests = doors.search(guest, query, 'region')
+    await assert.rejects(guests, { code: 'second_factor_required' })
   })
 
   test('that the holder refuses, or cannot serve, is audited as such', async () => {

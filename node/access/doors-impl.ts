@@ -1,14 +1,19 @@
 import type { AuditEntry } from '#protocol/audit-event.ts'
-import { authorizeLocal, authorizeQuarantine, authorizeSearch } from '#protocol/authorize.ts'
+import {
+  authorizeLocal,
+  authorizeQuarantine,
+  authorizeSearch,
+  needsFactorToRead,
+} from '#protocol/authorize.ts'
 import { codeOf } from '#protocol/errors.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
 import type { Kid, OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import type { StudyRecord } from '#protocol/study.ts'
-import type { Archive, Query, QueryResult, StudyReader } from '../archive/archive.ts'
+import type { Archive, StudyReader } from '../archive/archive.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import type { Doors, StudyUse } from './doors.ts'
 import type { Federation, ReceivedGrant } from './federation.ts'
-import { createDoorAudit } from './door-audit.ts'
+import { createDoorAudit, type DoorAudit } from './door-audit.ts'
 import { createFetchedDecision } from './fetched.ts'
 import type { FetchedDecision } from './fetched.ts'
 import { createIntakeDoors } from './intake-doors.ts'
@@ -67,19 +72,27 @@ export function createDoors(deps: DoorsDeps): Doors & Disposable {
   const audits = createDoorAudit(deps)
   const stopClosing = closeWhatEnds(federation, (holder) => remote.closeStudy(holder))
 
+  /** What she lacks herself is said of every study alike, held here or not. */
+  const deny = (user: SessionUser, study: StudyUid, reason: Denied) => {
+    const lacksFactor = needsFactorToRead(factsOf(deps, user))
+    return audits.deny(user, study, { ...reason, lacksFactor })
+  }
   const openStudy: Doors['openStudy'] = async (user, study, use) => {
     const held = await archive.facts(study)
     if (held !== undefined) {
       const now = deps.clock()
       const facts = { now, self: self.oid, user, operation: 'view' as const, study: held }
       const decision = authorizeLocal(facts)
-      if (!decision.ok) return await audits.deny(user, study, { code: decision.code })
+      if (!decision.ok) return await deny(user, study, { code: decision.code })
       await audits.opened(user, study, { holder: self.oid })
       return await archive.open(decision.grant)
     }
     const found =
       findOpened(deps, user, study) ?? (await findGranted(deps, decide, { user, study }))
-    if (!found.ok) return await audits.deny(user, study, found)
+    if (!found.ok) {
+      const { ok: _, ...reason } = found
+      return await deny(user, study, reason)
+    }
     const { holder, grant } = found
     let reader: StudyReader
     try {
@@ -91,30 +104,14 @@ export function createDoors(deps: DoorsDeps): Doors & Disposable {
     return reader
   }
 
-  const search = async (
-    user: SessionUser,
-    query: Query,
-    scope: 'own' | 'region',
-  ): Promise<QueryResult & { warnings: string[] }> => {
-    const decision = authorizeSearch(user, self.oid, deps.clock())
-    // A consultant has no studies of her own organization, only what others granted.
-    const isGuest = scope === 'region' && user.roles.includes('consultant')
-    if (!decision.ok && !(isGuest && decision.code === 'role_missing'))
-      return await audits.refuseQuery(user, decision.code)
-    const proof = decision.ok ? decision.grant : undefined
-    const result = await searchDoor({ ...deps, decide, openStudy }, { user, query, scope, proof })
-    await audits.queried(user, { detail: query.level, scope }, result.matches.length)
-    return result
-  }
-
   return {
     ...createIntakeDoors(deps),
     openStudy,
-    search,
+    search: createSearch(deps, { audits, decide, openStudy }),
     stillOpen: createStillOpen({ ...deps, decide, openStudy }),
     accessed: (user, reader, what) => audits.accessed(user, reader, what),
     async quarantine(user) {
-      const decision = authorizeQuarantine(user, self.oid, deps.clock())
+      const decision = authorizeQuarantine(factsOf(deps, user))
       if (!decision.ok) return await audits.refuseQuery(user, decision.code)
       const entries = await archive.quarantine(decision.grant)
       await audits.queried(user, { detail: 'quarantine', scope: 'own' }, entries.length)
@@ -124,9 +121,40 @@ export function createDoors(deps: DoorsDeps): Doors & Disposable {
   }
 }
 
-type Found =
-  | { ok: true; holder: OrganizationOid; grant?: string }
-  | { ok: false; holder?: OrganizationOid; code: ErrorCode }
+type SearchParts = {
+  audits: DoorAudit
+  decide: FetchedDecision
+  openStudy: Doors['openStudy']
+}
+
+function createSearch(deps: DoorsDeps, parts: SearchParts): Doors['search'] {
+  const { self } = deps
+  const { audits } = parts
+  return async (user, query, scope) => {
+    const decision = authorizeSearch(user, self.oid, deps.clock())
+    // A consultant has no studies of her own organization, only what others granted.
+    const isGuest = scope === 'region' && user.roles.includes('consultant')
+    if (!decision.ok && !(isGuest && decision.code === 'role_missing'))
+      return await audits.refuseQuery(user, decision.code)
+    const lacksFactor = scope === 'region' && needsFactorToRead(factsOf(deps, user))
+    if (lacksFactor && !decision.ok) return await audits.refuseQuery(user, 'second_factor_required')
+    const proof = decision.ok ? decision.grant : undefined
+    const asked = { user, query, scope, proof, lacksFactor }
+    const result = await searchDoor({ ...deps, ...parts }, asked)
+    await audits.queried(user, { detail: query.level, scope }, result.matches.length)
+    return result
+  }
+}
+
+const factsOf = ({ self, clock, federation }: DoorsDeps, user: SessionUser) => ({
+  user,
+  self: self.oid,
+  now: clock(),
+  policy: federation.policy(),
+})
+
+type Denied = { holder?: OrganizationOid; code: ErrorCode }
+type Found = { ok: true; holder: OrganizationOid; grant?: string } | ({ ok: false } & Denied)
 
 /** What she has opened without a grant goes first: a grant may say no more, or its holder believe it no more. */
 function findOpened(

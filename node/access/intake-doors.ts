@@ -1,23 +1,32 @@
 import type { AuditEntry } from '#protocol/audit-event.ts'
 import { authorizeCorrection, authorizeStore } from '#protocol/authorize.ts'
-import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import { codeOf } from '#protocol/errors.ts'
 import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import type { Archive } from '../archive/archive.ts'
 import type { OverlayTarget } from '../archive/overlay.ts'
 import type { Doors, Intake, Rejection } from './doors.ts'
+import type { Federation } from './federation.ts'
+import { refusal } from './refusal.ts'
 import type { SessionUser } from './session-user.ts'
 
 export type IntakeDeps = {
   archive: Pick<Archive, 'facts' | 'ingest' | 'overlay'>
   audit: { append(entry: AuditEntry): Promise<unknown> }
+  federation: Pick<Federation, 'policy'>
   self: { oid: OrganizationOid }
   clock: () => number
 }
 
 /** The doors through which a user changes what the archive of this node holds and shows. */
 export function createIntakeDoors(deps: IntakeDeps): Pick<Doors, 'store' | 'reject'> {
-  const { archive, audit, self, clock } = deps
+  const { archive, audit, federation, self, clock } = deps
+  const asked = (user: SessionUser) => ({
+    user,
+    self: self.oid,
+    now: clock(),
+    policy: federation.policy(),
+  })
   const who = (user: SessionUser) => ({
     organization: self.oid,
     user: user.uid,
@@ -28,11 +37,11 @@ export function createIntakeDoors(deps: IntakeDeps): Pick<Doors, 'store' | 'reje
 
   return {
     async store(user) {
-      const decision = authorizeStore(user, self.oid, clock())
+      const decision = authorizeStore(asked(user))
       if (!decision.ok) {
         const { code } = decision
         await audit.append({ ...who(user), event: 'import', outcome: 'denied', code })
-        throw new ProtocolError('forbidden', 'not to be stored')
+        throw refusal(code, 'not to be stored')
       }
       const origin = { kind: 'stow' as const, user: decision.grant.user, address: user.address }
       return {
@@ -43,13 +52,12 @@ export function createIntakeDoors(deps: IntakeDeps): Pick<Doors, 'store' | 'reje
 
     async reject(user, { reason, code, ...what }) {
       const entry = { ...who(user), event: 'study-rejected' as const, study: what.study }
-      const facts = { user, self: self.oid, now: clock(), act: 'rejection' as const, reason }
-      const decision = authorizeCorrection(facts)
+      const decision = authorizeCorrection({ ...asked(user), act: 'rejection', reason })
       const held = await archive.facts(what.study)
       if (!decision.ok || held === undefined) {
-        const refusal = decision.ok ? 'study_not_held' : decision.code
-        await audit.append({ ...entry, outcome: 'denied', code: refusal })
-        throw new ProtocolError('forbidden', 'not to be rejected')
+        const why = decision.ok ? 'study_not_held' : decision.code
+        await audit.append({ ...entry, outcome: 'denied', code: why })
+        throw refusal(why, 'not to be rejected')
       }
       const detail = `${targetOf(what).level} ${code}`
       await audit.append({ ...entry, outcome: 'success', detail })

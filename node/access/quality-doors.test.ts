@@ -62,6 +62,8 @@ function objectOf(study: string, sop: string, texts: Texts): Buffer {
   ])
 }
 
+const policy = { secondFactor: 'optional', staleAfterHours: 24, transparency: 'off' } as const
+
 const userOf = (...roles: Role[]): SessionUser => ({
   uid: `${holder}#01HZZZZZZZZZZZZZZZZZZZZZZZ` as UserId,
   organization: holder,
@@ -104,7 +106,9 @@ async function openWorld(dir: string, device: Partial<Device> = {}) {
   const archive = stack.use(await openTestArchive(path.join(dir, 'archive'), { clock, reception }))
   const audited: AuditEntry[] = []
   const audit = { append: async (entry: AuditEntry) => audited.push(entry) }
-  const doors = createQualityDoors({ archive, encodings, audit, self: { oid: holder }, clock })
+  const federation = { policy: () => policy }
+  const parts = { archive, encodings, audit, federation, self: { oid: holder }, clock }
+  const doors = createQualityDoors(parts)
   const owned = stack.move()
   let number = 0
   return {
@@ -280,8 +284,8 @@ test('demographics keep nothing out, and what was corrected needs no correction 
   const { counts } = await world.doors.attention(userOf('radiographer'), { limit: 10 })
   assert.deepEqual(counts, { 'DQ-03': 1 })
   const { authorizeCorrection } = await import('#protocol/authorize.ts')
-  const facts = { user: admin, self: holder, now, act: 'demographics' as const, reason: 'паспорт' }
-  const decision = authorizeCorrection(facts)
+  const facts = { user: admin, self: holder, now, policy }
+  const decision = authorizeCorrection({ ...facts, act: 'demographics', reason: 'паспорт' })
   assert.ok(decision.ok)
   await world.archive.overlay(decision.grant, {
     kind: 'correct',

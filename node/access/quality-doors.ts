@@ -10,7 +10,9 @@ import type { Duplicates } from '../archive/duplicates.ts'
 import { actOf, type OverlayRequest } from '../archive/overlay.ts'
 import type { TextEncoding } from '../config.ts'
 import type { PinnedEncoding, TextEncodings } from '../store/text-encodings.ts'
+import type { Federation } from './federation.ts'
 import { createRecent } from './recent.ts'
+import { refusal } from './refusal.ts'
 import type { SessionUser } from './session-user.ts'
 
 /** The doors to what the rules of reception found, and to the questions that only a person can answer. */
@@ -37,6 +39,7 @@ export type QualityDeps = {
   archive: Pick<Archive, 'attention' | 'findings' | 'duplicates' | 'readAs' | 'overlay'>
   encodings: Pick<TextEncodings, 'list' | 'pin' | 'unpin'>
   audit: { append(entry: AuditEntry): Promise<unknown> }
+  federation: Pick<Federation, 'policy'>
   self: { oid: OrganizationOid }
   clock: () => number
 }
@@ -94,12 +97,13 @@ function createDesk(deps: QualityDeps) {
 
   /** The proof for an act, or the audited refusal. */
   const prove = async (user: SessionUser, act: CorrectionAct, reason = '') => {
-    const facts = { user, self: deps.self.oid, now: deps.clock(), act, reason }
-    const decision = authorizeCorrection(facts)
+    const policy = deps.federation.policy()
+    const facts = { user, self: deps.self.oid, now: deps.clock(), policy }
+    const decision = authorizeCorrection({ ...facts, act, reason })
     if (decision.ok) return decision.grant
     const { code } = decision
     await note(user, { event: 'security-alert', outcome: 'denied', code, detail: act })
-    throw new ProtocolError('forbidden', 'not to be seen or corrected')
+    throw refusal(code, 'not to be seen or corrected')
   }
 
   return {

@@ -6,6 +6,8 @@ import { remoteArchiveLimits } from '#protocol/limits.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import { startOf } from '../apparatus.ts'
 import type { Device } from '../config.ts'
+import type { Federation } from './federation.ts'
+import { refusal } from './refusal.ts'
 import type { SessionUser } from './session-user.ts'
 
 export type RemoteQuery = { level: 'STUDY' | 'SERIES'; match: Record<string, string> }
@@ -55,6 +57,7 @@ type Deps = {
   }
   audit: { append(entry: AuditEntry): Promise<unknown> }
   devices: { list(): readonly Device[]; get(id: string): Device | undefined }
+  federation: Pick<Federation, 'policy'>
   self: { oid: OrganizationOid }
   clock: () => number
   random: (bytes: number) => Uint8Array
@@ -125,7 +128,7 @@ const isArchive = (device: Device, now: number): boolean =>
 type Recorded = Pick<AuditEntry, 'event' | 'outcome'> & Partial<AuditEntry>
 type Recorder = (user: SessionUser, entry: Recorded) => Promise<void>
 
-function createDecision({ audit, self, clock }: Deps) {
+function createDecision({ audit, federation, self, clock }: Deps) {
   const record: Recorder = async (user, entry) => {
     await audit.append({
       organization: self.oid,
@@ -139,10 +142,15 @@ function createDecision({ audit, self, clock }: Deps) {
   return {
     record,
     async decide(user: SessionUser): Promise<void> {
-      const decision = authorizeRemoteArchive(user, self.oid, clock())
+      const decision = authorizeRemoteArchive({
+        user,
+        self: self.oid,
+        now: clock(),
+        policy: federation.policy(),
+      })
       if (decision.ok) return
       await record(user, { event: 'query', outcome: 'denied', code: decision.code })
-      throw new ProtocolError('forbidden', 'not to be asked for')
+      throw refusal(decision.code, 'not to be asked for')
     },
   }
 }

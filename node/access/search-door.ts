@@ -20,6 +20,8 @@ type Search = {
   scope: 'own' | 'region'
   /** Absent for who may only read what others granted. */
   proof: VerifiedSearch | undefined
+  /** She signed in with a password alone, and the policy asks for more. */
+  lacksFactor: boolean
 }
 type Answer = QueryResult & { warnings: string[] }
 
@@ -50,7 +52,7 @@ export async function searchDoor(deps: Deps, search: Search): Promise<Answer> {
   return {
     matches: merged.slice(query.offset, end),
     more: ours.more || merged.length > end,
-    warnings: warningsOf(deps),
+    warnings: [...(search.lacksFactor ? [factorWarning] : []), ...warningsOf(deps)],
   }
 }
 
@@ -150,6 +152,8 @@ function byTime(a: DicomJson, b: DicomJson): number {
   const [first, second] = [orderOf(a), orderOf(b)]
   return first < second ? -1 : first > second ? 1 : 0
 }
+
+const factorWarning = 'second factor required: no studies of other organizations'
 
 /** Who could not be asked, and how old what is shown may be. ASCII: they travel in a header. */
 function warningsOf({ federation, clock }: Deps): string[] {

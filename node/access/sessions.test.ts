@@ -5,10 +5,12 @@ import os from 'node:os'
 import path from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { OrganizationOid } from '#protocol/ids.ts'
+import { createSeal } from '#protocol/secrets/seal.ts'
 import { openRecords } from '../store/records.ts'
 import { createAccounts } from './accounts.ts'
 import { openAuditLog } from './audit-log.ts'
 import { seedAccounts } from './seed.ts'
+import { openSecondFactors } from './second-factors.ts'
 import { createSessions } from './sessions.ts'
 
 const organization = OrganizationOid.parse('1.2.643.5.1.13.13.12.2.42.9001')
@@ -33,17 +35,27 @@ async function open() {
     position: 'врач-рентгенолог',
     department: 'КТ',
   })
-  const sessions = await createSessions({ ...deps, accounts, audit })
+  const seal = createSeal(randomBytes(32))
+  const openFactors = () => openSecondFactors({ ...deps, seal })
+  const factors = await openFactors()
+  const sessions = await createSessions({ ...deps, accounts, factors, audit })
   return {
     dir,
     time,
     records,
     audit,
     accounts,
+    factors,
     sessions,
-    signIn: (attempt: Partial<typeof right> = {}) =>
+    signIn: (attempt: Partial<typeof right & { code: string }> = {}) =>
       sessions.signIn({ workstation: '', ...right, ...attempt }),
-    restart: async () => createSessions({ ...deps, accounts: await createAccounts(deps), audit }),
+    restart: async () =>
+      createSessions({
+        ...deps,
+        accounts: await createAccounts(deps),
+        factors: await openFactors(),
+        audit,
+      }),
     async [Symbol.asyncDispose]() {
       await records[Symbol.asyncDispose]()
       await audit[Symbol.asyncDispose]()

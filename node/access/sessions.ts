@@ -1,20 +1,37 @@
 import type { AuditEntry } from '#protocol/audit-event.ts'
 import { codeOf, ProtocolError, type ErrorCode } from '#protocol/errors.ts'
-import type { OrganizationOid, Sha256 } from '#protocol/ids.ts'
+import { Sha256, type OrganizationOid } from '#protocol/ids.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import type { Records } from '../store/records.ts'
 import type { Restrictions } from './restrictions.ts'
 import type { Account, Accounts } from './accounts.ts'
 import type { AuditLog } from './audit-log.ts'
-import { createLockout } from '#protocol/secrets/lockout.ts'
-import { isOver, loadSessions, sessionId, type Session } from './session-store.ts'
+import { createCounter, createLockout } from '#protocol/secrets/lockout.ts'
+import type { SecondFactors } from './second-factors.ts'
+import {
+  isOver,
+  loadSessions,
+  sessionId,
+  type Session,
+  type SessionStore,
+} from './session-store.ts'
 import type { SessionUser } from './session-user.ts'
 
-export type SignIn = { login: string; password: string; address: string; workstation: string }
+export type SignIn = {
+  login: string
+  password: string
+  /** Of her second factor, when she has one. */
+  code?: string
+  address: string
+  workstation: string
+}
 
 /** Who is signed in. A secret is 256 random bits, new with each sign-in; it means nothing outside this node. */
 export type Sessions = {
-  /** Throws `unauthenticated`, `rate_limited`, `unavailable`; each attempt is audited. */
+  /**
+   * Throws `unauthenticated`, `second_factor_required` when the password is right and the code is missing,
+   * `rate_limited`, `unavailable`; each attempt is audited.
+   */
   signIn(attempt: SignIn): Promise<{ secret: string; user: SessionUser }>
   /** `touch: false` for what a page asks by itself: it does not keep a session alive. */
   resume(secret: string, options?: { touch?: boolean }): Promise<SessionUser | undefined>
@@ -24,6 +41,10 @@ export type Sessions = {
   endOf(secret: string): ErrorCode | undefined
   /** Asks for the password once more; guesses count as they do at the sign-in. Throws `forbidden`, `rate_limited`. */
   confirm(user: Confirming, password: string): Promise<Account>
+  /** The same with a code of her second factor, when she has one. Throws `second_factor_required`, too. */
+  prove(user: Confirming, given: { password: string; code?: string }): Promise<Account>
+  /** After she has set a second factor up: all her sessions end but this one, which gets another secret. */
+  renew(user: SessionUser): Promise<{ secret: string; user: SessionUser }>
   count(): number
 }
 
@@ -33,6 +54,7 @@ export type Confirming = Pick<SessionUser, 'login' | 'address' | 'workstation'>
 type Deps = {
   records: Records
   accounts: Accounts
+  factors: Pick<SecondFactors, 'has' | 'use'>
   organization: OrganizationOid
   audit: Pick<AuditLog, 'append'>
   clock: () => number
@@ -47,6 +69,7 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
   const lockout = createLockout(clock)
   const record = createRecorder(deps)
   const authenticate = createAuthentication(deps, { lockout, record })
+  const askCode = createCodeCheck(deps, record)
 
   const switchedOff = createSwitchedOff()
   const liveUser = async (id: Sha256, touch: boolean) => {
@@ -65,9 +88,10 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
   return {
     async signIn(attempt) {
       const account = await authenticate(attempt)
+      const code = await askCode(account, attempt)
       deps.restrictions?.check('login')
       await store.makeRoom(account.id)
-      const secret = Buffer.from(deps.random(32)).toString('base64url')
+      const secret = freshSecret(deps)
       const id = sessionId(secret)
       const now = clock()
       const session: Session = {
@@ -75,12 +99,13 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
         createdAt: now,
         usedAt: now,
         authTime: now,
-        amr: ['pwd'],
+        amr: code === undefined ? ['pwd'] : ['pwd', 'otp'],
         address: attempt.address,
         workstation: attempt.workstation,
       }
       const user = userOf(deps, { id, session, account })
-      await record('login', { ...actorOf(user), outcome: 'success' })
+      const detail = code === 'recovery' ? { detail: 'with a recovery code' } : {}
+      await record('login', { ...actorOf(user), outcome: 'success', ...detail })
       await store.add(id, session)
       return { secret, user }
     },
@@ -96,16 +121,44 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
       await store.endAll(id)
     },
     endOf: (secret) => (switchedOff.has(sessionId(secret)) ? 'user_disabled' : undefined),
-    async confirm({ login, address, workstation }, password) {
-      try {
-        return await authenticate({ login, password, address, workstation })
-      } catch (error) {
-        if (codeOf(error) !== 'unauthenticated') throw error
-        throw new ProtocolError('forbidden', 'a wrong password', { cause: error })
-      }
+    confirm: ({ login, address, workstation }, password) =>
+      asForbidden(authenticate({ login, password, address, workstation })),
+    async prove(user, given) {
+      const attempt = { ...user, ...given }
+      const account = await asForbidden(authenticate(attempt))
+      return await asForbidden(askCode(account, attempt).then(() => account))
     },
+    renew: (user) => renew(deps, store, user),
     count: () => store.count(),
   }
+}
+
+const freshSecret = ({ random }: Pick<Deps, 'random'>): string =>
+  Buffer.from(random(32)).toString('base64url')
+
+/** Who is signed in goes on being so, whatever else she gets wrong. */
+async function asForbidden(work: Promise<Account>): Promise<Account> {
+  try {
+    return await work
+  } catch (error) {
+    if (codeOf(error) !== 'unauthenticated') throw error
+    throw new ProtocolError('forbidden', 'a wrong password or code', { cause: error })
+  }
+}
+
+async function renew(deps: Deps, store: SessionStore, { session: old }: SessionUser) {
+  const session = store.get(Sha256.parse(old))
+  const account = session === undefined ? undefined : deps.accounts.get(session.account)
+  if (session === undefined || account === undefined) {
+    throw new ProtocolError('unauthenticated', 'the session is over')
+  }
+  await store.endAll(account.id)
+  const secret = freshSecret(deps)
+  const id = sessionId(secret)
+  // As old as it was: a second factor does not make a sign-in younger.
+  const renewed: Session = { ...session, usedAt: deps.clock(), amr: ['pwd', 'otp'] }
+  await store.add(id, renewed)
+  return { secret, user: userOf(deps, { id, session: renewed, account }) }
 }
 
 /** Sessions that ended because their account was switched off, the latest of them. */
@@ -152,6 +205,36 @@ function createAuthentication(
   }
 }
 
+/** The second step of whoever has given the right password: what was used, when she has a second factor. */
+function createCodeCheck({ factors, clock }: Deps, record: Recorder) {
+  // By person, from wherever it is tried: who guesses codes has her password already.
+  const codes = createCounter(clock, httpLimits.loginLockMs)
+  return async ({ id }: Account, { login, code, address }: SignIn) => {
+    if (!factors.has(id)) return undefined
+    const actor = { user: login, role: '', address, outcome: 'denied' as const }
+    const refuse = async (why: ErrorCode, detail: string) => {
+      await record('login', { ...actor, code: why, detail })
+      return new ProtocolError(why, 'sign-in refused')
+    }
+    if (code === undefined) throw await refuse('second_factor_required', 'the code is missing')
+    if (codes.count(id) >= httpLimits.codeFailuresMax) {
+      throw await refuse('rate_limited', 'too many wrong codes')
+    }
+    // Counted as wrong when it begins, so that many at once are not all let through.
+    const failures = codes.add(id)
+    const used = await factors.use(id, code)
+    if (used !== undefined) {
+      codes.clear(id)
+      return used
+    }
+    if (failures === httpLimits.codeFailuresMax) {
+      const detail = 'wrong codes after the right password'
+      await record('security-alert', { ...actor, code: 'unauthenticated', detail })
+    }
+    throw await refuse('unauthenticated', 'a wrong code')
+  }
+}
+
 function userOf(
   { accounts, organization }: Deps,
   { id, session, account }: { id: Sha256; session: Session; account: Account },
@@ -188,6 +271,7 @@ type AuditFacts = {
   address: string
   outcome: AuditEntry['outcome']
   code?: ErrorCode
+  detail?: string
 }
 
 function createRecorder({ audit, organization }: Deps) {

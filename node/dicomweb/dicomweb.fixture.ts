@@ -114,6 +114,9 @@ function createTestDoors(parts: {
   const intake = createIntakeDoors({
     archive,
     audit: { append: async (entry) => parts.audit.push(entry) },
+    federation: {
+      policy: () => ({ secondFactor: 'optional', staleAfterHours: 24, transparency: 'off' }),
+    },
     self: { oid: holder },
     clock: () => 0,
   })

@@ -55,6 +55,9 @@ function open(port = theirs.port) {
     remote: createRemoteArchives({ callingAe: 'CAMI' }),
     audit: { append: async (entry) => void audited.push(entry) },
     devices: { list: () => known, get: (id) => known.find((one) => one.id === id) },
+    federation: {
+      policy: () => ({ secondFactor: 'optional', staleAfterHours: 24, transparency: 'off' }),
+    },
     self: { oid: holder },
     clock: Date.now,
     random: (bytes) => new Uint8Array(bytes),

@@ -5,6 +5,8 @@ import type { Accounts } from '../access/accounts.ts'
 import type { CorrectionDoors } from '../access/correction-doors.ts'
 import type { AuditLog } from '../access/audit-log.ts'
 import type { Doors } from '../access/doors.ts'
+import type { Federation } from '../access/federation.ts'
+import type { SecondFactors } from '../access/second-factors.ts'
 import type { Emergencies } from '../access/emergencies.ts'
 import type { EmergencyDoors } from '../access/emergency-doors.ts'
 import type { AccessRequests } from '../access/access-requests.ts'
@@ -32,6 +34,8 @@ import { readingRoutes } from './api/reading.ts'
 import { reconciliationRoutes } from './api/reconciliation.ts'
 import { referralRoutes, type ReferralDeps } from './api/referrals.ts'
 import { regionRoutes, type RegionStatus } from './api/region.ts'
+import { restrictionRoutes, type RestrictionDeps } from './api/restrictions.ts'
+import { secondFactorRoutes } from './api/second-factor.ts'
 import { sendingRoutes, type Sending } from './api/sending.ts'
 import { sessionRoutes } from './api/session.ts'
 import { transferRoutes, type Transfers } from './api/transfer.ts'
@@ -49,14 +53,17 @@ import { createViewerFiles } from './viewer-files.ts'
 
 export type AppDeps = {
   config: Pick<NodeConfig, 'organization' | 'http' | 'demo'>
-  sessions: Pick<Sessions, 'signIn' | 'signOut' | 'resume' | 'endAll' | 'confirm' | 'endOf'>
+  sessions: Omit<Sessions, 'count'>
+  factors: Omit<SecondFactors, 'use'>
   accounts: Accounts
   audit: Pick<AuditLog, 'append' | 'count' | 'list'>
   doors: Pick<Doors, 'openStudy' | 'quarantine' | 'stillOpen'>
   corrections: CorrectionDoors
-  federation: Grants & { status(): RegionStatus }
+  federation: Grants &
+    RestrictionDeps['federation'] &
+    Pick<Federation, 'policy'> & { status(): RegionStatus }
   accessRequests: AccessRequests
-  restrictions: Pick<Restrictions, 'check'>
+  restrictions: Pick<Restrictions, 'check' | 'current'>
   reconciliation: Pick<Reconciliation, 'list'>
   emergencies: Pick<Emergencies, 'isOffered' | 'offer' | 'list' | 'stop' | 'review'>
   emergencyDoors: EmergencyDoors
@@ -101,7 +108,9 @@ export function createApp(deps: AppDeps): Served & { readonly routes: readonly R
   app.use(health)
   app.use(below(['/api', '/dicom-web'], authenticate))
   app.use(below(['/api', '/dicom-web'], createRestricted(deps.restrictions)))
-  app.use(below(['/api'], createApiRouter(routes, deps.audit).routes() as Middleware<State>))
+  app.use(
+    below(['/api'], createApiRouter(routes, { ...deps, clock }).routes() as Middleware<State>),
+  )
   app.use(below(['/dicom-web'], signedIn))
   app.use(below(['/dicom-web'], mounted(deps.dicomweb)))
   app.use(createViewerFiles(config.http.viewerDir, clock))
@@ -112,12 +121,14 @@ function routesOf(deps: AppDeps, stopping: AbortSignal): Route[] {
   const { config, doors, transfers } = deps
   const routes = [
     ...sessionRoutes(deps),
+    ...secondFactorRoutes(deps),
     ...regionRoutes(deps),
     ...transferRoutes({ doors, transfers, self: config.organization.oid, stopping }),
     ...readingRoutes(deps),
     ...auditRoutes(deps),
     ...reconciliationRoutes(deps),
     ...grantRoutes(deps),
+    ...restrictionRoutes(deps),
     ...emergencyRoutes(deps),
     ...accessRequestRoutes(deps),
     ...quarantineRoutes(deps),

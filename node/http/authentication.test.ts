@@ -16,7 +16,8 @@ test('the browser gets an HttpOnly cookie that works like the token', async () =
   assert.equal(expiresAt, node.time.now + 12 * 3_600_000)
   const session = await node.get('/api/session', { cookie: cookie.split(';')[0] ?? '' })
   const { user, ...rest } = (await session.json()) as { user: Record<string, unknown> }
-  assert.deepEqual(rest, { organization, demo: true, expiresAt })
+  const secondFactor = { state: 'off', isNeeded: false, recoveryCodes: 0 }
+  assert.deepEqual(rest, { organization, demo: true, secondFactor, expiresAt })
   assert.deepEqual(user, {
     id: node.accounts.userId(node.accounts.find('radiologist.okb') ?? { id: '' }),
     login: 'radiologist.okb',

@@ -57,10 +57,11 @@ export const statusOf = (code: ErrorCode): number => statuses[code] ?? 403
 
 /**
  * Whoever is refused learns that and nothing else: a study out of scope, one that is withheld and one that does not
- * exist give one body (contract.md, section 7).
+ * exist give one body (contract.md, section 7). What she lacks herself she may know: it is the same for all of them.
  */
 export function errorBody(code: ErrorCode): ErrorBody {
-  return { error: { code: statusOf(code) === 403 ? 'forbidden' : code } }
+  const isSecret = statusOf(code) === 403 && code !== 'second_factor_required'
+  return { error: { code: isSecret ? 'forbidden' : code } }
 }
 
 /** A restriction is no secret of a study: it says itself, and why. */

@@ -8,9 +8,12 @@ import { Router } from '@koa/router'
 import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
 import { OrganizationOid, type StudyUid } from '#protocol/ids.ts'
+import type { Policy } from '#protocol/trust-list.ts'
+import { createSeal } from '#protocol/secrets/seal.ts'
 import { createAccounts, type Accounts } from '../access/accounts.ts'
 import { openAuditLog, type AuditLog } from '../access/audit-log.ts'
 import type { Doors } from '../access/doors.ts'
+import { openSecondFactors } from '../access/second-factors.ts'
 import { createSessions } from '../access/sessions.ts'
 import type { StudyReader } from '../archive/archive.ts'
 import { silentLog } from '../log.ts'
@@ -38,6 +41,7 @@ export const holder = OrganizationOid.parse('1.2.643.5.1.13.13.12.2.42.9002')
 export const password = 'mn4x-7kqa-b2ss-pprw'
 export const ownStudy = '1.2.840.1' as StudyUid
 export const remoteStudy = '1.2.840.2' as StudyUid
+const noFactor: Policy = { secondFactor: 'optional', staleAfterHours: 24, transparency: 'off' }
 export const grantId = '01J0000000000000000000000A'
 
 export const roles = [
@@ -73,6 +77,7 @@ export async function openTestNode(
   settings: Partial<AppDeps['config']['http']> = {},
   /** Real parts of other folders, for tests of what is between. */
   parts: Partial<AppDeps> = {},
+  { demo = true, policy = noFactor }: { demo?: boolean; policy?: Policy } = {},
 ): Promise<TestNode> {
   await using opened = new AsyncDisposableStack()
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-http-'))
@@ -82,20 +87,16 @@ export async function openTestNode(
   const records = opened.use(await openRecords(path.join(dir, 'records')))
   const audit = opened.use(await openAuditLog(path.join(dir, 'audit'), { clock }))
   const deps = { records, organization: organization.oid, clock, random: randomBytes }
-  const accounts = await createAccounts(deps)
-  for (const role of roles) {
-    const person = { name: role, position: '', department: '', roles: [role] }
-    await accounts.create({ login: `${role}.okb`, password, ...person })
-  }
-  const sessions = await createSessions({ ...deps, accounts, audit })
-  const viewerDir = await writeViewer(dir)
+  const people = await openPeople({ ...deps, audit })
+  const { accounts } = people
   const studies = createStudies()
   const uploads: number[] = []
-  const { federation, dicomweb } = { federation: testFederation, dicomweb: createDicomweb(uploads) }
+  const federation = { ...testFederation, policy: () => policy }
+  const dicomweb = createDicomweb(uploads)
   const config = {
     organization,
-    demo: true,
-    http: { ...httpConfig(viewerDir), ...settings },
+    demo,
+    http: { ...httpConfig(await writeViewer(dir)), ...settings },
   }
   const worklist = await openWorklist(deps)
   const others = {
@@ -118,7 +119,7 @@ export async function openTestNode(
   })
   const forms = { restrictions, accessRequests, emergencies }
   const rest = { ...worklist, ...others, ...forms, log: silentLog, clock }
-  const app = createApp({ config, sessions, accounts, audit, ...studies.deps, ...rest, ...parts })
+  const app = createApp({ config, ...people, audit, ...studies.deps, ...rest, ...parts })
   const { url, port } = opened.use(await listen(app, { host: '127.0.0.1', port: 0 }))
   const client = createClient(url, port)
   const tokens = await signIn(client)
@@ -137,6 +138,20 @@ export async function openTestNode(
     as: (role) => ({ authorization: `Bearer ${tokens.get(role)}` }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** One person of each role. */
+async function openPeople(
+  deps: Omit<Parameters<typeof createSessions>[0], 'accounts' | 'factors'>,
+) {
+  const accounts = await createAccounts(deps)
+  for (const role of roles) {
+    const person = { name: role, position: '', department: '', roles: [role] }
+    await accounts.create({ login: `${role}.okb`, password, ...person })
+  }
+  const seal = createSeal(randomBytes(32))
+  const factors = await openSecondFactors({ ...deps, seal })
+  return { accounts, factors, sessions: await createSessions({ ...deps, accounts, factors }) }
 }
 
 async function signIn(client: Pick<TestNode, 'post'>): Promise<ReadonlyMap<TestRole, string>> {
@@ -294,6 +309,8 @@ const testFederation: AppDeps['federation'] = {
   async revokeGrant(jti) {
     if (jti !== grantId) throw new ProtocolError('not_found', 'no such grant')
   },
+  epochFacts: () => undefined,
+  policy: () => noFactor,
   heldGrants: () => [],
   receivedGrants: () => [],
 }

@@ -1,8 +1,9 @@
 import { Router } from '@koa/router'
 import type { z } from 'zod'
-import type { Role } from '#protocol/authorize.ts'
+import { authorizeResource, type Role } from '#protocol/authorize.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import type { AuditLog } from '../access/audit-log.ts'
+import type { Federation } from '../access/federation.ts'
 import type { SessionUser } from '../access/session-user.ts'
 import { requireUser, type HttpContext, type State } from './authentication.ts'
 import { readJson } from './body.ts'
@@ -57,15 +58,12 @@ export function defineOpenRoute<
 }
 
 /** Serves the routes: session, role, schemas, handler, answer. */
-export function createApiRouter(
-  routes: readonly Route[],
-  audit: Pick<AuditLog, 'append'>,
-): Router<State> {
+export function createApiRouter(routes: readonly Route[], asked: Asked): Router<State> {
   const router = new Router<State>()
   for (const route of routes) {
     router[route.method](route.path, async (ctx) => {
       const user = route.access === 'anyone' ? undefined : requireUser(ctx)
-      if (user !== undefined) await requireRole(user, route, audit)
+      if (user !== undefined) await requireRole(user, route, asked)
       const input = {
         params: parse(route.params, ctx.params),
         query: parse(route.query, { ...ctx.query }),
@@ -81,16 +79,26 @@ export function createApiRouter(
   return router
 }
 
+type Asked = {
+  audit: Pick<AuditLog, 'append'>
+  federation: Pick<Federation, 'policy'>
+  clock: () => number
+}
+
 async function requireRole(
   user: SessionUser,
   { access, method, path }: Route,
-  audit: Pick<AuditLog, 'append'>,
+  { audit, federation, clock }: Asked,
 ): Promise<void> {
-  if (typeof access === 'string' || access.some((role) => user.roles.includes(role))) return
+  if (typeof access === 'string') return
+  const facts = { user, self: user.organization, now: clock(), policy: federation.policy() }
+  const decision = authorizeResource(facts, access)
+  if (decision.ok) return
+  const { code } = decision
   await audit.append({
     event: 'security-alert',
     outcome: 'denied',
-    code: 'role_missing',
+    code,
     organization: user.organization,
     user: user.uid,
     role: user.roles[0] ?? '',
@@ -98,7 +106,7 @@ async function requireRole(
     holder: user.organization,
     detail: `${method.toUpperCase()} ${path}`,
   })
-  throw new ProtocolError('role_missing', `no role for ${method} ${path}`)
+  throw new ProtocolError(code, `not to be had: ${method} ${path}`)
 }
 
 function parse(schema: z.ZodType | undefined, value: unknown): unknown {

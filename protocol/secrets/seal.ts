@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { open, readFile } from 'node:fs/promises'
+import { open, readFile, stat } from 'node:fs/promises'
 import { ProtocolError } from '../errors.ts'
 
 /**
@@ -62,6 +62,10 @@ export async function readSealKey(file: string): Promise<Buffer> {
     throw error
   })
   if (text === undefined) return await makeKey(file)
+  if (((await stat(file)).mode & 0o077) !== 0) {
+    const advice = `others can read it: run chmod 600 ${file}`
+    throw new ProtocolError('configuration_invalid', `${file} is a data key and ${advice}`)
+  }
   const key = Buffer.from(text.trim(), 'base64url')
   if (key.byteLength === keyBytes) return key
   const advice = 'restore it from the backup; without it nothing that was sealed can be read'

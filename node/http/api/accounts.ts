@@ -3,6 +3,7 @@ import type { AuditEntry } from '#protocol/audit-event.ts'
 import { Ulid, UserId } from '#protocol/ids.ts'
 import { NewAccount, type Account, type Accounts } from '../../access/accounts.ts'
 import type { AuditLog } from '../../access/audit-log.ts'
+import type { SecondFactors } from '../../access/second-factors.ts'
 import type { SessionUser } from '../../access/session-user.ts'
 import type { Sessions } from '../../access/sessions.ts'
 import { defineRoute, type Route } from '../routes.ts'
@@ -17,6 +18,7 @@ const UserRow = z.strictObject({
   department: z.string(),
   roles: z.array(z.string()),
   enabled: z.boolean(),
+  hasSecondFactor: z.boolean(),
 })
 
 const Password = z.string().min(1).max(1024)
@@ -28,11 +30,12 @@ type Deps = {
     'create' | 'disable' | 'enable' | 'get' | 'list' | 'setPassword' | 'userId'
   >
   sessions: Pick<Sessions, 'endAll' | 'confirm'>
+  factors: Pick<SecondFactors, 'has'>
   audit: Pick<AuditLog, 'append'>
 }
 
 /** The people of this organization. Nobody is ever deleted: the audit goes on naming them. */
-export function accountRoutes({ accounts, sessions, audit }: Deps): Route[] {
+export function accountRoutes({ accounts, sessions, factors, audit }: Deps): Route[] {
   const rowOf = (account: Account): z.infer<typeof UserRow> => ({
     id: accounts.userId(account),
     account: account.id,
@@ -42,6 +45,7 @@ export function accountRoutes({ accounts, sessions, audit }: Deps): Route[] {
     department: account.department,
     roles: [...account.roles],
     enabled: account.enabled,
+    hasSecondFactor: factors.has(account.id),
   })
   const note = (user: SessionUser, detail: string) => audit.append(entryOf(user, detail))
   const change = (path: `/api/accounts/:account/${'enable' | 'disable'}`, summary: string) =>

@@ -43,6 +43,9 @@ before(async () => {
     },
     audit: { append: async (entry) => void audited.push(entry) },
     doors,
+    federation: {
+      policy: () => ({ secondFactor: 'optional', staleAfterHours: 24, transparency: 'off' }),
+    },
     self: organization,
     clock: Date.now,
   })
