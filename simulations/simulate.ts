@@ -9,12 +9,14 @@ import { createRegion } from './region.ts'
 import { consultation } from './scenarios/consultation.ts'
 import { cutLinks } from './scenarios/cut-links.ts'
 import { registryAway } from './scenarios/registry-away.ts'
+import { revocation } from './scenarios/revocation.ts'
 import { Wrong, type Scenario } from './scenarios/scenario.ts'
 
 const scenarios: Record<string, Scenario> = {
   consultation,
   'registry-away': registryAway,
   'cut-links': cutLinks,
+  revocation,
 }
 
 const usage = `npm run simulate -- --seed N --scenario NAME [--organizations N]
