@@ -82,7 +82,11 @@ export function nodeConfig(options: {
       listen: [loopback(at.peer)],
       registry: [`${loopback(ports.registry.peer)}/p2p/${identities.registryPeerId}`],
     },
-    storage: { freeFractionMin: 0.01, freeBytesMin: 256 * 1024 * 1024 },
+    storage: {
+      freeFractionMin: 0.01,
+      freeBytesMin: 256 * 1024 * 1024,
+      ballastBytes: 16 * 1024 * 1024,
+    },
     accountsFile: accountsFile(dataDir, member.key),
     demo: true,
   }

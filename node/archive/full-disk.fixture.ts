@@ -95,7 +95,7 @@ export async function fillRepeatedly(
 }
 
 /** Writes until nothing more fits, and gives so many bytes back. */
-async function fillUp(file: string, spare: number): Promise<void> {
+export async function fillUp(file: string, spare: number): Promise<void> {
   let written = 0
   for (let block = 1_048_576; block >= 4096; block /= 2) {
     try {

@@ -1,6 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fillRepeatedly } from './full-disk.fixture.ts'
+import { stat, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { codeOf } from '#protocol/errors.ts'
+import type { StudyUid } from '#protocol/ids.ts'
+import {
+  correctionProof,
+  dataSet,
+  fetch,
+  noise,
+  openTestArchive,
+  sendSlice,
+} from './archive.fixture.ts'
+import { manySlice } from './fill.fixture.ts'
+import { fillRepeatedly, fillUp, mountSmall } from './full-disk.fixture.ts'
 
 test('a file system that is really full costs nothing, and intake comes back by itself', async (t) => {
   const figures = await fillRepeatedly(3, 2)
@@ -9,3 +23,65 @@ test('a file system that is really full costs nothing, and intake comes back by 
   assert.ok(figures.refused > 0 && figures.acknowledged > 30)
   assert.equal(figures.lost, 0)
 })
+
+const ballastBytes = 4 * 1024 * 1024
+
+test('the ballast leaves room to hide a study on a full disk, not to take one, and comes back', async (t) => {
+  await using disk = await mountSmall(24)
+  if (disk === undefined) return t.skip('this process may not mount a file system')
+  const folder = join(disk.path, 'archive')
+  const ballast = join(folder, 'ballast')
+  const sizeOfBallast = () =>
+    stat(ballast).then(
+      ({ size }) => size,
+      () => 0,
+    )
+  const slice = (i: number) => manySlice(i, { pixels: noise(100_000, i) })
+  const freeSpace = { freeFractionMin: 0, freeBytesMin: 1024 * 1024 }
+  await using archive = await openTestArchive(folder, {
+    freeSpace,
+    ballastBytes,
+    clock: Date.now,
+  })
+  await eventually(async () => (await sizeOfBallast()) === ballastBytes)
+  for (let i = 0; i < 3; i++) await sendSlice(archive, slice(i))
+  const rubbish = join(disk.path, 'rubbish')
+  await fillUp(rubbish, 0)
+  await eventually(async () => (await sizeOfBallast()) === 0)
+  const isFull = () =>
+    sendSlice(archive, slice(3)).then(
+      () => false,
+      (error: unknown) => codeOf(error) === 'storage_full',
+    )
+  await eventually(isFull)
+  const { study } = slice(0)
+  await eventually(async () => {
+    await archive.overlay(correctionProof('rejection'), {
+      kind: 'reject',
+      target: { level: 'study', study: study as StudyUid },
+      code: '113001',
+    })
+    return true
+  })
+  assert.equal(await archive.facts(study as StudyUid), undefined)
+  const kept = slice(1)
+  assert.deepEqual(await fetch(archive, kept.study, kept.sop), dataSet(kept))
+  assert.ok(await isFull())
+  await truncate(rubbish, 0)
+  await eventually(async () => (await sizeOfBallast()) === ballastBytes)
+  await sendSlice(archive, slice(3))
+})
+
+/** Also until it does not fail any more. */
+async function eventually(condition: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + 60_000
+  for (;;) {
+    const isSo = await condition().catch((error: unknown) => {
+      if (performance.now() > end) throw error
+      return false
+    })
+    if (isSo) return
+    assert.ok(performance.now() < end, 'it never came to be so')
+    await pause(50)
+  }
+}

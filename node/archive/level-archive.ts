@@ -22,6 +22,8 @@ import type { Catalog } from './catalog.ts'
 import { systemTimers } from './completion.ts'
 import type { Timers } from './completion.ts'
 import { createDeflatedSink } from './deflated-sink.ts'
+import { openBallast } from './ballast.ts'
+import type { Ballast } from './ballast.ts'
 import { openDisk } from './disk.ts'
 import type { Disk } from './disk.ts'
 import { findDuplicates } from './duplicates.ts'
@@ -56,6 +58,8 @@ export type ArchiveOptions = MaintenanceOptions & {
   clock: () => number
   random: (bytes: number) => Uint8Array
   freeSpace?: { freeFractionMin: number; freeBytesMin: number }
+  /** Room that is kept for when the disk is full; absent: none. */
+  ballastBytes?: number
   /** The disk under the value log; tests give one that fails. */
   disk?: Disk
   timers?: Timers
@@ -72,7 +76,15 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   await using stack = new AsyncDisposableStack()
   await mkdir(dir, { recursive: true })
   stack.use(await lockArchive(join(dir, 'lock')))
-  const disk = options.disk ?? (await openDisk(join(dir, 'log')))
+  const ballast = stack.use(
+    await openBallast({
+      folder: dir,
+      disk: options.disk ?? (await openDisk(join(dir, 'log'))),
+      bytes: options.ballastBytes ?? 0,
+      log,
+    }),
+  )
+  const { disk } = ballast
   const valueLog = stack.use(
     openValueLog({
       disk,
@@ -90,7 +102,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     node: nodeName(options.holder),
   })
   stack.use(catalog)
-  const archive = await createArchive(options, { disk, valueLog, catalog, unfiled, stack })
+  const archive = await createArchive(options, { ballast, valueLog, catalog, unfiled, stack })
   const owned = stack.move()
   return {
     ...seeingAll(archive, catalog),
@@ -105,7 +117,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
 const nodeName = (holder: OrganizationOid): string => holder.split('.').slice(-2).join('.')
 
 type Opened = {
-  disk: Disk
+  ballast: Ballast
   valueLog: ValueLog
   catalog: Catalog
   unfiled: Replayed[]
@@ -114,7 +126,7 @@ type Opened = {
 
 async function createArchive(
   options: ArchiveOptions,
-  { disk, valueLog, catalog, unfiled, stack }: Opened,
+  { ballast, valueLog, catalog, unfiled, stack }: Opened,
 ): Promise<Omit<Archive, typeof Symbol.asyncDispose>> {
   const { clock, log, holder, reception = plainReception } = options
   const events = createArchiveEvents()
@@ -132,7 +144,7 @@ async function createArchive(
   )
   const node = nodeName(holder)
   const maintenance = stack.use(
-    await createMaintenance({ ...options, ...common, disk, node, emit: events.emit }),
+    await createMaintenance({ ...options, ...common, disk: ballast.disk, node, emit: events.emit }),
   )
   const ingest: IngestParts = {
     ...common,
@@ -154,6 +166,7 @@ async function createArchive(
     holder,
     ingest,
     reader,
+    makeRoom: ballast.makeRoom,
     applied(overlay) {
       if (overlay.target.level !== 'patient') completion.touch(overlay.target.study)
       events.emit({ kind: 'overlay', overlay })

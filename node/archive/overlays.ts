@@ -22,6 +22,8 @@ export type OverlayParts = ReleaseParts & {
   sequence: Sequence
   holder: OrganizationOid
   clock: () => number
+  /** For a few bytes that are written even when the disk is full. */
+  makeRoom: () => Promise<void>
   applied: (overlay: Overlay) => void
 }
 
@@ -38,7 +40,7 @@ export type Overlays = {
 
 /** The ways to change what is shown. */
 export function createOverlays(parts: OverlayParts): Overlays {
-  const { catalog, holder, valueLog } = parts
+  const { catalog, holder, valueLog, makeRoom } = parts
   /** One at a time: each is decided on what all before it left. */
   const locks = createLocks()
 
@@ -54,7 +56,8 @@ export function createOverlays(parts: OverlayParts): Overlays {
       if (actOf(request, reverted) !== proof.act) {
         throw new ProtocolError('forbidden', 'the proof is for something else')
       }
-      await valueLog.checkSpace()
+      // What is released is copied; the others are a few bytes and go on while the disk is full.
+      await (request.kind === 'release' ? valueLog.checkSpace() : makeRoom())
       await catalog.check()
       using _ = await locks('overlay')
       const { user, reason, basis } = proof
@@ -73,7 +76,7 @@ export function createOverlays(parts: OverlayParts): Overlays {
   return {
     doors,
     async write(author, drafts) {
-      await valueLog.checkSpace()
+      await makeRoom()
       await catalog.check()
       using _ = await locks('overlay')
       return await write(parts, author, drafts)

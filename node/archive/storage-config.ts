@@ -8,6 +8,8 @@ export const StorageConfig = z.strictObject({
   /** C-STORE answers A700 while less than this is free. */
   freeFractionMin: z.number().min(0).max(1),
   freeBytesMin: z.number().min(0),
+  /** Kept for what must be written when the disk is full (256 MiB); 0: nothing is. */
+  ballastBytes: z.int().min(0).exactOptional(),
   /** Backups and stores by digest in which lost bytes are looked for. */
   repairFrom: z.array(z.string().min(1)).max(16).exactOptional(),
   /** Reading everything again: how fast, and in how many days at the latest. */
@@ -22,10 +24,14 @@ const dayMs = 24 * 3600 * 1000
 export function storageOptions(
   config: StorageConfig = storageLimits,
   copies: readonly string[] = [],
-): MaintenanceOptions & { freeSpace: { freeFractionMin: number; freeBytesMin: number } } {
+): MaintenanceOptions & {
+  freeSpace: { freeFractionMin: number; freeBytesMin: number }
+  ballastBytes: number
+} {
   const { freeFractionMin, freeBytesMin, repairFrom = [], scrubDays } = config
   return {
     freeSpace: { freeFractionMin, freeBytesMin },
+    ballastBytes: config.ballastBytes ?? storageLimits.ballastBytes,
     findCopy: createFolderCopies([...repairFrom, ...copies]),
     retainEveryMs: retentionLimits.everyMs,
     scrub: {

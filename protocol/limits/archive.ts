@@ -97,6 +97,11 @@ export const storageLimits = {
   /** A segment of which less is alive than dead is emptied. */
   deadFractionMin: 0.5,
   groupCommitMs: 5,
+  /** Given up when less than this fraction of it is free; made in pieces of this size. */
+  ballastBytes: 256 * MiB,
+  ballastLowFraction: 0.25,
+  ballastPieceBytes: 1 * MiB,
+  ballastLookMs: 2 * second,
   freeFractionMin: 0.05,
   freeBytesMin: 10 * GiB,
   chunkBytes: 256 * KiB,

@@ -196,7 +196,11 @@ const nodeConfig = ({
     listen: [listening(one.ports.peer)],
     registry: [`${listening(ports.registry.peer)}/p2p/${registry}`],
   },
-  storage: { freeFractionMin: 0.01, freeBytesMin: 256 * 1024 * 1024 },
+  storage: {
+    freeFractionMin: 0.01,
+    freeBytesMin: 256 * 1024 * 1024,
+    ballastBytes: 16 * 1024 * 1024,
+  },
   accountsFile: file(`${one.key}/accounts.json`),
 })
 
