@@ -330,6 +330,8 @@ test(
         'devices',
         'sending',
         'access',
+        'archives',
+        'reconciliation',
       ]) {
         await page.getByTestId(`section-${section}`).click()
         await page.locator('.skeleton').waitFor({ state: 'detached' })

@@ -144,6 +144,87 @@ test('the administrator sees the day on which the audits differ, what differs an
   await screenshot(page, 'reconciliation-all')
 })
 
+test('both organizations see at their nodes which study the operator left open, and until when', async () => {
+  const { url, accounts } = region.description.registry
+  const staff = accounts.find(({ role }) => role === 'cami_operator') ?? assert.fail()
+  const operator = await signIn(url, staff)
+  const must = async (path: string, body: unknown) => {
+    const answer = await operator.post(path, body)
+    assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`)
+    return (await answer.json()) as { id: string }
+  }
+  const organization = region.node('crb1').organization.oid
+  const { id } = await must('/api/restrictions', {
+    organization,
+    scope: 'cami',
+    level: 'no_consult',
+    clause: '8.2.3',
+    reason: 'пароли записаны на мониторе',
+    remedy: 'сменить пароли',
+    start: '25.11.2026',
+  })
+  await must(`/api/restrictions/${id}/actions`, { type: 'impose' })
+  const holder = region.node('okb').organization.oid
+  const reason = 'Больной поступил с инсультом, нужна прежняя КТ'
+  await must('/api/cito', { organization, holder, study, reason })
+  for (const key of ['okb', 'crb1']) {
+    const page = await open(key, region.account(key, 'mo_admin'))
+    const cito = page.getByTestId('cito')
+    await eventually('the study that is left open', async () => {
+      await page.goto(`${region.node(key).url}/desk/access`)
+      await page.getByText('Открыто нам').waitFor()
+      return (await cito.filter({ hasText: study }).count()) === 1 || undefined
+    })
+    assert.match(await cito.innerText(), /открыто до/)
+    await screenshot(page, `cito-${key}`)
+    if (key === 'crb1') await page.getByText('Что сделать: сменить пароли').waitFor()
+  }
+})
+
+/** Each of the two is an apparatus of the other's register. */
+async function registerEachOther(): Promise<void> {
+  const [okb, crb1] = [region.node('okb'), region.node('crb1')]
+  for (const [at, of, services] of [
+    [crb1, okb, ['store']],
+    [okb, crb1, ['query', 'retrieve']],
+  ] as const) {
+    const admin = await signIn(at.url, region.account(at.key, 'mo_admin'))
+    const { aeTitle, host, port } = of.dimse
+    const device = { id: of.key, aeTitle, addresses: [host], modality: '', host, port, services }
+    const answer = await fetch(`${at.url}/api/devices/${of.key}`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${admin.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ ...device, startDate: '2026-01-01' }),
+    })
+    assert.ok(answer.ok, await answer.text())
+  }
+}
+
+test('a study of another archive is found, brought here with its progress, and is here then', async () => {
+  const page = await open('crb1', region.account('crb1', 'mo_admin'))
+  await page.getByTestId('section-archives').click()
+  await page.locator('.desk-main .message, [data-testid=archive-search]').first().waitFor()
+  await registerEachOther()
+  await page.getByRole('button', { name: 'Обновить' }).click()
+  await page.selectOption('[name=archive]', 'okb')
+  await page.getByTestId('archive-echo').click()
+  await page.getByText('Архив okb отвечает.').waitFor()
+  assert.ok(await page.getByTestId('archive-find').isDisabled(), 'asks for nothing in particular')
+  await page.fill('[name=modality]', 'mr')
+  await page.getByTestId('archive-find').press('Enter')
+  await page.getByText('Ничего не найдено').waitFor()
+  await page.fill('[name=modality]', 'ct')
+  await page.fill('[name=from]', '2026-11-01')
+  await page.fill('[name=to]', '2026-11-02')
+  await page.press('[name=to]', 'Enter')
+  const row = page.getByTestId('archive-row').filter({ hasText: study })
+  await row.getByTestId('archive-bring').click()
+  const move = page.getByTestId('move').filter({ hasText: study })
+  await move.getByText('Готово').waitFor()
+  assert.match(await move.innerText(), /Получено 2 из 2/)
+  await screenshot(page, 'archives')
+})
+
 async function screenshot(page: Page, name: string): Promise<void> {
   const folder = process.env['CAMI_SCREENSHOTS']
   if (folder === undefined) return

@@ -1,9 +1,10 @@
 import { useState } from 'preact/hooks'
 import type { AccessRequestRecord } from '#protocol/control.ts'
-import { useApp } from '../parts/app-context.ts'
 import { get, post, remove } from './api.ts'
 import { Failure, Head, Loaded, Warning } from './frame.tsx'
 import { GrantForm } from './grant-form.tsx'
+import { useOrganizationName } from './organization-name.ts'
+import { RestrictionCards } from './restrictions.tsx'
 import { useAction, useDesk, useLoad } from './use-desk.ts'
 
 type Grant = {
@@ -43,6 +44,7 @@ export function AccessSection() {
           }}
         />
       )}
+      <RestrictionCards />
       <WaitingForms onChanged={load.reload} />
       <Loaded load={load}>
         {({ given, received }) => (
@@ -68,16 +70,6 @@ export function AccessSection() {
       </Loaded>
     </>
   )
-}
-
-/** The organization's name where this node knows it. */
-export function useOrganizationName(): (oid: string) => string {
-  const { region, session } = useApp()
-  const own = session.value
-  return (oid) => {
-    if (typeof own === 'object' && own.organization.oid === oid) return own.organization.name
-    return region.value?.holders.find((holder) => holder.oid === oid)?.name ?? oid
-  }
 }
 
 type GrantsProps = {

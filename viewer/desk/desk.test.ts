@@ -29,7 +29,7 @@ test('no text of one part hides one of another, and each is used', () => {
   const sources = part('*.{ts,tsx}') + readFileSync('viewer/pages/desk.tsx', 'utf8')
   // Built from a part and a value: `kind${kind}`, `job-${state}`, `DQ-02 absent`.
   const built =
-    /^(DQ-|tag|kind|because|source|reason-|service-|import-|outcome-|job-|commitment-|referral-|urgency-|row-|role-|reconciled-|differs-|advice-|code\d)/
+    /^(DQ-|tag|kind|because|source|reason-|service-|import-|outcome-|job-|commitment-|referral-|urgency-|row-|role-|restricted-|move-|remote-|reconciled-|differs-|advice-|code\d)/
   const unused = Object.keys(texts).filter(
     (key) => !built.test(key) && !(key in sections) && !sources.includes(`'${key}'`),
   )
@@ -41,7 +41,13 @@ const sections = Object.fromEntries(sectionsOf(['mo_admin']).map((name) => [name
 test('a section is shown to those whose work it is', () => {
   assert.deepEqual(sectionsOf(['radiologist']), [])
   assert.deepEqual(sectionsOf(['head_of_mo']), ['access', 'emergencies'])
-  assert.deepEqual(sectionsOf(['radiographer']), ['correction', 'history', 'referrals', 'media'])
+  assert.deepEqual(sectionsOf(['radiographer']), [
+    'correction',
+    'history',
+    'referrals',
+    'media',
+    'archives',
+  ])
   assert.equal(hasStudies(['mo_admin']), false)
   assert.equal(hasStudies(['mo_admin', 'radiologist']), true)
 })

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
-import { useOrganizationName } from './access.tsx'
 import { get } from './api.ts'
 import { Choices, Head, Loaded } from './frame.tsx'
+import { useOrganizationName } from './organization-name.ts'
 import { type DeskKey, texts } from './texts.ts'
 import { useDesk, useLoad } from './use-desk.ts'
 

@@ -7,6 +7,7 @@ export const sectionRoles = {
   history: ['radiographer', 'dept_head', 'mo_admin', 'security_auditor'],
   referrals: ['radiographer', 'mo_admin'],
   media: ['radiographer', 'mo_admin'],
+  archives: ['radiographer', 'mo_admin'],
   devices: ['mo_admin'],
   people: ['mo_admin'],
   sending: ['mo_admin'],

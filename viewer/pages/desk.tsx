@@ -3,6 +3,7 @@ import type { ComponentType } from 'preact'
 import { useEffect, useMemo } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import { AccessSection } from '../desk/access.tsx'
+import { ArchivesSection } from '../desk/archives.tsx'
 import { CorrectionSection } from '../desk/correction.tsx'
 import { DevicesSection } from '../desk/devices.tsx'
 import { DuplicatesSection } from '../desk/duplicates.tsx'
@@ -38,6 +39,7 @@ const sections: Record<SectionName, ComponentType> = {
   history: HistorySection,
   referrals: ReferralsSection,
   media: MediaSection,
+  archives: ArchivesSection,
   devices: DevicesSection,
   people: PeopleSection,
   sending: SendingSection,
