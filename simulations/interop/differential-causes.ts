@@ -1,43 +1,48 @@
 import type { Asked } from './differential-queries.ts'
 import type { SetStudy } from './differential-set.ts'
 
-/** Why two archives may answer one query differently, and who is right by the standard. */
+/**
+ * Why two archives may answer one query differently, and who is right by the standard. What is cited was compared with
+ * the words of PS3.4 §C.2.2 and §C.4.1.1.3.2, PS3.5 §6.2 and PS3.18 §8.3.4.1.
+ */
 export const causes = {
   'names written otherwise': {
     right: 'both',
     why:
-      'Of person names an archive may find also what differs in case, accent or encoding of letters (PS3.4 §C.2.2.2.1). ' +
-      'Here ё is е, and a Cyrillic letter is the Latin one that looks like it; Orthanc compares letters.',
+      'Person names may be matched without regard to case, position, accent or other variants of encoding (PS3.4 ' +
+      '§C.2.2.2.1.1), and wildcards in them as an archive states (§C.2.2.2.4). Here ё is е, and a Cyrillic letter is the ' +
+      'Latin one that looks like it; Orthanc compares letters.',
   },
   'letters of answers': {
-    right: 'ours',
+    right: 'both',
     why:
-      'The same patients are found, but Orthanc answers in its default character set, Latin 1, in which Cyrillic is lost ' +
-      '(PS3.4 §C.2.2.2: the answer is in a character set that holds it).',
+      'The same patients are found. An archive may answer in another character set than it was asked in (PS3.4 ' +
+      '§C.4.1.1.3.2); that of Orthanc is Latin 1 by default, in which Cyrillic is lost.',
   },
   'letters of a query in a URL': {
     right: 'ours',
     why:
-      'Values of QIDO-RS are UTF-8 in percent-encoding (PS3.18 §8.3.4); Orthanc compares them with text in its default ' +
-      'character set and finds nothing.',
+      'Letters beyond ASCII are percent-encoded in QIDO-RS as RFC 3986 has it (PS3.18 §8.3.4.1), so as UTF-8; Orthanc ' +
+      'compares them with text in its default character set and finds nothing.',
   },
   'case of what is no name': {
     right: 'ours',
     why:
-      'Matching of everything but person names regards case (PS3.4 §C.2.2.2.1); the plugin of Orthanc disregards it in ' +
-      'QIDO-RS.',
+      'Matching of everything but person names regards case (PS3.4 §C.2.2.2.1, §C.2.2.2.4); the plugin of Orthanc ' +
+      'disregards it in QIDO-RS.',
   },
   'times without seconds': {
     right: 'both',
     why:
-      'A time without seconds is not precise to them (PS3.5 §6.2, TM): 0933 finds 093312 as well here; Orthanc compares ' +
-      'texts.',
+      'Times are matched by their meaning, in a manner that an archive states (PS3.4 §C.2.2.2.1.3); one without seconds ' +
+      'is not precise to them (PS3.5 §6.2, TM), so 0933 finds 093312 as well here; Orthanc compares texts.',
   },
   'no date in a range': {
-    right: 'ours',
+    right: 'theirs',
     why:
-      'What has no date lies neither before nor behind one (PS3.4 §C.2.2.2.5); Orthanc compares texts, and an empty one ' +
-      'comes before every date.',
+      'A required key that has no value is unknown and matches everything (PS3.4 §C.2.2.1.2). Here what has no date lies ' +
+      'neither before nor behind one, which is stated as a deviation; Orthanc compares texts, an empty one comes before ' +
+      'every date, and so ranges without a beginning find it.',
   },
 } as const satisfies Record<string, { right: 'ours' | 'theirs' | 'both'; why: string }>
 
