@@ -6,6 +6,7 @@ import { currentSession } from './api/session.ts'
 import { hasStudies } from './desk/sections.ts'
 import { LoginPage } from './pages/login.tsx'
 import { StudiesPage } from './pages/studies.tsx'
+import { AccountDialog } from './parts/account-dialog.tsx'
 import { AppContext, useApp, useTranslation } from './parts/app-context.ts'
 import { type AppState, errorText } from './parts/app-state.ts'
 import { Message } from './parts/message.tsx'
@@ -68,6 +69,7 @@ function Pages() {
   const isReader = typeof session !== 'object' || hasStudies(session.user.roles)
   return (
     <ErrorBoundary>
+      <AccountDialog />
       <Router>
         <Route path="/study/:uid" component={StudyPage} />
         <Route path="/desk/:rest*" component={DeskPage} />

@@ -13,6 +13,7 @@ type Person = {
   department: string
   roles: string[]
   enabled: boolean
+  hasSecondFactor: boolean
 }
 
 const roles = [
@@ -34,10 +35,12 @@ export function PeopleSection() {
   const load = useLoad<{ users: Person[] }>((signal) => get('/api/accounts/users', signal))
   const [isAdding, setAdding] = useState(false)
   const [leaving, setLeaving] = useState<Person | undefined>(undefined)
+  const [resetting, setResetting] = useState<Person | undefined>(undefined)
   const empty = { icon: 'user', title: 'peopleEmpty', text: 'peopleEmptyText' } as const
   const done = () => {
     setAdding(false)
     setLeaving(undefined)
+    setResetting(undefined)
     load.reload()
   }
   return (
@@ -63,8 +66,23 @@ export function PeopleSection() {
           close={() => setLeaving(undefined)}
         />
       )}
+      {resetting !== undefined && (
+        <FactorReset
+          key={resetting.account}
+          person={resetting}
+          onDone={done}
+          close={() => setResetting(undefined)}
+        />
+      )}
       <Loaded load={load} isEmpty={({ users }) => users.length === 0} empty={empty}>
-        {({ users }) => <People people={users} onLeave={setLeaving} onChanged={load.reload} />}
+        {({ users }) => (
+          <People
+            people={users}
+            onLeave={setLeaving}
+            onReset={setResetting}
+            onChanged={load.reload}
+          />
+        )}
       </Loaded>
     </>
   )
@@ -73,10 +91,11 @@ export function PeopleSection() {
 type PeopleProps = {
   people: readonly Person[]
   onLeave: (person: Person) => void
+  onReset: (person: Person) => void
   onChanged: () => void
 }
 
-function People({ people, onLeave, onChanged }: PeopleProps) {
+function People({ people, onLeave, onReset, onChanged }: PeopleProps) {
   const { d, userId } = useDesk()
   return (
     <table class="desk-table">
@@ -105,6 +124,7 @@ function People({ people, onLeave, onChanged }: PeopleProps) {
               <small class={person.enabled ? 'up' : 'down'}>
                 <i class="dot" />
                 {d(person.enabled ? 'personOn' : 'personOff')}
+                {person.hasSecondFactor && `, ${d('personFactor')}`}
               </small>
             </td>
             <td>{person.login}</td>
@@ -120,6 +140,16 @@ function People({ people, onLeave, onChanged }: PeopleProps) {
               {person.enabled && person.id !== userId && (
                 <button type="button" class="button small" onClick={() => onLeave(person)}>
                   {d('dismiss')}
+                </button>
+              )}
+              {person.hasSecondFactor && person.id !== userId && (
+                <button
+                  type="button"
+                  class="button small"
+                  data-testid="factor-reset-open"
+                  onClick={() => onReset(person)}
+                >
+                  {d('factorReset')}
                 </button>
               )}
               {!person.enabled && <Readmit person={person} onChanged={onChanged} />}
@@ -157,35 +187,35 @@ function Readmit({ person, onChanged }: { person: Person; onChanged: () => void 
 
 type FormProps = { onDone: () => void; close: () => void }
 
-function Dismissal({ person, onDone, close }: FormProps & { person: Person }) {
+/** What is done to one person on a document: its name and number first. */
+function OnDocument({ texts, send, onDone, close }: DocumentProps) {
   const { d, notice } = useDesk()
   const action = useAction()
   const [basis, setBasis] = useState('')
-  const { name, account } = person
   const run = () =>
     action.run(async () => {
-      await post(`/api/accounts/${account}/dismissal`, { basis })
-      notice.value = { text: d('dismissed', { name }) }
+      await send(basis)
+      notice.value = { text: texts.done }
       onDone()
     })
   return (
     <form
       class="desk-card"
-      data-testid="dismissal"
+      data-testid={texts.form}
       onSubmit={(event) => {
         event.preventDefault()
         void run()
       }}
     >
-      <h2>{d('dismissTitle', { name })}</h2>
-      <Warning>{d('dismissText')}</Warning>
+      <h2>{texts.title}</h2>
+      <Warning>{texts.warning}</Warning>
       <div class="desk-form">
-        <Field label={d('dismissBasis')} isWide>
+        <Field label={texts.basis} isWide>
           <input
             class="text"
             name="basis"
             minLength={3}
-            maxLength={150}
+            maxLength={120}
             required
             value={basis}
             onInput={({ currentTarget }) => setBasis(currentTarget.value)}
@@ -197,10 +227,10 @@ function Dismissal({ person, onDone, close }: FormProps & { person: Person }) {
         <button
           type="submit"
           class="button danger"
-          data-testid="dismiss"
+          data-testid={texts.button}
           disabled={basis.trim().length < 3 || action.isBusy}
         >
-          {d('dismiss')}
+          {texts.act}
         </button>
         <button type="button" class="button quiet" onClick={close}>
           {d('cancel')}
@@ -208,6 +238,44 @@ function Dismissal({ person, onDone, close }: FormProps & { person: Person }) {
       </div>
     </form>
   )
+}
+
+type DocumentProps = FormProps & {
+  texts: Record<'form' | 'button' | 'title' | 'warning' | 'basis' | 'act' | 'done', string>
+  send: (basis: string) => Promise<unknown>
+}
+
+function Dismissal({ person, ...rest }: FormProps & { person: Person }) {
+  const { d } = useDesk()
+  const { name, account } = person
+  const texts = {
+    form: 'dismissal',
+    button: 'dismiss',
+    title: d('dismissTitle', { name }),
+    warning: d('dismissText'),
+    basis: d('dismissBasis'),
+    act: d('dismiss'),
+    done: d('dismissed', { name }),
+  }
+  const send = (basis: string) => post(`/api/accounts/${account}/dismissal`, { basis })
+  return <OnDocument texts={texts} send={send} {...rest} />
+}
+
+/** Her telephone is lost, and the recovery codes, too. */
+function FactorReset({ person, ...rest }: FormProps & { person: Person }) {
+  const { d } = useDesk()
+  const { name, account } = person
+  const texts = {
+    form: 'factor-reset-form',
+    button: 'factor-reset',
+    title: d('factorResetTitle', { name }),
+    warning: d('factorResetText'),
+    basis: d('factorResetBasis'),
+    act: d('factorReset'),
+    done: d('factorResetDone', { name }),
+  }
+  const send = (basis: string) => post(`/api/accounts/${account}/second-factor/reset`, { basis })
+  return <OnDocument texts={texts} send={send} {...rest} />
 }
 
 /** Four groups of letters that nobody confuses when reading them aloud: 19 signs, 78 bits. */

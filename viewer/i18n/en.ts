@@ -21,7 +21,41 @@ export const en: Dictionary = {
   errorDisabled: 'This account is disabled. Ask the administrator of your organization.',
   errorLocked: 'Too many attempts. Wait 15 minutes or ask the administrator of your organization.',
   errorSecondFactor:
-    'A second factor is needed and not set up yet. Ask the administrator of your organization.',
+    'A second factor is needed and not set up yet. Set it up in your account: you will need your telephone.',
+
+  code: 'Code',
+  codeHint: 'Six digits of your authenticator, or one of the recovery codes. Each works once.',
+  otherLogin: 'Sign in with another login',
+  account: 'Account',
+  factorOff: 'In demonstration mode the second factor is off.',
+  factorAbsent: 'There is no second factor: the sign-in asks for the password alone.',
+  factorSet: 'There is a second factor: the sign-in asks for a code.',
+  factorNeeded:
+    'Studies of other organizations and administration need a second factor. Set it up: you will need a telephone with an authenticator.',
+  factorBegin: 'Set up the second factor',
+  factorReplace: 'Replace the second factor',
+  factorProof: 'First your password once more. Your other sessions end when it is set up.',
+  factorProofReplace:
+    'Your password and a code of the present factor. A recovery code will do when the telephone is lost.',
+  factorScan:
+    'Point the camera of your authenticator at the square and type the code that it shows.',
+  factorQr: 'Key of the second factor for the camera of a telephone',
+  factorByHand: 'Without a camera type the key into the authenticator:',
+  factorOnThisDevice: 'The authenticator is on this device',
+  factorConfirm: 'Set up',
+  factorWrongProof: 'The password or the code is wrong.',
+  factorWrongCode:
+    'The code is wrong. Wait for the next one: each works once. Check the clock of the telephone.',
+  factorTooLate: 'More than ten minutes have passed. Begin again.',
+  factorDone: 'The second factor is set up.',
+  factorRecovery:
+    'Write the recovery codes down: each stands in for the telephone once. They are not shown again.',
+  factorKept: 'I have kept them',
+  continueLabel: 'Go on',
+  recoveryCodesOne: '{n} recovery code is left.',
+  recoveryCodesFew: '{n} recovery codes are left.',
+  recoveryCodesMany: '{n} recovery codes are left.',
+  recoveryCodesOther: '{n} recovery codes are left.',
   errorUnreachable:
     'The server does not answer. Check the network; work goes on by itself when it is back.',
   errorForbidden: 'No access.',

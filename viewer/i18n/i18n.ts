@@ -6,7 +6,7 @@ export type Language = 'ru' | 'en'
 export const dictionaries: { [L in Language]: Dictionary } = { ru, en }
 
 /** What is counted, with one text for each plural category of Russian. */
-export type Countable = 'images' | 'series' | 'years' | 'slices' | 'frames'
+export type Countable = 'images' | 'series' | 'years' | 'slices' | 'frames' | 'recoveryCodes'
 
 /** Texts, dates and numbers of one language. */
 export type Translation = {

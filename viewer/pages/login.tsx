@@ -32,6 +32,9 @@ function LoginForm() {
   const { t } = useTranslation()
   const login = useSignal('')
   const password = useSignal('')
+  const code = useSignal('')
+  /** The password was right, and a code is asked for. */
+  const isSecondStep = useSignal(false)
   const isBusy = useSignal(false)
   const failure = useSignal('')
   const submit = async (event: Event) => {
@@ -40,30 +43,40 @@ function LoginForm() {
     isBusy.value = true
     failure.value = ''
     try {
-      state.signedIn(await signIn(login.value.trim(), password.value))
+      const given = { login: login.value.trim(), password: password.value }
+      const second = isSecondStep.value && { code: code.value.trim() }
+      state.signedIn(await signIn({ ...given, ...second }))
     } catch (error) {
-      failure.value = signInError(error, t)
-      password.value = ''
+      code.value = ''
+      if (error instanceof ApiError && error.code === 'second_factor_required') {
+        isSecondStep.value = true
+        return
+      }
+      failure.value = signInError(error, { t, isSecondStep: isSecondStep.value })
+      if (!isSecondStep.value) password.value = ''
     } finally {
       isBusy.value = false
     }
   }
+  const back = () => {
+    isSecondStep.value = false
+    password.value = ''
+    failure.value = ''
+  }
   return (
     <form class="login-card" onSubmit={(event) => void submit(event)} aria-labelledby="login-title">
-      <div class="login-brand">
-        <Mark size={44} />
-        <div>
-          <h1 id="login-title">{t('product')}</h1>
-          <p>{t('productFull')}</p>
-        </div>
-      </div>
+      <Brand />
       {state.notice.value !== undefined && (
         <p class="notice" role="status">
           <Icon name="info" size={18} />
           {t(state.notice.value)}
         </p>
       )}
-      <Fields login={login} password={password} />
+      {isSecondStep.value ? (
+        <CodeField code={code} />
+      ) : (
+        <Fields login={login} password={password} />
+      )}
       {failure.value !== '' && (
         <p class="form-error" role="alert" data-testid="sign-in-error">
           <Icon name="warning" size={18} />
@@ -73,8 +86,26 @@ function LoginForm() {
       <button class="button primary wide" data-testid="sign-in" disabled={isBusy}>
         {t(isBusy.value ? 'signingIn' : 'signIn')}
       </button>
-      <p class="hint">{t('signInHint')}</p>
+      {isSecondStep.value && (
+        <button type="button" class="button quiet" data-testid="other-login" onClick={back}>
+          {t('otherLogin')}
+        </button>
+      )}
+      <p class="hint">{t(isSecondStep.value ? 'codeHint' : 'signInHint')}</p>
     </form>
+  )
+}
+
+function Brand() {
+  const { t } = useTranslation()
+  return (
+    <div class="login-brand">
+      <Mark size={44} />
+      <div>
+        <h1 id="login-title">{t('product')}</h1>
+        <p>{t('productFull')}</p>
+      </div>
+    </div>
   )
 }
 
@@ -119,6 +150,30 @@ function Fields({ login, password }: { login: Signal<string>; password: Signal<s
   )
 }
 
+/** What the telephone shows, or one of the recovery codes. */
+function CodeField({ code }: { code: Signal<string> }) {
+  const { t } = useTranslation()
+  const field = useRef<HTMLInputElement>(null)
+  useEffect(() => field.current?.focus(), [])
+  return (
+    <label class="field">
+      <span>{t('code')}</span>
+      <input
+        ref={field}
+        name="code"
+        data-testid="code"
+        autocomplete="one-time-code"
+        autocapitalize="off"
+        spellcheck={false}
+        required
+        maxLength={32}
+        value={code}
+        onInput={(event) => (code.value = event.currentTarget.value)}
+      />
+    </label>
+  )
+}
+
 function ShowPassword({ field }: { field: RefObject<HTMLInputElement | null> }) {
   const { t } = useTranslation()
   return (
@@ -134,10 +189,14 @@ function ShowPassword({ field }: { field: RefObject<HTMLInputElement | null> }) 
   )
 }
 
-function signInError(error: unknown, t: ReturnType<typeof useTranslation>['t']): string {
+type Place = Pick<ReturnType<typeof useTranslation>, 't'> & { isSecondStep: boolean }
+
+function signInError(error: unknown, { t, isSecondStep }: Place): string {
   if (!(error instanceof ApiError)) return t('errorInternal')
   if (error.code === 'user_disabled') return t('errorDisabled')
   if (error.status === 429) return t('errorLocked')
-  if (error.status === 401 || error.status === 400) return t('errorWrongPassword')
+  if (error.status === 401 || error.status === 400) {
+    return t(isSecondStep ? 'factorWrongCode' : 'errorWrongPassword')
+  }
   return errorText(error, { t })
 }

@@ -226,7 +226,20 @@ function Content({ uid, view, isStarted, isKnown, failure, retry }: ContentProps
 }
 
 function Refused({ study }: { study: string }) {
+  const { session, isAccountOpen } = useApp()
   const { t } = useTranslation()
+  const who = session.value
+  if (typeof who === 'object' && who.secondFactor.isNeeded) {
+    const run = () => (isAccountOpen.value = true)
+    return (
+      <Message
+        icon="lock"
+        title={t('studyUnavailable')}
+        text={t('errorSecondFactor')}
+        action={{ label: t('factorBegin'), run }}
+      />
+    )
+  }
   return (
     <Message icon="lock" title={t('studyUnavailable')} text={t('studyForbidden')}>
       <EmergencyAccess study={study} />

@@ -14,6 +14,8 @@ export type AppState = {
   region: Signal<Region | undefined>
   /** Why the sign-in page is shown, when it is not the reader's own doing. */
   notice: Signal<Key | undefined>
+  /** «Учётная запись»: from wherever something is missing that is set up there. */
+  isAccountOpen: Signal<boolean>
   /** The free text of the list. It may be a patient's name, so it lives here and not in the page's address. */
   searchText: Signal<string>
   /** Where the reader was in the list, to come back to the same row. */
@@ -55,6 +57,7 @@ export function createAppState({ decoders, storage, idleMs }: AppStateDeps): App
     translation: computed(() => createTranslation(language.value)),
     region: signal(undefined),
     notice: signal(undefined),
+    isAccountOpen: signal(false),
     searchText: signal(''),
     lastStudy: signal(''),
     listAddress: signal('/'),
@@ -84,6 +87,7 @@ export function createAppState({ decoders, storage, idleMs }: AppStateDeps): App
     signedOut() {
       batch(() => {
         forget()
+        state.isAccountOpen.value = false
         storage.removeItem(signedInKey)
         state.notice.value = undefined
         state.session.value = 'none'

@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact'
 import { signOut } from '../api/session.ts'
 import { sectionsOf } from '../desk/sections.ts'
 import { AboutButton } from './about-dialog.tsx'
+import { FactorNotice } from './account-dialog.tsx'
 import { useApp, useTranslation } from './app-context.ts'
 import { Icon } from './icons.tsx'
 import { LanguageSwitch } from './language-switch.tsx'
@@ -20,45 +21,54 @@ export function TopBar({ children }: { children?: ComponentChildren }) {
     state.signedOut()
   }
   return (
-    <header class="top-bar">
-      <Mark size={26} />
-      <strong>{t('product')}</strong>
-      <span class="organization" title={organization.oid}>
-        {organization.name}
-      </span>
-      {demo && (
-        <span class="chip" title={t('demoNotice')}>
-          {t('demo')}
+    <>
+      <header class="top-bar">
+        <Mark size={26} />
+        <strong>{t('product')}</strong>
+        <span class="organization" title={organization.oid}>
+          {organization.name}
         </span>
-      )}
-      <div class="top-bar-end">
-        {children}
-        {children === undefined && sectionsOf(user.roles).length > 0 && (
-          <a class="button quiet" href="/desk" data-testid="desk">
-            <Icon name="inbox" size={18} />
-            {t('desk')}
-          </a>
-        )}
-        <LanguageSwitch />
-        <AboutButton />
-        <span class="user">
-          <Icon name="user" />
-          <span>
-            {user.name}
-            {user.position !== '' && <small>{user.position}</small>}
+        {demo && (
+          <span class="chip" title={t('demoNotice')}>
+            {t('demo')}
           </span>
-        </span>
-        <button
-          type="button"
-          class="icon-button"
-          title={t('signOut')}
-          aria-label={t('signOut')}
-          data-testid="sign-out"
-          onClick={leave}
-        >
-          <Icon name="exit" />
-        </button>
-      </div>
-    </header>
+        )}
+        <div class="top-bar-end">
+          {children}
+          {children === undefined && sectionsOf(user.roles).length > 0 && (
+            <a class="button quiet" href="/desk" data-testid="desk">
+              <Icon name="inbox" size={18} />
+              {t('desk')}
+            </a>
+          )}
+          <LanguageSwitch />
+          <AboutButton />
+          <button
+            type="button"
+            class="button quiet user"
+            title={t('account')}
+            data-testid="account-open"
+            onClick={() => (state.isAccountOpen.value = true)}
+          >
+            <Icon name="user" />
+            <span>
+              {user.name}
+              {user.position !== '' && <small>{user.position}</small>}
+            </span>
+          </button>
+          <button
+            type="button"
+            class="icon-button"
+            title={t('signOut')}
+            aria-label={t('signOut')}
+            data-testid="sign-out"
+            onClick={leave}
+          >
+            <Icon name="exit" />
+          </button>
+        </div>
+      </header>
+      <FactorNotice />
+    </>
   )
 }

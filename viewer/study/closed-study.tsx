@@ -58,4 +58,5 @@ const reasons: { [code: string]: Key | undefined } = {
   user_disabled: 'closedDisabled',
   peer_suspended: 'closedSuspended',
   organization_restricted: 'closedRestricted',
+  second_factor_required: 'errorSecondFactor',
 }
