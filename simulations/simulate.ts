@@ -8,6 +8,7 @@ import { createRandom } from './random.ts'
 import { createRegion } from './region.ts'
 import { consultation } from './scenarios/consultation.ts'
 import { cutLinks } from './scenarios/cut-links.ts'
+import { maliciousRegistry } from './scenarios/malicious-registry.ts'
 import { registryAway } from './scenarios/registry-away.ts'
 import { revocation } from './scenarios/revocation.ts'
 import { Wrong, type Scenario } from './scenarios/scenario.ts'
@@ -17,6 +18,7 @@ const scenarios: Record<string, Scenario> = {
   'registry-away': registryAway,
   'cut-links': cutLinks,
   revocation,
+  'malicious-registry': maliciousRegistry,
 }
 
 const usage = `npm run simulate -- --seed N --scenario NAME [--organizations N]

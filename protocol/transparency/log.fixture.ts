@@ -67,7 +67,7 @@ function keyAt(index: number): PrivateJwk {
 }
 
 /** The simplest reading of RFC 6962: all leaves, hashed anew. */
-export async function noteOf(entries: readonly LogEntry[]): Promise<string> {
+export async function noteOf(entries: readonly LogEntry[], key = logKey): Promise<string> {
   const leaves = entries.map((entry) => leafHash(encodeEntry(entry)))
   const read = (level: number, index: number): Hash => {
     const leaf = leaves[index]
@@ -75,9 +75,7 @@ export async function noteOf(entries: readonly LogEntry[]): Promise<string> {
     return nodeHash(read(level - 1, 2 * index), read(level - 1, 2 * index + 1))
   }
   const root = await rootOf(entries.length, async (level, index) => read(level, index))
-  return formatNote(
-    signNote(checkpointText({ origin, size: entries.length, root }), origin, logKey),
-  )
+  return formatNote(signNote(checkpointText({ origin, size: entries.length, root }), origin, key))
 }
 
 /** What a registry answers about its log; `entries` may be changed between the questions. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { ProtocolError } from '#protocol/errors.ts'
-import type { StudyUid } from '#protocol/ids.ts'
+import type { PrivateJwk, StudyUid } from '#protocol/ids.ts'
 import { createHost } from '#protocol/transport/host.ts'
 import type { Connection, Host } from '#protocol/transport/transport.ts'
 import { readKeyFile } from '../../certs/key-file.ts'
@@ -9,8 +9,13 @@ import { credentialFile, nodeKeyFile } from '../identities.ts'
 /** A program with a hospital's key that says what it likes. */
 export async function rogueHost(dataDir: string, key: string): Promise<Host> {
   const credential = (await readFile(credentialFile(dataDir, key), 'utf8')).trim()
+  return await hostWith(await readKeyFile(nodeKeyFile(dataDir, key)), credential)
+}
+
+/** One with any key, that greets with this credential. */
+export async function hostWith(key: PrivateJwk, credential: string): Promise<Host> {
   return await createHost({
-    key: await readKeyFile(nodeKeyFile(dataDir, key)),
+    key,
     listen: ['/ip4/127.0.0.1/tcp/0'],
     isAllowed: () => true,
     handlers: {},

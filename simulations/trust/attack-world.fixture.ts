@@ -117,7 +117,7 @@ async function openEvil(lab: LabOf, stack: AsyncDisposableStack) {
     await createEvilRegistry({
       key: lab.registry.key,
       issuer: lab.issuer.signer,
-      noteOf,
+      noteOf: (entries) => noteOf(entries),
       listen: ['/ip4/127.0.0.1/tcp/0'],
       peerOf: (peer) => lab.members.find(({ peerId }) => peerId === peer)?.oid,
       clock: () => clock.now,

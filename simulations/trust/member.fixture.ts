@@ -211,13 +211,18 @@ async function readOwn(
   return bytes
 }
 
+/** When something is said, and what it is made unlike all else with. */
+type Moment = Pick<Lab, 'clock' | 'bytes'>
+/** In whose name. */
+type Speaker = { party: Pick<Party, 'urn' | 'signer'>; user: UserId }
+
 /** What a holder answers to one asking for a study's manifest over a real stream: `read`, or why not. */
 export async function ask(
-  lab: Lab,
+  lab: Moment,
   given: {
-    from: Pick<Member, 'host' | 'party'> & { user: UserId }
+    from: Speaker & Pick<Member, 'host'>
     at: Target
-    holder: Party
+    holder: Pick<Party, 'urn'>
     study: StudyUid
     grant: string
     /** What the assertion says otherwise than it should. */
@@ -236,10 +241,10 @@ export async function ask(
 }
 
 export async function assertionOf(
-  lab: Lab,
+  lab: Moment,
   given: {
-    from: { party: Party; user: UserId }
-    holder: Party
+    from: Speaker
+    holder: Pick<Party, 'urn'>
     study: StudyUid
     grant: string
     over?: Partial<Assertion>
