@@ -28,24 +28,24 @@ export async function fragmentFrames(pixels: {
   const extended = count === 1 || starts.length > 0 ? undefined : await pixels.offsets()
   let all: Fragment[][] | undefined
   return async (index, data) => {
-    const read = createReader(data)
+    const reader = createReader(data)
     const offset = extended?.offsets[index]
     const length = extended?.lengths[index]
     if (offset !== undefined && length !== undefined) {
-      const found = await readItem(read, base + offset)
+      const found = await readItem(reader, base + offset)
       if (found !== undefined && length <= found.length) return [{ offset: found.offset, length }]
     }
     const begin = starts[index]
     if (begin !== undefined) {
       const end = starts[index + 1]
       const found = await fragmentsFrom(
-        read,
+        reader,
         base + begin,
         end === undefined ? Infinity : base + end,
       )
       if (found.length > 0) return placesOf(found)
     }
-    all ??= grouped(await fragmentsFrom(read, base, Infinity), count)
+    all ??= grouped(await fragmentsFrom(reader, base, Infinity), count)
     const frame = all[index]
     if (frame === undefined) return malformed('a frame has no fragment')
     return placesOf(frame)
@@ -53,7 +53,13 @@ export async function fragmentFrames(pixels: {
 }
 
 type Fragment = { offset: number; length: number; startsImage: boolean }
-type Reader = (offset: number, length: number) => Promise<Buffer>
+type Block = { start: number; bytes: Buffer }
+type Reader = {
+  /** What was read last. */
+  held(): Block | undefined
+  /** As many bytes as there are of these. */
+  read(offset: number, length: number): Promise<Buffer>
+}
 
 /** Empty fragments are lawful and hold nothing; there may be very many. */
 function placesOf(fragments: readonly Fragment[]): Bytes[] {
@@ -65,16 +71,20 @@ function placesOf(fragments: readonly Fragment[]): Bytes[] {
 /** Reads through aligned blocks of the size in which stored bytes are verified. */
 function createReader(data: RandomAccess): Reader {
   const size = instanceLimits.readBytes
-  let held: { index: number; bytes: Buffer } | undefined
-  return async (offset, length) => {
-    const index = Math.floor(offset / size)
-    const from = index * size
-    if (offset + length > from + size) return Buffer.from(await data.read(offset, length))
-    if (held?.index !== index) {
-      const bytes = await data.read(from, Math.min(size, data.bytes - from))
-      held = { index, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
-    }
-    return held.bytes.subarray(offset - from, offset - from + length)
+  let held: Block | undefined
+  return {
+    held: () => held,
+    async read(offset, wanted) {
+      const length = Math.min(wanted, data.bytes - offset)
+      if (length <= 0) return Buffer.alloc(0)
+      const start = Math.floor(offset / size) * size
+      if (offset + length > start + size) return Buffer.from(await data.read(offset, length))
+      if (held?.start !== start) {
+        const bytes = await data.read(start, Math.min(size, data.bytes - start))
+        held = { start, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
+      }
+      return held.bytes.subarray(offset - start, offset - start + length)
+    },
   }
 }
 
@@ -87,23 +97,36 @@ const startMarkers = ['ffd8ff', 'ff4fff', 'ff0a', '0000000c4a584c20'].map((hex) 
 const markerBytes = 8
 
 /** The item at an offset; nothing at the sequence's end. */
-async function readItem(read: Reader, offset: number): Promise<Fragment | undefined> {
-  const head = await read(offset, itemHeaderBytes)
-  if (head.length < itemHeaderBytes || head.readUInt16LE(0) !== 0xfffe) return undefined
-  if (head.readUInt16LE(2) !== item) return undefined
-  const length = head.readUInt32LE(4)
-  if (length === 0) return { offset: offset + itemHeaderBytes, length, startsImage: false }
-  const begin = await read(offset + itemHeaderBytes, Math.min(length, markerBytes))
-  const startsImage = startMarkers.some((marker) => begin.subarray(0, marker.length).equals(marker))
-  return { offset: offset + itemHeaderBytes, length, startsImage }
+async function readItem(reader: Reader, offset: number): Promise<Fragment | undefined> {
+  const found = itemIn(await reader.read(offset, itemHeaderBytes + markerBytes), 0, offset)
+  return found === 'cut' ? undefined : found
+}
+
+/** The item at a place in bytes that are at hand; `cut` when they end before it is known. */
+function itemIn(bytes: Buffer, at: number, offset: number): Fragment | undefined | 'cut' {
+  if (at < 0 || at + itemHeaderBytes > bytes.length) return 'cut'
+  if (bytes.readUInt16LE(at) !== 0xfffe || bytes.readUInt16LE(at + 2) !== item) return undefined
+  const length = bytes.readUInt32LE(at + 4)
+  const place = { offset: offset + itemHeaderBytes, length }
+  if (length === 0) return { ...place, startsImage: false }
+  const begin = bytes.subarray(at + itemHeaderBytes, at + itemHeaderBytes + markerBytes)
+  if (begin.length < Math.min(length, markerBytes)) return 'cut'
+  const own = begin.subarray(0, length)
+  return {
+    ...place,
+    startsImage: startMarkers.some((one) => own.subarray(0, one.length).equals(one)),
+  }
 }
 
 const fragmentsPerTurn = 1024
 
-async function fragmentsFrom(read: Reader, start: number, end: number): Promise<Fragment[]> {
+async function fragmentsFrom(reader: Reader, start: number, end: number): Promise<Fragment[]> {
   const fragments: Fragment[] = []
   for (let at = start; at < end;) {
-    const fragment = await readItem(read, at)
+    // Without a promise for each: there may be very many.
+    const block = reader.held()
+    const here = block === undefined ? 'cut' : itemIn(block.bytes, at - block.start, at)
+    const fragment = here === 'cut' ? await readItem(reader, at) : here
     if (fragment === undefined) break
     fragments.push(fragment)
     if (fragments.length > instanceLimits.fragmentsMax) malformed('too many fragments')
@@ -115,9 +138,10 @@ async function fragmentsFrom(read: Reader, start: number, end: number): Promise<
 }
 
 /** Offsets of the basic offset table, unless they cannot be right. */
-async function frameStarts(read: Reader, table: Fragment, count: number): Promise<number[]> {
+async function frameStarts(reader: Reader, table: Fragment, count: number): Promise<number[]> {
   if (table.length !== count * 4) return []
-  const bytes = await read(table.offset, table.length)
+  const bytes = await reader.read(table.offset, table.length)
+  if (bytes.length < table.length) return []
   const starts = Array.from({ length: count }, (_, index) => bytes.readUInt32LE(index * 4))
   const isRising = starts.every((start, index) => index === 0 || start > (starts[index - 1] ?? 0))
   return starts[0] === 0 && isRising ? starts : []
