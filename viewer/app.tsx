@@ -66,16 +66,22 @@ function Pages() {
   useRegion()
   const session = useApp().session.value
   // An administrator sees no images (vocabulary.md, section 3), so she begins with her own work.
+  const isShort = typeof session === 'object' && session.secondFactor.isNeeded
   const isReader = typeof session !== 'object' || hasStudies(session.user.roles)
   return (
-    <ErrorBoundary>
-      <AccountDialog />
-      <Router>
-        <Route path="/study/:uid" component={StudyPage} />
-        <Route path="/desk/:rest*" component={DeskPage} />
-        <Route default component={isReader ? StudiesPage : DeskPage} />
-      </Router>
-    </ErrorBoundary>
+    <>
+      <ErrorBoundary>
+        <AccountDialog />
+      </ErrorBoundary>
+      {/* What was refused for want of a second factor is asked anew once it is there. */}
+      <ErrorBoundary key={isShort ? 'short' : 'whole'}>
+        <Router>
+          <Route path="/study/:uid" component={StudyPage} />
+          <Route path="/desk/:rest*" component={DeskPage} />
+          <Route default component={isReader ? StudiesPage : DeskPage} />
+        </Router>
+      </ErrorBoundary>
+    </>
   )
 }
 

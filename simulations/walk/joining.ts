@@ -36,7 +36,7 @@ export async function makeKeys(world: World): Promise<string> {
         issuer: file('registry/issuing.jwk.pub'),
         registry: file('registry/registry.jwk.pub'),
         out: file('trust-list.jwt'),
-        'second-factor': 'optional',
+        'second-factor': 'required',
         log: said(log, 'verifier'),
         transparency: 'required',
       }),
@@ -54,8 +54,10 @@ export async function openOffice(world: World, authority: string): Promise<Joine
   const { tally, operators, registryUrl } = world
   return await tally.act('1. Рабочие места оператора', async () => {
     const operator = await world.person('operator')
+    operator.secret = operators.operator.totpSecret
     await signInAtRegistry(operator, registryUrl, operators.operator)
     const chief = await world.person('chief')
+    chief.secret = operators.chief.totpSecret
     await signInAtRegistry(chief, registryUrl, operators.chief)
     tally.step('оператор и администратор ЦАМИ: вход')
     await operator.shoot('01-operator-empty')

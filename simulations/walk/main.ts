@@ -96,10 +96,10 @@ async function walk(world: World): Promise<void> {
   const viewers = await tally.act('10. Чтение исследования другой МО', async () => {
     const first = doctors[0]
     if (first === undefined) throw new Error('no doctor')
-    return [{ person: await read(world, first, study), study }]
+    return [{ person: await read(world, first, { study, again: true }), study }]
   })
   for (const doctor of doctors.slice(1)) {
-    viewers.push({ person: await read(world, doctor, study), study })
+    viewers.push({ person: await read(world, doctor, { study }), study })
   }
   const [kovaleva, novikova, belova] = viewers
   const [, second, third] = doctors

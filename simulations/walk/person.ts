@@ -112,7 +112,7 @@ async function openPage(browser: Browser) {
   return { page, complaints }
 }
 
-/** At the registry: login and password. */
+/** At the registry: login and password, then the code. */
 export async function signInAtRegistry(
   person: Person,
   url: string,
@@ -121,10 +121,12 @@ export async function signInAtRegistry(
   await person.go(url)
   await person.enter({ login, password })
   await person.click('[data-testid=sign-in]')
+  await person.type('[name=code]', await person.code())
+  await person.click('[data-testid=sign-in]')
   await person.see('.places')
 }
 
-/** At a node: login and password. */
+/** At a node: login and password; the first time a second factor is set up, later its code is asked for. */
 export async function signInAtNode(
   person: Person,
   url: string,
@@ -134,5 +136,43 @@ export async function signInAtNode(
   await person.type('[data-testid=login]', login)
   await person.type('[data-testid=password]', password)
   await person.click('[data-testid=sign-in]')
+  await person.see('.top-bar')
+  await enrol(person, password)
+}
+
+/** On the screens, with the keyboard where it goes without a mouse. */
+async function enrol(person: Person, password: string): Promise<void> {
+  await person.see('[data-testid=factor-notice]')
+  await person.shoot(`factor-1-needed-${person.name}`)
+  await person.click('[data-testid=factor-open]')
+  await person.click('[data-testid=factor-begin]')
+  await person.type('[name=factor-password]', password)
+  await person.page.keyboard.press('Enter')
+  const shown = person.page.getByTestId('factor-secret')
+  person.secret = ((await shown.textContent()) ?? '').replaceAll(' ', '')
+  await person.shoot(`factor-2-secret-${person.name}`)
+  await person.type('[name=code]', await person.code())
+  await person.page.keyboard.press('Enter')
+  await person.see('[data-testid=recovery-codes]')
+  await person.shoot(`factor-3-recovery-${person.name}`)
+  await person.page.keyboard.press('Enter')
+  await person.page.getByTestId('factor-notice').waitFor({ state: 'detached' })
+}
+
+/** At a node on another day: the code comes after the password. */
+export async function signInWithCode(
+  person: Person,
+  url: string,
+  { login, password }: { login: string; password: string },
+): Promise<void> {
+  await person.go(url)
+  await person.click('[data-testid=sign-out]')
+  await person.type('[data-testid=login]', login)
+  await person.type('[data-testid=password]', password)
+  await person.page.keyboard.press('Enter')
+  await person.see('[data-testid=code]')
+  await person.shoot(`factor-4-code-${person.name}`)
+  await person.type('[data-testid=code]', await person.code())
+  await person.page.keyboard.press('Enter')
   await person.see('.top-bar')
 }

@@ -7,7 +7,7 @@ import { createUid } from '../modality/study.ts'
 import { createPerson as createPatient } from '../people.ts'
 import type { Random } from '../random.ts'
 import { activate, register, status, type Administrator, type Joined } from './joining.ts'
-import { signInAtNode, signInAtRegistry, type Person } from './person.ts'
+import { signInAtNode, signInAtRegistry, signInWithCode, type Person } from './person.ts'
 import type { Hospital, World } from './world.ts'
 
 /** № 4 → № 5 → grant → the first reading across hospitals. */
@@ -166,7 +166,7 @@ export async function addDoctors(
       await person.see(`[data-testid=person-row]:has-text("${name}")`)
     }
     await person.shoot('16-people')
-    tally.step('администратор узла, «Сотрудники»')
+    tally.step('администратор узла: второй фактор, «Сотрудники»')
     return person
   })
 }
@@ -266,12 +266,17 @@ export async function grant(
   return holderNode
 }
 
-/** A doctor signs in, finds the other hospital's study in the region list, and reads it. */
-export async function read(world: World, doctor: Doctor, study: string): Promise<Person> {
+/** A doctor signs in, finds the other hospital's study in the region list, and reads it; `again`: she comes back first. */
+export async function read(
+  world: World,
+  doctor: Doctor,
+  { study, again = false }: { study: string; again?: boolean },
+): Promise<Person> {
   const { tally, grantee } = world
   const person = await world.person(doctor.login)
   doctor.person = person
   await signInAtNode(person, grantee.url, doctor)
+  if (again) await signInWithCode(person, grantee.url, doctor)
   await person.click('[data-testid=scope-region]')
   const row = `[data-testid=study-row][data-study="${study}"]`
   await person.see(row)
@@ -280,7 +285,7 @@ export async function read(world: World, doctor: Doctor, study: string): Promise
   await person.see('[data-testid=viewport][data-quality=full]')
   await wholeSeries(person)
   await person.shoot(`24-study-${doctor.login}`)
-  tally.step('врач, список региона и просмотр')
+  tally.step('врач: второй фактор, список региона и просмотр')
   return person
 }
 

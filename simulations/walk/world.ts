@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { randomBytes } from 'node:crypto'
+import { generateSecret } from 'otplib'
 import type { Browser } from 'playwright-core'
 import { OrganizationOid } from '#protocol/ids.ts'
 import { password } from '../accounts.ts'
@@ -25,6 +26,9 @@ export type Hospital = {
   admin: { login: string; password: string }
 }
 
+/** `totpSecret`: what she has put into her authenticator. */
+export type Operator = { login: string; password: string; totpSecret: string; name: string }
+
 export type World = {
   dir: string
   tally: Tally
@@ -32,7 +36,7 @@ export type World = {
   holder: Hospital
   grantee: Hospital
   /** The operator's people, as the installer writes them into the accounts file. */
-  operators: Record<'operator' | 'chief', { login: string; password: string; name: string }>
+  operators: Record<'operator' | 'chief', Operator>
   /** Runs `npm run certs` with these arguments in the walk's folder; gives what it printed. */
   certs(...args: string[]): Promise<string>
   file(name: string): string
@@ -57,8 +61,8 @@ export async function createWorld(options: {
     await mkdir(file(folder), { recursive: true, mode: 0o700 })
   }
   const operators = {
-    operator: { login: 'ivanova', password: secret(), name: 'Иванова Мария Петровна' },
-    chief: { login: 'zuev', password: secret(), name: 'Зуев Игорь Львович' },
+    operator: { ...secrets(), login: 'ivanova', name: 'Иванова Мария Петровна' },
+    chief: { ...secrets(), login: 'zuev', name: 'Зуев Игорь Львович' },
   }
   const start = async (main: string, config: string, text: unknown): Promise<void> => {
     await writeSecret(file(config), text)
@@ -94,6 +98,8 @@ export async function createWorld(options: {
 }
 
 const secret = (): string => password(new Uint8Array(randomBytes(20)))
+
+const secrets = () => ({ password: secret(), totpSecret: generateSecret() })
 
 function hospital(key: string, name: string, number: number, ports?: NodePorts): Hospital {
   if (ports === undefined) throw new Error('two nodes need ports')

@@ -92,7 +92,7 @@ function FirstCode({ factor, next }: { factor: NewFactor; next: (codes: string[]
   )
 }
 
-export const inFours = (secret: string): string => secret.replaceAll(/(.{4})(?=.)/g, '$1 ')
+const inFours = (secret: string): string => secret.replaceAll(/(.{4})(?=.)/g, '$1 ')
 
 function RecoveryCodes({ codes, close }: { codes: string[]; close: () => void }) {
   const { t } = useTranslation()
