@@ -111,13 +111,11 @@ const table: Plain[] = [
     make: (uid) => wrapped(uid, { late: openSequence('00291001', [many(1_000_000, emptyItem)]) }),
   },
   {
-    name: 'a million items out of a few thousand bytes',
+    name: 'many items out of a few thousand bytes',
     fate: 'stored',
     transferSyntax: deflated,
     make: (uid) =>
-      deflateRawSync(
-        wrapped(uid, { late: openSequence('00291001', [many(1_000_000, emptyItem)]) }),
-      ),
+      deflateRawSync(wrapped(uid, { late: openSequence('00291001', [many(300_000, emptyItem)]) })),
   },
   {
     name: 'a hundred thousand empty fragments',
