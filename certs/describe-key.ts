@@ -1,6 +1,6 @@
+import { fingerprintDigits } from '#protocol/fingerprint.ts'
 import type { PublicJwk } from '#protocol/ids.ts'
 import { peerIdOf, thumbprint } from '#protocol/keys.ts'
-import { fingerprintDigits } from './fingerprint.ts'
 
 /** What is compared on paper and by telephone. */
 export async function describeKey(key: PublicJwk): Promise<string> {

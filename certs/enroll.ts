@@ -1,6 +1,7 @@
 import { encodeBase64url } from '#protocol/bytes.ts'
 import { canonicalJson } from '#protocol/canonical-json.ts'
 import { ProtocolError } from '#protocol/errors.ts'
+import { fingerprintDigits } from '#protocol/fingerprint.ts'
 import { OrganizationOid, oidOf, REGISTRY, ulid, urnOf } from '#protocol/ids.ts'
 import type { PublicJwk } from '#protocol/ids.ts'
 import { createSigner } from '#protocol/jws.ts'
@@ -10,7 +11,6 @@ import { Challenge, possessionKind, verifyPossession } from '#protocol/possessio
 import type { Arguments } from './arguments.ts'
 import type { Io } from './commands.ts'
 import { describeKey } from './describe-key.ts'
-import { fingerprintDigits } from './fingerprint.ts'
 import { readKeyFile, readPublicKeyFile, readSmallFile, writeNewFile } from './key-file.ts'
 
 const invalid = (message: string, cause?: unknown): ProtocolError =>

@@ -15,6 +15,7 @@ import { createCorrectionDoors } from './access/correction-doors.ts'
 import { createDoors } from './access/doors-impl.ts'
 import type { Doors } from './access/doors.ts'
 import type { Federation } from './access/federation.ts'
+import { createGrantRenewals } from './access/grant-renewals.ts'
 import { openMembership } from './access/membership.ts'
 import type { Monotonic } from './access/time.ts'
 import { createFetchedDecision } from './access/fetched.ts'
@@ -263,6 +264,7 @@ async function openRemote(
   const { signer } = identity
   const self = config.organization.oid
   const fetched = createFetchedDecision({ self, selfKid: signer.kid, federation, restrictions })
+  const renewals = createGrantRenewals({ federation, signer })
   const ownEmergencies = createOwnEmergencies({ ...deps, self, federation, restrictions })
   const decide = createDecider(replica, fetched, ownEmergencies)
   const remote = stack.use(
@@ -284,7 +286,7 @@ async function openRemote(
       onReceived: accounting.onReceived,
     }),
   )
-  return { remote, ownEmergencies }
+  return { remote, ownEmergencies, renewals }
 }
 
 type RemoteParts = Pick<Kept, 'restrictions'> & {

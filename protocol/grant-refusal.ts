@@ -5,6 +5,7 @@ import type { FetchedFacts, PeerFacts } from './facts.ts'
 import { coversStudy } from './grant.ts'
 import type { GrantFacts, GrantRequest } from './grant.ts'
 import { oidOf } from './ids.ts'
+import type { Kid } from './ids.ts'
 import { toleranceMs } from './times.ts'
 
 /** Why a grant opens nothing; part of the decision in `authorize.ts`. */
@@ -73,15 +74,19 @@ export function refuseGrant(
   return selfKids.has(kid) ? undefined : 'grant_unsigned'
 }
 
-/** The key, or one that gave way to it and has not been revoked since: a thief's change of key must not inherit. */
-function isPinned(
+const isPinned = (
   { assertion, credential }: PeerFacts,
-  epoch: EpochFacts,
-  { sub_kid }: GrantRequest,
-) {
-  const follows = (credential?.follows ?? []).filter((kid) => !epoch.kidsOff.has(kid))
-  return [assertion.kid, ...follows].some((kid) => sub_kid.includes(kid))
-}
+  { kidsOff }: EpochFacts,
+  request: GrantRequest,
+): boolean => pinsKey(request, { kid: assertion.kid, follows: credential?.follows ?? [] }, kidsOff)
+
+/** The key, or one that gave way to it and has not been revoked since: a thief's change of key must not inherit. */
+export const pinsKey = (
+  { sub_kid }: Pick<GrantRequest, 'sub_kid'>,
+  { kid, follows }: { kid: Kid; follows: readonly Kid[] },
+  kidsOff: ReadonlySet<Kid>,
+): boolean =>
+  [kid, ...follows.filter((one) => !kidsOff.has(one))].some((one) => sub_kid.includes(one))
 
 /** The user is named, and neither she nor her organization nor its key has been switched off. */
 export function refuseParties(

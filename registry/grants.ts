@@ -51,6 +51,8 @@ export function createGrants(deps: Deps): Grants {
         if (before !== undefined && (before.holder !== holder.oid || before.ver >= ver)) {
           throw new ProtocolError('conflict', 'a grant of that number and version exists')
         }
+        // What the operator or the grantee ended does not come back under the same paper.
+        if (before?.active === false) throw new ProtocolError('conflict', 'the grant has ended')
         const rows = await readGrants(store, holder.oid)
         if (rows.filter((one) => isListed(one, clock())).length >= grantsMax) {
           throw new ProtocolError('too_large', 'too many grants')

@@ -40,6 +40,12 @@ test('every resource answers exactly the roles that may use it', async () => {
     ['GET', '/api/quarantine', row(401, 403, 200, 403, 403, 403)],
     ['GET', '/api/audit', row(401, 403, 200, 403, 200, 403)],
     ['GET', '/api/reconciliation', row(401, 403, 200, 403, 200, 403)],
+    [
+      'POST',
+      '/api/grants/renewals',
+      row(401, 403, 403, 403, 403, 403),
+      { grantee: holder, kid: 'A'.repeat(43), password: 'wrong' },
+    ],
     ['GET', '/api/restrictions', row(401, 403, 200, 200, 403, 403)],
     ['GET', '/api/devices', row(401, 403, 200, 403, 403, 403)],
     ['PUT', '/api/devices/ct-1', row(401, 403, 400, 403, 403, 403), { id: 'ct-1' }],

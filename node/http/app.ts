@@ -26,7 +26,7 @@ import { auditRoutes } from './api/audit.ts'
 import { correctionRoutes } from './api/corrections.ts'
 import { deviceRoutes } from './api/devices.ts'
 import { emergencyRoutes } from './api/emergencies.ts'
-import { grantRoutes, type Grants } from './api/grants.ts'
+import { grantRoutes, type GrantDeps, type Grants } from './api/grants.ts'
 import { mediaRoutes, type Media } from './api/media.ts'
 import { quarantineRoutes } from './api/quarantine.ts'
 import { qualityRoutes } from './api/quality.ts'
@@ -62,6 +62,7 @@ export type AppDeps = {
   federation: Grants &
     RestrictionDeps['federation'] &
     Pick<Federation, 'policy'> & { status(): RegionStatus }
+  renewals: GrantDeps['renewals']
   accessRequests: AccessRequests
   restrictions: Pick<Restrictions, 'check' | 'current'>
   reconciliation: Pick<Reconciliation, 'list'>

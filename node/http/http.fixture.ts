@@ -107,6 +107,10 @@ export async function openTestNode(
     quality: noQuality,
     emergencyDoors: testEmergencyDoors,
     corrections: noCorrections,
+    renewals: {
+      keyOf: () => ({ state: 'named' as const }),
+      renew: () => Promise.resolve({ jtis: [] }),
+    },
     reconciliation: { list: () => Promise.resolve([]) },
   }
   const restrictions = await openRestrictions(records)

@@ -4,6 +4,7 @@ import { get, post, remove } from './api.ts'
 import { Failure, Head, Loaded, Warning } from './frame.tsx'
 import { GrantForm } from './grant-form.tsx'
 import { useOrganizationName } from './organization-name.ts'
+import { type GrantKey, RenewalCards } from './renewals.tsx'
 import { RestrictionCards } from './restrictions.tsx'
 import { useAction, useDesk, useLoad } from './use-desk.ts'
 
@@ -15,6 +16,8 @@ type Grant = {
   scope: { mode: 'all' | 'by_request'; devices: string[]; mod: string[] }
   until: number
   active: boolean
+  /** Of those that were given. */
+  key?: GrantKey
 }
 
 /** «Доступ других МО»: forms № 5 that wait, what was given, what was received. */
@@ -45,6 +48,7 @@ export function AccessSection() {
         />
       )}
       <RestrictionCards />
+      {isAdmin && <RenewalCards given={load.data?.given ?? []} onChanged={load.reload} />}
       <WaitingForms onChanged={load.reload} />
       <Loaded load={load}>
         {({ given, received }) => (
@@ -114,10 +118,7 @@ function Grants({ grants, other, onChanged }: GrantsProps) {
             </td>
             <td class="number">
               {moment(grant.until)}
-              <small class={grant.active ? 'up' : 'down'}>
-                <i class="dot" />
-                {d(grant.active ? 'active' : 'inactive')}
-              </small>
+              <State grant={grant} />
             </td>
             <td class="acts">
               {other === 'grantee' && grant.active && roles.includes('mo_admin') && (
@@ -128,6 +129,18 @@ function Grants({ grants, other, onChanged }: GrantsProps) {
         ))}
       </tbody>
     </table>
+  )
+}
+
+function State({ grant: { active, key } }: { grant: Grant }) {
+  const { d } = useDesk()
+  const isOpen = active && (key === undefined || key.state === 'named')
+  const closed = key?.state === 'changed' ? 'keyChanged' : 'keyRevoked'
+  return (
+    <small class={isOpen ? 'up' : 'down'}>
+      <i class="dot" />
+      {d(isOpen ? 'active' : active ? closed : 'inactive')}
+    </small>
   )
 }
 

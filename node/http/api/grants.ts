@@ -1,11 +1,14 @@
 import { z } from 'zod'
 import type { AuditEntry } from '#protocol/audit-event.ts'
 import type { GrantFacts } from '#protocol/authorize.ts'
+import { fingerprintDigits } from '#protocol/fingerprint.ts'
 import { GrantScope, Operation } from '#protocol/grant.ts'
-import { OrganizationOid, oidOf, Ulid, UserId } from '#protocol/ids.ts'
+import { Kid, OrganizationOid, oidOf, Ulid, UserId } from '#protocol/ids.ts'
 import type { AuditLog } from '../../access/audit-log.ts'
 import type { Federation } from '../../access/federation.ts'
 import { GrantInput } from '../../access/grants.ts'
+import type { GrantRenewals } from '../../access/grant-renewals.ts'
+import type { Sessions } from '../../access/sessions.ts'
 import type { SessionUser } from '../../access/session-user.ts'
 import { defineRoute, type Route } from '../routes.ts'
 
@@ -13,6 +16,12 @@ export type Grants = Pick<
   Federation,
   'createGrant' | 'revokeGrant' | 'heldGrants' | 'receivedGrants'
 >
+
+/** By which key the grantee must speak, and whether it does; `digits` are to be compared by telephone. */
+const GrantKey = z.discriminatedUnion('state', [
+  z.strictObject({ state: z.enum(['named', 'revoked']) }),
+  z.strictObject({ state: z.literal('changed'), kid: Kid, digits: z.string() }),
+])
 
 const GrantRow = z.strictObject({
   jti: Ulid,
@@ -29,10 +38,14 @@ const GrantRow = z.strictObject({
   active: z.boolean(),
 })
 
-export function grantRoutes(deps: {
+export type GrantDeps = {
   federation: Grants
+  renewals: GrantRenewals
+  sessions: Pick<Sessions, 'confirm'>
   audit: Pick<AuditLog, 'append'>
-}): Route[] {
+}
+
+export function grantRoutes(deps: GrantDeps): Route[] {
   const { federation, audit } = deps
   const jti = z.strictObject({ jti: Ulid })
   return [
@@ -41,10 +54,17 @@ export function grantRoutes(deps: {
       path: '/api/grants',
       summary: 'Access that this organization has given and received',
       access: ['mo_admin', 'head_of_mo'],
-      answer: z.strictObject({ given: z.array(GrantRow), received: z.array(GrantRow) }),
+      answer: z.strictObject({
+        given: z.array(GrantRow.extend({ key: GrantKey })),
+        received: z.array(GrantRow),
+      }),
       async handle() {
         return {
-          given: federation.heldGrants().map(rowOf),
+          given: federation.heldGrants().map((one) => {
+            const key = deps.renewals.keyOf(one.facts)
+            const digits = 'kid' in key ? { digits: fingerprintDigits(key.kid) } : {}
+            return { ...rowOf(one), key: { ...key, ...digits } as z.infer<typeof GrantKey> }
+          }),
           received: federation.receivedGrants().map(rowOf),
         }
       },
@@ -62,6 +82,7 @@ export function grantRoutes(deps: {
         return { jti }
       },
     }),
+    renewalRoute(deps),
     defineRoute({
       method: 'delete',
       path: '/api/grants/:jti',
@@ -75,6 +96,27 @@ export function grantRoutes(deps: {
     }),
   ]
 }
+
+/** One confirmation for all grants to an organization; the password says that it is the person who compared the key. */
+const renewalRoute = ({ renewals, sessions, audit }: GrantDeps): Route =>
+  defineRoute({
+    method: 'post',
+    path: '/api/grants/renewals',
+    summary: 'Sign the grants to an organization again, for the key it was enrolled anew with',
+    access: ['mo_admin'],
+    body: z.strictObject({
+      grantee: OrganizationOid,
+      kid: Kid,
+      password: z.string().min(1).max(1024),
+    }),
+    answer: z.strictObject({ jtis: z.array(Ulid) }),
+    async handle({ body: { grantee, kid, password }, user }) {
+      await sessions.confirm(user, password)
+      const { jtis } = await renewals.renew(grantee, kid)
+      for (const jti of jtis) await audit.append(entryOf('grant-requested', user, jti))
+      return { jtis }
+    },
+  })
 
 function rowOf(state: { facts: GrantFacts; active: boolean }): z.infer<typeof GrantRow> {
   const { grant, request } = state.facts

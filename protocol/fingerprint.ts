@@ -1,5 +1,5 @@
-import { decodeBase64url } from '#protocol/bytes.ts'
-import type { Kid } from '#protocol/ids.ts'
+import { decodeBase64url } from './bytes.ts'
+import type { Kid } from './ids.ts'
 
 const groups = 6
 const groupBytes = 5
