@@ -5,6 +5,7 @@ import { grantKind, grantRequestKind } from '#protocol/grant.ts'
 import { REGISTRY, Sha256, ulid, urnOf } from '#protocol/ids.ts'
 import type { OrganizationOid, PeerIdString, StudyUid, UserId } from '#protocol/ids.ts'
 import { createSigner, decodeToken, tokenDigest, type Signer } from '#protocol/jws.ts'
+import { exchangeLimits } from '#protocol/limits.ts'
 import type { Host } from '#protocol/transport/transport.ts'
 import { createKey } from '../../certs/authority.ts'
 import { issueCredential } from '../../certs/issue.ts'
@@ -254,7 +255,8 @@ async function withhold(stage: Stage): Promise<string[]> {
     headers: { authorization: `Bearer ${crb1Admin.token}` },
   })
   promise(answer.ok, `the revocation was answered with ${answer.status}`)
-  await new Promise((resolve) => setTimeout(resolve, 1000))
+  // An answer of a second ago would do for an opening, too.
+  await new Promise((resolve) => setTimeout(resolve, exchangeLimits.openingAskMs))
   const answers = [await opens(stage)]
   for (let at = 0; at < 2; at++) {
     await evil.tellEpoch(holder, { grants: [await listingOf(grant)] }, [grant])

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { AuditEvent } from '#protocol/audit-event.ts'
+import { exchangeLimits } from '#protocol/limits.ts'
 import { accountsFile, type SeededAccount } from '../accounts.ts'
 import { eventually, signIn, type Client } from '../client.ts'
 import { grantAccess } from '../consultation.ts'
@@ -219,6 +220,8 @@ async function withoutRegistry(stage: Stage, { measure, again }: Steps): Promise
   const other = await reader(world, 'okb')
   await readWhole(other, study)
   await world.region.kill('registry')
+  // An answer of a second ago would do for an opening, too.
+  await new Promise((resolve) => setTimeout(resolve, exchangeLimits.openingAskMs))
   await measure('owner revokes, registry away', async () => {
     await revoke(stage)
     const since = performance.now()
