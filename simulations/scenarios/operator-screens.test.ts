@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { generateSync } from 'otplib'
 import type { Browser, Page } from 'playwright-core'
+import { fingerprintDigits } from '#protocol/fingerprint.ts'
 import { accessRequestContent, enrollmentContent } from '#protocol/forms.fixture.ts'
 import { connect, incoming, signIn, type Client } from '../../registry/http/client.fixture.ts'
 import { createRegion, join, officers, type Region } from '../../registry/region.fixture.ts'
@@ -344,6 +345,13 @@ describe('the operator’s screens', () => {
 
   test('keys of nodes are listed with their fingerprints, and nothing here breaks the content policy', async () => {
     const page = await open('zuev')
+    await page.goto(`${registry.url}/organizations/${region.holder.oid}`)
+    const digits = await page.textContent('[data-testid=digits]')
+    assert.equal(digits, fingerprintDigits(region.holder.kid))
+    await page.click('[data-testid=enrolment] summary')
+    const [challenge = ''] = await page.locator('[data-testid=command]').allTextContents()
+    assert.match(challenge, new RegExp(`certs -- challenge --oid ${region.holder.oid} `))
+    await shoot(page, 'enrolment')
     await page.goto(`${registry.url}/identities`)
     const members = (await page.textContent('[data-testid=members]')) ?? ''
     assert.ok(members.includes(region.holder.kid))

@@ -105,6 +105,7 @@ export type Federation = {
     isOnline: boolean
     isSuspended: boolean
     isRevoked: boolean
+    proof: 'proven' | 'previous' | 'file'
   }[]
 }
 export type Grant = {

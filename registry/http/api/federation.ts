@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { credentialKind } from '#protocol/credential.ts'
 import { grantKind, grantRequestKind, GrantScope, Operation } from '#protocol/grant.ts'
 import { Kid, OrganizationOid, PeerIdString, Seconds, Ulid, UserId } from '#protocol/ids.ts'
 import { decodeToken } from '#protocol/jws.ts'
@@ -36,6 +37,8 @@ const Federation = z.strictObject({
       isOnline: z.boolean(),
       isSuspended: z.boolean(),
       isRevoked: z.boolean(),
+      /** How its credential says that the organization has the key. */
+      proof: z.enum(['proven', 'previous', 'file']),
     }),
   ),
 })
@@ -105,7 +108,7 @@ async function federationOf(deps: FederationDeps): Promise<z.infer<typeof Federa
       policy,
       ...(log !== undefined && { log }),
     },
-    members: credentials.all().map(({ oid, name, kid, peer, issuedAt, expiresAt }) => ({
+    members: credentials.all().map(({ oid, name, kid, peer, credential, issuedAt, expiresAt }) => ({
       organization: oid,
       name,
       kid,
@@ -115,8 +118,16 @@ async function federationOf(deps: FederationDeps): Promise<z.infer<typeof Federa
       isOnline: directory.isOnline(oid),
       isSuspended: withdrawals.isSuspended(oid),
       isRevoked: revoked.has(kid),
+      proof: proofOf(credential),
     })),
   }
+}
+
+/** A credential that is published has been verified, and its proof with it. */
+function proofOf(credential: string): 'proven' | 'previous' | 'file' {
+  const { pop, prev_kid } = decodeToken(credential, credentialKind).claims
+  if (pop !== undefined) return 'proven'
+  return prev_kid === undefined ? 'file' : 'previous'
 }
 
 /** The registry has countersigned these tokens itself, so they are read and not verified again. */

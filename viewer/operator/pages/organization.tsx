@@ -10,10 +10,13 @@ import {
   organizationNames,
   sideOf,
 } from '../api.ts'
+import { fingerprintDigits } from '#protocol/fingerprint.ts'
+import type { Kid } from '#protocol/ids.ts'
 import { useLoad, useSession, useTexts } from '../desk.ts'
 import { Loading, Status } from '../parts/act.tsx'
 import { Conditions } from '../parts/conditions.tsx'
 import { Devices } from '../parts/devices.tsx'
+import { Enrolment } from '../parts/enrolment.tsx'
 import { NodeState } from '../parts/node-state.tsx'
 import { Persons } from '../parts/persons.tsx'
 import { Restrictions } from '../parts/restrictions.tsx'
@@ -71,15 +74,16 @@ export function OrganizationPage({ oid = '' }: { oid?: string }) {
             </div>
             <div class="stack">
               <Restrictions oid={oid} restrictions={restrictions} mayPropose={isOperator} />
-              {isOperator && (
-                <section class="card">
-                  <h3>{t('node')}</h3>
+              <section class="card">
+                <h3>{t('node')}</h3>
+                {isOperator && (
                   <p>
                     <NodeState member={member} />
                   </p>
-                  {member !== undefined && <Fingerprint member={member} />}
-                </section>
-              )}
+                )}
+                {member !== undefined && <Fingerprint member={member} />}
+                <Enrolment oid={oid} name={organization.card.fullName} isOperator={isOperator} />
+              </section>
               <Devices devices={devices} onDone={data.reload} />
               <Access oid={oid} forms={forms} names={names} />
             </div>
@@ -98,6 +102,12 @@ function Fingerprint({ member }: { member: Federation['members'][number] }) {
       <dd>
         <code>{member.kid}</code>
       </dd>
+      <dt>{t('digits')}</dt>
+      <dd>
+        <code data-testid="digits">{fingerprintDigits(member.kid as Kid)}</code>
+      </dd>
+      <dt>{t('proof')}</dt>
+      <dd>{t(`proof_${member.proof}`)}</dd>
       <dt>{t('keyUntil')}</dt>
       <dd>{day(member.expiresAt)}</dd>
     </dl>

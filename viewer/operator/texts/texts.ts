@@ -1,4 +1,5 @@
 import { citoTexts } from './cito.ts'
+import { enrolmentTexts } from './enrolment.ts'
 import { formTexts } from './forms.ts'
 import { organizationTexts } from './organizations.ts'
 import { peopleTexts } from './people.ts'
@@ -14,6 +15,7 @@ export const dictionary = {
   ...organizationTexts,
   ...peopleTexts,
   ...citoTexts,
+  ...enrolmentTexts,
 } satisfies Pairs
 export type Key = keyof typeof dictionary
 
