@@ -26,7 +26,7 @@ export async function offering(
 
 export async function openInEmergency(
   study: string,
-  json: { holder: string; reason: string; password: string },
+  json: { holder: string; reason: string; password: string; code?: string },
 ): Promise<void> {
   await requestJson(`/api/studies/${study}/emergency`, { method: 'POST', json })
 }

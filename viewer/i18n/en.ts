@@ -191,7 +191,8 @@ export const en: Dictionary = {
   emergencyReason: 'Reason, 20 characters at least',
   emergencyPassword: 'Your password once more',
   emergencyOpen: 'Open the study',
-  emergencyRefused: 'Refused. Check the password and the organization that keeps the study.',
+  emergencyRefused:
+    'Refused. Check the password, the code if you have a second factor, and the organization that keeps the study.',
   studyEmpty: 'The study has no series',
   studyEmptyText: 'Images are still on their way from the device. Reload the page in a minute.',
   studyLoading: 'Opening the study…',

@@ -55,10 +55,15 @@ function EmergencyForm({ study, holders }: { study: string; holders: readonly Ho
   const [holder, setHolder] = useState(holders[0]?.oid ?? '')
   const [reason, setReason] = useState('')
   const [password, setPassword] = useState('')
+  const [code, setCode] = useState('')
+  const session = useApp().session.value
+  const hasFactor = typeof session === 'object' && session.secondFactor.state === 'set'
   const { isBusy, failure, open } = useOpening(study)
   const submit = async () => {
-    await open({ holder, reason: reason.trim(), password })
+    const factor = hasFactor && { code: code.trim() }
+    await open({ holder, reason: reason.trim(), password, ...factor })
     setPassword('')
+    setCode('')
   }
   const isShort = reason.trim().length < reasonCharsMin
   const isRefused = failure instanceof ApiError && failure.status === 403
@@ -71,20 +76,7 @@ function EmergencyForm({ study, holders }: { study: string; holders: readonly Ho
       }}
     >
       <p>{t('emergencyText')}</p>
-      <label class="field">
-        <span>{t('emergencyHolder')}</span>
-        <select
-          class="select"
-          value={holder}
-          onChange={({ currentTarget }) => setHolder(currentTarget.value)}
-        >
-          {holders.map(({ oid, name }) => (
-            <option key={oid} value={oid}>
-              {name}
-            </option>
-          ))}
-        </select>
-      </label>
+      <HolderField holders={holders} holder={holder} change={setHolder} />
       <Line
         label={t('emergencyReason')}
         name="reason"
@@ -99,6 +91,12 @@ function EmergencyForm({ study, holders }: { study: string; holders: readonly Ho
         value={password}
         change={setPassword}
       />
+      {hasFactor && (
+        <>
+          <Line label={t('code')} name="code" maxLength={32} value={code} change={setCode} />
+          <p class="hint">{t('codeHint')}</p>
+        </>
+      )}
       {failure !== undefined && (
         <p class="form-error" role="alert">
           <Icon name="warning" size={18} />
@@ -108,11 +106,37 @@ function EmergencyForm({ study, holders }: { study: string; holders: readonly Ho
       <button
         class="button primary wide"
         data-testid="emergency-open"
-        disabled={isShort || password === '' || isBusy}
+        disabled={isShort || password === '' || (hasFactor && code.trim() === '') || isBusy}
       >
         {t('emergencyOpen')}
       </button>
     </form>
+  )
+}
+
+type HolderFieldProps = {
+  holders: readonly Holder[]
+  holder: string
+  change: (oid: string) => void
+}
+
+function HolderField({ holders, holder, change }: HolderFieldProps) {
+  const { t } = useTranslation()
+  return (
+    <label class="field">
+      <span>{t('emergencyHolder')}</span>
+      <select
+        class="select"
+        value={holder}
+        onChange={({ currentTarget }) => change(currentTarget.value)}
+      >
+        {holders.map(({ oid, name }) => (
+          <option key={oid} value={oid}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
   )
 }
 

@@ -6,6 +6,7 @@ import { reviewDueAt, type Emergencies, type Emergency } from '../../access/emer
 import type { EmergencyDoors } from '../../access/emergency-doors.ts'
 import type { Sessions } from '../../access/sessions.ts'
 import { defineRoute, type Route } from '../routes.ts'
+import { Code } from './second-factor.ts'
 
 const Row = z.strictObject({
   id: Ulid,
@@ -32,7 +33,7 @@ const password = z.string().min(1).max(1024)
 type Deps = {
   emergencies: Pick<Emergencies, 'isOffered' | 'offer' | 'list' | 'stop' | 'review'>
   emergencyDoors: EmergencyDoors
-  sessions: Pick<Sessions, 'confirm'>
+  sessions: Pick<Sessions, 'confirm' | 'prove'>
   clock?: () => number
 }
 
@@ -108,17 +109,20 @@ function readerRoutes({ emergencyDoors, sessions }: Deps): Route[] {
       method: 'post',
       path: '/api/studies/:study/emergency',
       summary:
-        'Open one study of another organization without a grant; the password is asked once more',
+        'Open one study of another organization without a grant; password and code are asked once more',
       access: ['radiologist'],
       params: z.strictObject({ study: StudyUid }),
       body: z.strictObject({
         holder: OrganizationOid,
         reason: z.string().trim().pipe(EmergencyReason),
         password,
+        /** Of her second factor, when she has one. */
+        code: Code.exactOptional(),
       }),
       answer: z.strictObject({ until: z.int() }),
-      async handle({ params: { study }, body: { holder, reason, password }, user }) {
-        await sessions.confirm(user, password)
+      async handle({ params: { study }, body: { holder, reason, ...given }, user }) {
+        // The holder is told that she has just shown who she is, and by which means: all of them, then.
+        await sessions.prove(user, given)
         return await emergencyDoors.open(user, { study, holder, reason })
       },
     }),

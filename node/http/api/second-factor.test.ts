@@ -1,7 +1,7 @@
 import { after, before, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { generateSync } from 'otplib'
-import { openTestNode, password, type TestNode, type TestRole } from '../http.fixture.ts'
+import { holder, openTestNode, password, remoteStudy, type TestNode } from '../http.fixture.ts'
 
 const policy = { secondFactor: 'required', staleAfterHours: 24, transparency: 'off' } as const
 let node: TestNode
@@ -27,11 +27,11 @@ async function admin() {
 }
 
 /** Sets up a second factor as a person does; the old token of hers is over then. */
-async function enrol(role: TestRole) {
-  const begun = await node.post('/api/session/second-factor', { password }, node.as(role))
+async function enrol(headers: Record<string, string>) {
+  const begun = await node.post('/api/session/second-factor', { password }, headers)
   const { secret } = await json<{ secret: string; uri: string }>(begun)
   const confirm = (code: string) =>
-    node.post('/api/session/second-factor/confirmation', { code }, node.as(role))
+    node.post('/api/session/second-factor/confirmation', { code }, headers)
   assert.equal((await confirm('000000')).status, 403)
   const done = await confirm(codeOf(secret))
   assert.equal(done.status, 200)
@@ -46,7 +46,7 @@ test('where the policy requires it, an administrator is told what she lacks, and
     const answer = await node.get(path, node.as('mo_admin'))
     assert.deepEqual([answer.status, await answer.text()], [403, needed], path)
   }
-  const { token, recoveryCodes, secret } = await enrol('mo_admin')
+  const { token, recoveryCodes, secret } = await enrol(node.as('mo_admin'))
   adminSecret = secret
   assert.equal(recoveryCodes.length, 10)
   assert.equal((await node.get('/api/session', node.as('mo_admin'))).status, 401)
@@ -74,7 +74,7 @@ test('a wrong password begins nothing', async () => {
 })
 
 test('a reset is for others, on a document, ends their sessions, and is audited', async () => {
-  const { secret, token: hers } = await enrol('radiologist')
+  const { secret, token: hers } = await enrol(node.as('radiologist'))
   const { users: before } = await json<Users>(await node.get('/api/accounts/users', await admin()))
   const row = before.find((one) => one.login === 'radiologist.okb')
   const self = before.find((one) => one.login === 'mo_admin.okb')
@@ -93,4 +93,26 @@ test('a reset is for others, on a document, ends their sessions, and is audited'
   assert.ok(said.includes('second factor set up'))
   assert.ok(said.includes(`second factor of account ${row?.account} reset: служебная записка № 7`))
   assert.ok(!JSON.stringify(events).includes(secret))
+})
+
+test('an emergency asks for the factor anew: what is told to the holder is as new as all that it rests on', async () => {
+  const login = 'second.okb'
+  const person = { login, password, name: login, position: '', department: '' }
+  await node.accounts.create({ ...person, roles: ['radiologist'] })
+  const signed = await node.post('/api/session', { login, password })
+  const first = bearer((await json<{ token: string }>(signed)).token)
+  const { secret, token } = await enrol(first)
+  const reason = 'Пациент без сознания, нужна прежняя КТ'
+  const open = (more: { code?: string }) =>
+    node.post(
+      `/api/studies/${remoteStudy}/emergency`,
+      { holder, reason, password, ...more },
+      bearer(token),
+    )
+  const bare = await open({})
+  assert.deepEqual([bare.status, await bare.text()], [403, needed])
+  assert.equal((await open({ code: '000000' })).status, 403)
+  const code = codeOf(secret)
+  assert.equal((await open({ code })).status, 200)
+  assert.equal((await open({ code })).status, 403, 'each code is good for once')
 })
