@@ -117,7 +117,7 @@ describe('grants', () => {
     )
     assert.deepEqual(grants, [])
     // Not under the same paper: a new version does not undo what somebody ended.
-    const revived = await region.sign.grantRequest({ jti: three as never, ver: 2 })
+    const revived = await region.sign.grantRequest({ jti: three, ver: 2 })
     await assert.rejects(holder.request('grant.submit', { request: revived }), { code: 'conflict' })
     const states = (await grantee.request('grant.list', {})).grants
     assert.deepEqual(

@@ -36,7 +36,7 @@ export async function createAttackWorld(seed: number) {
   const thief = await partyOf(99, 2099)
   const fresh = await partyOf(98, 1002)
   const { evil, grant, listing, first } = await openEvil(lab, stack)
-  const node = { holder: await lab.startMember(holder) }
+  const node = { holder: await lab.startMember(holder), isCutOff: false }
   stack.defer(() => node.holder[Symbol.asyncDispose]())
   const set = createStudySet(1)
   await ingestAll(
@@ -95,10 +95,11 @@ export async function createAttackWorld(seed: number) {
 }
 
 /** The holder's node ends and begins again, on the same folder. */
-function restarts(lab: LabOf, evil: EvilRegistry, node: { holder: Member }) {
+function restarts(lab: LabOf, evil: EvilRegistry, node: { holder: Member; isCutOff: boolean }) {
   const stopHolder = () => node.holder[Symbol.asyncDispose]()
   const startHolder = async (): Promise<void> => {
     node.holder = await lab.startMember(lab.holder)
+    if (node.isCutOff) return
     // With a registry that is not believed there may be no link; what there is has been learnt by then.
     const ready = node.holder.link(evil).ready()
     await Promise.race([ready, until('a link', () => node.holder.federation.registry())])
@@ -107,7 +108,12 @@ function restarts(lab: LabOf, evil: EvilRegistry, node: { holder: Member }) {
     await stopHolder()
     await startHolder()
   }
-  return { stopHolder, startHolder, restartHolder }
+  /** The registry is out of its reach from now on, after a restart too: a fresh word would rightly open again. */
+  const cutOffHolder = async (): Promise<void> => {
+    node.isCutOff = true
+    await node.holder.unlink()
+  }
+  return { stopHolder, startHolder, restartHolder, cutOffHolder }
 }
 
 /** The registry with its honest beginning: three organizations, one grant, one epoch. */

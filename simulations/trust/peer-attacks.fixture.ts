@@ -264,7 +264,7 @@ const network: Attack[] = [
     name: 'cuts the registry off, so that no end arrives',
     control: 'closed after 24 h',
     async run(world) {
-      await world.holderNode().unlink()
+      await world.cutOffHolder()
       world.clock.now += 24 * hour
       await world.holderNode().federation.tick()
       return [{}]
@@ -325,7 +325,7 @@ const past: Attack[] = [
     control: 'time does not go back; closed until mended',
     async run(world) {
       const { clock } = world
-      await world.holderNode().unlink()
+      await world.cutOffHolder()
       const ends = clock.now + 25 * hour
       clock.now = ends
       await world.holderNode().federation.tick()

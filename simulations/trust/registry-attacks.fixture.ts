@@ -234,7 +234,7 @@ const epochs: Attack[] = [
           .federation.intake.beat(beat)
           .catch(() => undefined)
       }
-      await world.holderNode().unlink()
+      await world.cutOffHolder()
       clock.now += 25 * hour
       await world.holderNode().federation.tick()
       return [{}]
