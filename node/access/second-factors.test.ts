@@ -10,7 +10,7 @@ import { createSeal } from '#protocol/secrets/seal.ts'
 import { openRecords } from '../store/records.ts'
 import { createAccounts, type Account } from './accounts.ts'
 import { openAuditLog } from './audit-log.ts'
-import { openSecondFactors } from './second-factors.ts'
+import { openSecondFactors, type SecondFactors } from './second-factors.ts'
 import { createSessions } from './sessions.ts'
 
 const organization = OrganizationOid.parse('1.2.643.5.1.13.13.12.2.42.9001')
@@ -34,8 +34,11 @@ async function open() {
     roles: ['radiologist'],
   })
   const key = randomBytes(32)
-  const start = async (seal = createSeal(key)) => {
-    const factors = await openSecondFactors({ ...deps, seal })
+  const start = async (
+    seal = createSeal(key),
+    between: (factors: SecondFactors) => SecondFactors = (factors) => factors,
+  ) => {
+    const factors = between(await openSecondFactors({ ...deps, seal }))
     return { factors, sessions: await createSessions({ ...deps, accounts, factors, audit }) }
   }
   const { factors, sessions } = await start()
@@ -44,6 +47,7 @@ async function open() {
     dir,
     time,
     audit,
+    accounts,
     account,
     factors,
     sessions,
@@ -182,6 +186,41 @@ test('with the first code the other sessions end, and this one goes on with two 
   assert.deepEqual(user?.amr, ['pwd', 'otp'])
   assert.equal(user?.authTime, mine.user.authTime)
   assert.equal(user?.expiresAt, mine.user.expiresAt)
+})
+
+test('a session that began with a factor ends with it, also when the node stopped in between', async () => {
+  await using place = await open()
+  const { secret } = await enrol(place)
+  const signed = await place.signIn({ code: place.codeOf(secret) })
+  await place.factors.reset(place.account.id)
+  const { sessions } = await place.start()
+  for (const one of [place.sessions, sessions]) {
+    assert.equal(await one.resume(signed.secret), undefined)
+  }
+})
+
+test('an old password that was right before the code was looked at opens no session once there is a new one', async () => {
+  await using place = await open()
+  const { secret } = await enrol(place)
+  const { sessions } = await place.start(undefined, (factors) => ({
+    ...factors,
+    async use(account, code) {
+      place.time.now += 1
+      await place.accounts.setPassword(account, 'another password 17')
+      return await factors.use(account, code)
+    },
+  }))
+  const signed = await place.signIn({ code: place.codeOf(secret) }, sessions)
+  assert.equal(await sessions.resume(signed.secret), undefined)
+})
+
+test('five wrong codes give a new seed up: a screen that was left open while it waited guesses nothing', async () => {
+  await using place = await open()
+  const { secret } = place.factors.begin(place.account)
+  const confirm = (code: string) => place.factors.confirm(place.account.id, code)
+  for (let n = 0; n < 5; n++) await assert.rejects(confirm('000000'), { code: 'forbidden' })
+  await assert.rejects(confirm(place.codeOf(secret)), { code: 'conflict' })
+  assert.equal(place.factors.has(place.account.id), false)
 })
 
 test('after a reset the password is enough again, and the old codes are worth nothing', async () => {

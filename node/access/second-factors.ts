@@ -20,7 +20,7 @@ export type SecondFactors = {
   begin(account: Pick<Account, 'id' | 'login'>): { secret: string; uri: string }
   /**
    * Takes the place of what she had before. Gives the recovery codes, of which only digests are kept. Throws `conflict`
-   * when nothing waits for a code, `forbidden` for a wrong one.
+   * when nothing waits for a code, `forbidden` for a wrong one; after five of them nothing waits any more.
    */
   confirm(account: string, code: string): Promise<string[]>
   /** Uses the code up, on the disk before it is answered: no code is worth anything twice. */
@@ -70,7 +70,7 @@ export async function openSecondFactors(deps: Deps): Promise<SecondFactors> {
   const { records, seal, clock } = deps
   const inTurn = createTurns()
   const kept = await load(deps)
-  const pending = new Map<string, { secret: string; until: number }>()
+  const pending = new Map<string, { secret: string; until: number; failures: number }>()
   const save = async (account: string, secrets: Secrets, times: Pick<Factor, 'since' | 'used'>) => {
     const text = Buffer.from(JSON.stringify(secrets))
     const sealed = seal.seal(placeOf(account), text).toString('base64')
@@ -86,7 +86,7 @@ export async function openSecondFactors(deps: Deps): Promise<SecondFactors> {
     },
     begin({ id, login }) {
       const totp = newTotp(login)
-      pending.set(id, { secret: totp.secret, until: clock() + httpLimits.enrolmentMs })
+      pending.set(id, { secret: totp.secret, until: clock() + httpLimits.enrolmentMs, failures: 0 })
       return totp
     },
     confirm: (account, code) =>
@@ -98,7 +98,11 @@ export async function openSecondFactors(deps: Deps): Promise<SecondFactors> {
         }
         const { secret } = waiting
         const used = totpStep(secret, code, { now, used: 0 })
-        if (used === undefined) throw new ProtocolError('forbidden', 'a wrong code')
+        if (used === undefined) {
+          waiting.failures++
+          if (waiting.failures >= httpLimits.codeFailuresMax) pending.delete(account)
+          throw new ProtocolError('forbidden', 'a wrong code')
+        }
         const codes = recoveryCodes(deps)
         const recovery = codes.map((one) => digestOf(account, one))
         await save(account, { secret, recovery }, { since: now, used })

@@ -76,8 +76,7 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
     const session = store.get(id)
     const account = session === undefined ? undefined : accounts.get(session.account)
     if (session === undefined || account === undefined) return undefined
-    const isStale = session.authTime < account.passwordSetAt || isOver(session, clock())
-    if (isStale || !account.enabled) {
+    if (!account.enabled || isStale(deps, session, account)) {
       if (!account.enabled) switchedOff.add([id])
       await store.end(id)
       return undefined
@@ -87,13 +86,14 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
   }
   return {
     async signIn(attempt) {
+      // Before anything is looked at: what changes meanwhile is newer than this sign-in.
+      const now = clock()
       const account = await authenticate(attempt)
       const code = await askCode(account, attempt)
       deps.restrictions?.check('login')
       await store.makeRoom(account.id)
       const secret = freshSecret(deps)
       const id = sessionId(secret)
-      const now = clock()
       const session: Session = {
         account: account.id,
         createdAt: now,
@@ -132,6 +132,12 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
     count: () => store.count(),
   }
 }
+
+/** What it rests on is taken away by a new password or a reset, also from a sign-in that was under way. */
+const isStale = ({ factors, clock }: Deps, session: Session, account: Account): boolean =>
+  isOver(session, clock()) ||
+  session.authTime < account.passwordSetAt ||
+  (session.amr.includes('otp') && !factors.has(account.id))
 
 const freshSecret = ({ random }: Pick<Deps, 'random'>): string =>
   Buffer.from(random(32)).toString('base64url')

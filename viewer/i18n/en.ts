@@ -46,7 +46,7 @@ export const en: Dictionary = {
   factorWrongProof: 'The password or the code is wrong.',
   factorWrongCode:
     'The code is wrong. Wait for the next one: each works once. Check the clock of the telephone.',
-  factorTooLate: 'More than ten minutes have passed. Begin again.',
+  factorTooLate: 'More than ten minutes have passed, or too many codes were wrong. Begin again.',
   factorDone: 'The second factor is set up.',
   factorRecovery:
     'Write the recovery codes down: each stands in for the telephone once. They are not shown again.',
