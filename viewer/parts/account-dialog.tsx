@@ -18,6 +18,7 @@ export function AccountDialog() {
   const close = () => {
     setEnrolling(false)
     state.isAccountOpen.value = false
+    state.isAccountHeld.value = false
     // What she may do has changed with it.
     if (isEnrolling) void currentSession().then(state.signedIn, state.failed)
   }
@@ -25,7 +26,7 @@ export function AccountDialog() {
   const { state: factor, isNeeded, recoveryCodes } = secondFactor
   const about = { off: 'factorOff', absent: 'factorAbsent', set: 'factorSet' } as const
   return (
-    <Dialog title={t('account')} onClose={close}>
+    <Dialog title={t('account')} isHeld={state.isAccountHeld.value} onClose={close}>
       <p data-testid="account">
         <strong>{user.name}</strong>
         <br />

@@ -45,6 +45,20 @@ test('an ended session leads to the sign-in page and says why', () => {
   assert.equal(state.notice.value, 'sessionOver')
 })
 
+test('an answer to the old session takes away no codes that are shown once, and is heard of when they are kept', () => {
+  const { state } = setUp()
+  state.signedIn(session('ivanova'))
+  state.isAccountOpen.value = true
+  state.isAccountHeld.value = true
+  assert.equal(state.failed(new ApiError(401, 'unauthenticated')), true)
+  assert.equal(typeof state.session.value, 'object')
+  assert.equal(state.isAccountOpen.value, true)
+  state.isAccountHeld.value = false
+  assert.equal(state.failed(new ApiError(401, 'unauthenticated')), true)
+  assert.equal(state.session.value, 'none')
+  assert.equal(state.isAccountOpen.value, false, 'whoever signs in next did not open it')
+})
+
 test('the same reader finds her search again after signing in, another does not', () => {
   const { state } = setUp()
   state.signedIn(session('ivanova'))

@@ -16,6 +16,8 @@ export type AppState = {
   notice: Signal<Key | undefined>
   /** «Учётная запись»: from wherever something is missing that is set up there. */
   isAccountOpen: Signal<boolean>
+  /** Its recovery codes, which are shown once, are coming or on the screen: only her word that she has them closes it. */
+  isAccountHeld: Signal<boolean>
   /** The free text of the list. It may be a patient's name, so it lives here and not in the page's address. */
   searchText: Signal<string>
   /** Where the reader was in the list, to come back to the same row. */
@@ -58,6 +60,7 @@ export function createAppState({ decoders, storage, idleMs }: AppStateDeps): App
     region: signal(undefined),
     notice: signal(undefined),
     isAccountOpen: signal(false),
+    isAccountHeld: signal(false),
     searchText: signal(''),
     lastStudy: signal(''),
     listAddress: signal('/'),
@@ -66,6 +69,9 @@ export function createAppState({ decoders, storage, idleMs }: AppStateDeps): App
     mayBeSignedIn: () => storage.getItem(signedInKey) !== null,
     failed(error) {
       if (!(error instanceof ApiError) || error.status !== 401) return false
+      // Asked under the secret from before, it may be. Whether she is signed in, is asked when she has her codes.
+      if (state.isAccountHeld.value) return true
+      state.isAccountOpen.value = false
       if (typeof state.session.value === 'object') {
         state.notice.value = error.code === 'user_disabled' ? 'errorDisabled' : 'sessionOver'
       }
@@ -88,6 +94,7 @@ export function createAppState({ decoders, storage, idleMs }: AppStateDeps): App
       batch(() => {
         forget()
         state.isAccountOpen.value = false
+        state.isAccountHeld.value = false
         storage.removeItem(signedInKey)
         state.notice.value = undefined
         state.session.value = 'none'

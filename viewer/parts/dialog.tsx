@@ -6,12 +6,14 @@ import { Icon } from './icons.tsx'
 export type DialogProps = {
   title: string
   isWide?: boolean
+  /** Something on it is shown once: neither Escape nor a click closes it, but what is inside. */
+  isHeld?: boolean
   onClose: () => void
   children: ComponentChildren
 }
 
 /** The browser's own modal dialog: it keeps the focus, closes with Escape and hides the rest from screen readers. */
-export function Dialog({ title, isWide, onClose, children }: DialogProps) {
+export function Dialog({ title, isWide, isHeld = false, onClose, children }: DialogProps) {
   const { t } = useTranslation()
   const element = useRef<HTMLDialogElement>(null)
   useEffect(() => element.current?.showModal(), [])
@@ -20,23 +22,32 @@ export function Dialog({ title, isWide, onClose, children }: DialogProps) {
       ref={element}
       class={isWide === true ? 'dialog wide' : 'dialog'}
       aria-label={title}
-      onClose={onClose}
+      onCancel={(event) => {
+        if (isHeld) event.preventDefault()
+      }}
+      onClose={() => {
+        // Browsers let a second Escape through.
+        if (isHeld) element.current?.showModal()
+        else onClose()
+      }}
       onClick={(event) => {
-        if (event.target === element.current) element.current?.close()
+        if (event.target === element.current && !isHeld) element.current?.close()
       }}
     >
       <div class="dialog-body">
         <header>
           <h2>{title}</h2>
-          <button
-            type="button"
-            class="icon-button"
-            title={t('close')}
-            aria-label={t('close')}
-            onClick={() => element.current?.close()}
-          >
-            <Icon name="clear" />
-          </button>
+          {!isHeld && (
+            <button
+              type="button"
+              class="icon-button"
+              title={t('close')}
+              aria-label={t('close')}
+              onClick={() => element.current?.close()}
+            >
+              <Icon name="clear" />
+            </button>
+          )}
         </header>
         {children}
       </div>

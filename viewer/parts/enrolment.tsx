@@ -73,7 +73,16 @@ function FirstCode({ factor, next }: { factor: NewFactor; next: (codes: string[]
   const { t } = useTranslation()
   const [code, setCode] = useState('')
   const attempt = useAttempt('factorWrongCode')
-  const submit = async () => next(await confirmFactor(code.trim()))
+  const { isAccountHeld } = useApp()
+  const submit = async () => {
+    isAccountHeld.value = true
+    try {
+      next(await confirmFactor(code.trim()))
+    } catch (error) {
+      isAccountHeld.value = false
+      throw error
+    }
+  }
   return (
     <Form attempt={attempt} submit={submit} label={t('factorConfirm')}>
       <p>{t('factorScan')}</p>
