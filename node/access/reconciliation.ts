@@ -106,10 +106,12 @@ export async function openReconciliation(deps: ReconciliationDeps): Promise<Reco
     })
     return running
   }
-  const timer = setInterval(() => {
+  const compare = (): void => {
     run().catch((err: unknown) => deps.log.warn({ err }, 'the audits were not compared'))
-  }, reconciliationLimits.everyMs)
-  timer.unref()
+  }
+  // A node that is started again every half hour compares too, once its peers have had time to be found.
+  const first = setTimeout(compare, reconciliationLimits.firstMs).unref()
+  const timer = setInterval(compare, reconciliationLimits.everyMs).unref()
   return {
     run,
     async list(limit, state) {
@@ -122,6 +124,7 @@ export async function openReconciliation(deps: ReconciliationDeps): Promise<Reco
     },
     mismatched: () => mismatched,
     async [Symbol.asyncDispose]() {
+      clearTimeout(first)
       clearInterval(timer)
       stop.abort()
       await running?.catch(() => undefined)

@@ -135,6 +135,8 @@ export const readingLimits = {
 export const reconciliationLimits = {
   /** How often it is looked whether a day can be compared, and those that could not be are tried again. */
   everyMs: 1 * hour,
+  /** After the start of a node. */
+  firstMs: 2 * minute,
   /** A day is compared when nothing that began in it can still run: a session's age and an hour. */
   settleMs: 13 * hour,
   /** A day for which the other side gives no account in this time is an alert of its own. */

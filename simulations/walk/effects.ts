@@ -171,7 +171,11 @@ async function reportRemedy(
   url: string,
 ): Promise<void> {
   const { person } = administrator
-  await signInAtRegistry(person, world.registryUrl, administrator).catch(() => undefined)
+  await person.go(world.registryUrl)
+  await person.see('.places, [name=login]')
+  if (await person.page.locator('[name=login]').isVisible()) {
+    await signInAtRegistry(person, world.registryUrl, administrator)
+  }
   await person.go(url)
   await person.click('[data-testid=act-report_remedy]')
   await person.enter({ note: 'пароли сменены, инструктаж проведён' })
