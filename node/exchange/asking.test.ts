@@ -2,6 +2,7 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { codeOf } from '#protocol/errors.ts'
 import { exchangeLimits } from '#protocol/limits.ts'
+import type { Handlers } from '#protocol/transport/transport.ts'
 import {
   collect,
   createFixtureStudy,
@@ -18,10 +19,13 @@ import type { RemoteLimits } from './remote-studies.ts'
 const isForbidden = (error: unknown): boolean => codeOf(error) === 'forbidden'
 
 /** All of the study is here, read by one user, and the holder counts how often it was asked. */
-async function startReading(limits: Partial<RemoteLimits>) {
+async function startReading(
+  limits: Partial<RemoteLimits>,
+  handlers: (own: Handlers) => Handlers = (own) => own,
+) {
   await using stack = new AsyncDisposableStack()
   const study = createFixtureStudy([instanceOf(1, 1000), instanceOf(2, 1000)])
-  const holder = stack.use(await startHolder({ study }))
+  const holder = stack.use(await startHolder({ study, handlers }))
   const grantee = stack.use(await startGrantee(holder, { limits }))
   const reader = stack.use(await grantee.open())
   await until('all is here', () => grantee.remote.progress(studyUid)?.state === 'complete')
@@ -54,6 +58,31 @@ test('an opening asks the holder anew, and its refusal closes what is here', asy
   it.holder.gate.refused.delete('anna')
   await using again = await grantee.open()
   assert.equal((await collect(again.read(sop))).byteLength, 1000)
+})
+
+test('an opening does not go by the answer to a question from before it', async () => {
+  const way = { isFree: Promise.resolve() }
+  await using it = await startReading({ sweepIntervalMs: 3_600_000 }, (own) => ({
+    ...own,
+    async 'manifest.get'(params, caller) {
+      const answer = await own['manifest.get']?.(params, caller)
+      await way.isFree
+      if (answer === undefined) throw new Error('a holder answers')
+      return answer
+    },
+  }))
+  const { grantee } = it
+  const slow = Promise.withResolvers<void>()
+  way.isFree = slow.promise
+  grantee.clock.now += exchangeLimits.openingAskMs
+  const first = grantee.open('anna', 'opening')
+  await until('the holder has admitted her', () => it.asked() === 1)
+  it.refuse()
+  grantee.clock.now += exchangeLimits.openingAskMs
+  const second = grantee.open('anna', 'opening')
+  slow.resolve()
+  const [, opened] = await Promise.allSettled([first, second])
+  assert.ok(opened.status === 'rejected' && isForbidden(opened.reason))
 })
 
 test('a page that shows a study has the holder asked every 30 s; reading on waits for no answer', async () => {

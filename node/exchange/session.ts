@@ -128,28 +128,28 @@ function createAsking(
   ask: () => Promise<void>,
 ): Pick<Session, 'fresh' | 'askedAt'> {
   let askedAt = -Infinity
-  let asking: Promise<void> | undefined
-  const askOnce = async (): Promise<void> => {
-    // An answer is as old as its question.
+  /** An answer is as old as its question. */
+  let question: { began: number; answer: Promise<void> } | undefined
+  const askOnce = () => {
     const began = clock()
-    try {
-      await ask()
-      askedAt = began
-    } finally {
-      asking = undefined
-    }
+    const answer = ask()
+      .then(() => void (askedAt = began))
+      .finally(() => (question = undefined))
+    return { began, answer }
   }
   return {
     askedAt: () => askedAt,
     async fresh(withinMs = limits.unansweredMs) {
       ended.throwIfAborted()
-      const age = clock() - askedAt
-      if (age < withinMs) return
-      asking ??= askOnce()
+      const now = clock()
+      if (now - askedAt < withinMs) return
       try {
-        await asking
+        // One from too long before says nothing of now: another follows it.
+        if (question !== undefined && now - question.began >= withinMs) await question.answer
+        question ??= askOnce()
+        await question.answer
       } catch (error) {
-        if (age >= limits.unansweredMs) throw error
+        if (now - askedAt >= limits.unansweredMs) throw error
       }
       ended.throwIfAborted()
     },
