@@ -23,12 +23,17 @@ const person = {
 test('who leaves is told to the registry once, also when it was away or the node stopped; a return takes it back', async () => {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-departures-'))
   const heard: [string, boolean][] = []
-  const state: { isAway: boolean; isRefusing: boolean } = { isAway: false, isRefusing: false }
+  const state: { isAway: boolean; isRefusing: boolean; isDeaf: boolean } = {
+    isAway: false,
+    isRefusing: false,
+    isDeaf: false,
+  }
   const listeners = new Set<(change: FederationChange) => void>()
   const access = {
     request: async (_: string, { user, isOff }: { user: string; isOff: boolean }) => {
-      if (state.isRefusing) throw new ProtocolError('stream_closed', 'cut before the answer')
+      if (state.isRefusing) throw new ProtocolError('stream_closed', 'cut before the registry')
       heard.push([user, isOff])
+      if (state.isDeaf) throw new ProtocolError('stream_closed', 'cut before the answer')
       return {}
     },
   } as unknown as RegistryAccess
@@ -79,6 +84,31 @@ test('who leaves is told to the registry once, also when it was away or the node
     await node.accounts.enable(anna)
     await node.departures.report()
     assert.deepEqual(heard.splice(0), [[`${organization}#${anna}`, false]])
+    state.isDeaf = true
+    await node.accounts.disable(anna)
+    await node.departures.report()
+    assert.ok(heard.splice(0).length > 0, 'it was heard, and nobody knows it')
+    state.isDeaf = false
+    state.isAway = true
+    await node.accounts.enable(anna)
+  }
+  state.isAway = false
+  {
+    await using node = await start()
+    await node.departures.report()
+    await node.departures.report()
+    assert.deepEqual(heard, [[`${organization}#${anna}`, false]], 'what may have been heard')
+    heard.splice(0)
+    await node.accounts.disable(boris)
+    await node.departures.report()
+    state.isDeaf = true
+    await node.accounts.enable(boris)
+    await node.departures.report()
+    state.isDeaf = false
+    heard.splice(0)
+    await node.accounts.disable(boris)
+    await node.departures.report()
+    assert.deepEqual(heard, [[`${organization}#${boris}`, true]], 'and the same of a return')
   }
   assert.equal(listeners.size, 0)
   await rm(dir, { recursive: true })

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { codeOf } from '#protocol/errors.ts'
 import type { Log } from '../log.ts'
 import type { Records } from '../store/records.ts'
@@ -11,13 +12,14 @@ export type Departures = Disposable & {
   report(): Promise<void>
 }
 
-/** Accounts that the registry knows to be off, by their number. */
+/** Accounts that the registry may know to be off, by their number; of the unanswered ones it may know either. */
 const kind = 'reported-departure'
+const Reported = z.strictObject({ isUnanswered: z.literal(true).exactOptional() })
 
 /**
- * What is to be said is the difference between the accounts and what the registry is known to know. So nothing is lost in
- * a crash or while the registry is away, what is said twice says nothing new, and who left and came back meanwhile is not
- * spoken of.
+ * What is to be said is the difference between the accounts and what the registry may know. So nothing is lost in a crash,
+ * with an answer or while the registry is away, what is said twice says nothing new, and who left and came back meanwhile
+ * is not spoken of.
  */
 export async function openDepartures(deps: {
   accounts: Pick<Accounts, 'list' | 'userId' | 'onChange'>
@@ -27,18 +29,26 @@ export async function openDepartures(deps: {
 }): Promise<Departures> {
   const { accounts, records, federation, log } = deps
   const inTurn = createTurns()
-  const reported = new Set<string>()
-  for await (const { key } of records.list(kind)) reported.add(key)
-  const isNews = ({ id, enabled }: Account): boolean => enabled === reported.has(id)
+  const reported = new Map<string, z.infer<typeof Reported>>()
+  for await (const { key, value } of records.list(kind)) reported.set(key, Reported.parse(value))
+  const isNews = ({ id, enabled }: Account): boolean => {
+    const known = reported.get(id)
+    return enabled ? known !== undefined : known === undefined || known.isUnanswered === true
+  }
+  const note = async (id: string, value: z.infer<typeof Reported>): Promise<void> => {
+    await records.put(kind, id, value)
+    reported.set(id, value)
+  }
 
   const tell = async (account: Account): Promise<void> => {
     const access = federation.registry()
     if (access === undefined) return
     const isOff = !account.enabled
+    // Before it is told: when the answer is lost, nobody knows what the registry has heard.
+    await note(account.id, { isUnanswered: true })
     await access.request('user.report', { user: accounts.userId(account), isOff })
     if (isOff) {
-      await records.put(kind, account.id, {})
-      reported.add(account.id)
+      await note(account.id, {})
     } else {
       await records.del(kind, account.id)
       reported.delete(account.id)
