@@ -1,7 +1,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { codeOf } from '#protocol/errors.ts'
-import { exchangeLimits } from '#protocol/limits.ts'
+import { exchangeLimits, streamLimits } from '#protocol/limits.ts'
 import type { Handlers } from '#protocol/transport/transport.ts'
 import {
   collect,
@@ -24,7 +24,10 @@ async function startReading(
   handlers: (own: Handlers) => Handlers = (own) => own,
 ) {
   await using stack = new AsyncDisposableStack()
-  const study = createFixtureStudy([instanceOf(1, 1000), instanceOf(2, 1000)])
+  const study = createFixtureStudy([
+    instanceOf(1, 1000),
+    instanceOf(2, 4 * streamLimits.chunkBytes),
+  ])
   const holder = stack.use(await startHolder({ study, handlers }))
   const grantee = stack.use(await startGrantee(holder, { limits }))
   const reader = stack.use(await grantee.open())
@@ -83,6 +86,18 @@ test('an opening does not go by the answer to a question from before it', async 
   slow.resolve()
   const [, opened] = await Promise.allSettled([first, second])
   assert.ok(opened.status === 'rejected' && isForbidden(opened.reason))
+})
+
+test('a refusal cuts off who is in the middle of a copy', async () => {
+  await using it = await startReading({ sweepIntervalMs: 3_600_000 })
+  const reading = it.reader
+    .read(instanceOf(2, 4 * streamLimits.chunkBytes).sop)
+    [Symbol.asyncIterator]()
+  assert.equal((await reading.next()).done, false)
+  it.refuse()
+  it.grantee.clock.now += exchangeLimits.openingAskMs
+  await assert.rejects(it.grantee.open('anna', 'opening'), isForbidden)
+  await assert.rejects(reading.next(), isForbidden)
 })
 
 test('a page that shows a study has the holder asked every 30 s; reading on waits for no answer', async () => {

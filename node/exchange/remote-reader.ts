@@ -157,8 +157,13 @@ async function* readInstance(
       await session.fresh()
     }
   }
-  if (position < end)
-    yield* copies.read(instance.chunksRoot, { offset: position, length: end - position })
+  if (position >= end) return
+  const rest = { offset: position, length: end - position }
+  for await (const chunk of copies.read(instance.chunksRoot, rest)) {
+    // A copy that is all here is read for as long as its holder lets her.
+    await session.fresh()
+    yield chunk
+  }
 }
 
 /** A copy that is damaged is removed by whoever finds out, and fetched again. */
