@@ -29,20 +29,30 @@ export async function openBallast({ folder, disk, bytes, log }: BallastOptions):
   const closing = new AbortController()
   let filling: Promise<void> | undefined
   let looking: Promise<void> | undefined
+  let retryAt = -Infinity
 
   const free = async () => (await disk.freeSpace()).freeBytes
   const isLow = async () => (await free()) < bytes * storageLimits.ballastLowFraction
   /** What is left after it was made is more than what makes it be given up. */
   const hasRoom = async () => !closing.signal.aborted && (await free()) > 2 * bytes - file.held()
+  const mayFill = () => file.held() < bytes && filling === undefined && performance.now() >= retryAt
+
+  /** Under a quota there is less room than the disk says: what is left of it is not for the ballast. */
+  async function giveBack(error: unknown): Promise<void> {
+    retryAt = performance.now() + storageLimits.ballastRetryMs
+    await file.remove()
+    log.warn({ err: error }, 'the ballast cannot be made')
+  }
 
   async function look(): Promise<void> {
     if (file.held() > 0 && (await isLow())) {
       await filling
       await file.remove()
       log.error({ bytes }, 'the disk is full: the ballast of the archive is given up')
-    } else if (file.held() < bytes && filling === undefined && (await hasRoom())) {
+    } else if (mayFill() && (await hasRoom())) {
       filling = file
         .fill(hasRoom)
+        .catch(giveBack)
         .catch((error: unknown) => log.warn({ err: error }, 'the ballast is not whole'))
         .finally(() => (filling = undefined))
     }

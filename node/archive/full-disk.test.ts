@@ -13,6 +13,9 @@ import {
   openTestArchive,
   sendSlice,
 } from './archive.fixture.ts'
+import { openBallast } from './ballast.ts'
+import { openDisk } from './disk.ts'
+import { silentLog } from '../log.ts'
 import { manySlice } from './fill.fixture.ts'
 import { fillRepeatedly, fillUp, mountSmall } from './full-disk.fixture.ts'
 
@@ -70,6 +73,25 @@ test('the ballast leaves room to hide a study on a full disk, not to take one, a
   await truncate(rubbish, 0)
   await eventually(async () => (await sizeOfBallast()) === ballastBytes)
   await sendSlice(archive, slice(3))
+})
+
+test('a ballast for which there is no room after all, as under a quota, gives back what it took', async (t) => {
+  await using place = await mountSmall(8)
+  if (place === undefined) return t.skip('this process may not mount a file system')
+  const disk = await openDisk(join(place.path, 'log'))
+  const seemsEmpty = { ...disk, freeSpace: async () => ({ freeBytes: 1e12, totalBytes: 1e12 }) }
+  const warned: unknown[] = []
+  const log = { ...silentLog, warn: (said: unknown) => void warned.push(said), error: () => {} }
+  const options = { folder: place.path, disk: seemsEmpty, bytes: 16 * 1024 * 1024, log }
+  await using ballast = await openBallast(options)
+  await eventually(async () => warned.length > 0)
+  const { freeBytes } = await disk.freeSpace()
+  assert.ok(freeBytes > 6 * 1024 * 1024, 'what is kept free for others is not taken from them')
+  for (let n = 0; n < 3; n++) {
+    await ballast.makeRoom()
+    await pause(50)
+  }
+  assert.equal(warned.length, 1, 'it is tried again later')
 })
 
 /** Also until it does not fail any more. */

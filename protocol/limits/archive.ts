@@ -102,6 +102,8 @@ export const storageLimits = {
   ballastLowFraction: 0.25,
   ballastPieceBytes: 1 * MiB,
   ballastLookMs: 2 * second,
+  /** After it could not be made although there seemed to be room. */
+  ballastRetryMs: 10 * minute,
   freeFractionMin: 0.05,
   freeBytesMin: 10 * GiB,
   chunkBytes: 256 * KiB,
