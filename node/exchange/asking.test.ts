@@ -90,9 +90,8 @@ test('an opening does not go by the answer to a question from before it', async 
 
 test('a refusal cuts off who is in the middle of a copy', async () => {
   await using it = await startReading({ sweepIntervalMs: 3_600_000 })
-  const reading = it.reader
-    .read(instanceOf(2, 4 * streamLimits.chunkBytes).sop)
-    [Symbol.asyncIterator]()
+  const whole = it.reader.read(instanceOf(2, 4 * streamLimits.chunkBytes).sop)
+  const reading = whole[Symbol.asyncIterator]()
   assert.equal((await reading.next()).done, false)
   it.refuse()
   it.grantee.clock.now += exchangeLimits.openingAskMs
