@@ -106,8 +106,8 @@ function Fingerprint({ member }: { member: Federation['members'][number] }) {
       <dd>
         <code data-testid="digits">{fingerprintDigits(member.kid as Kid)}</code>
       </dd>
-      <dt>{t('proof')}</dt>
-      <dd>{t(`proof_${member.proof}`)}</dd>
+      <dt>{t('possession')}</dt>
+      <dd>{t(`possession_${member.proof}`)}</dd>
       <dt>{t('keyUntil')}</dt>
       <dd>{day(member.expiresAt)}</dd>
     </dl>

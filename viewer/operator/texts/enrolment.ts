@@ -1,16 +1,16 @@
 /** How a key is enrolled (decision 0049): what each side types, and what was proven. */
 export const enrolmentTexts = {
   digits: ['Цифры отпечатка', 'Digits of the fingerprint'],
-  proof: ['Владение ключом', 'Possession of the key'],
-  proof_proven: [
+  possession: ['Владение ключом', 'Possession of the key'],
+  possession_proven: [
     'доказано: ключ подписал вызов оператора, цифры прочитаны вслух',
     'proven: the key signed the operator’s challenge, the digits were read aloud',
   ],
-  proof_previous: [
+  possession_previous: [
     'смену подписали прежний и новый ключ',
     'the key before and this one signed the change',
   ],
-  proof_file: [
+  possession_file: [
     'не доказано: удостоверение взято из настроек реестра',
     'not proven: the credential is from the registry’s configuration',
   ],
@@ -43,6 +43,4 @@ export const enrolmentTexts = {
     '5. Оператор: «Ключи и доверие» → вставить credential.jwt → «Опубликовать»',
     '5. Operator: “Keys and trust” → paste credential.jwt → “Publish”',
   ],
-  copy: ['Скопировать', 'Copy'],
-  copied: ['Скопировано', 'Copied'],
 } as const

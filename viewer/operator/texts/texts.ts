@@ -9,6 +9,15 @@ export type Language = 'ru' | 'en'
 /** Russian, then English: a text without the other language does not compile. */
 export type Pairs = Record<string, readonly [ru: string, en: string]>
 
+/** No two of them have a key in common: the later one would take the place of the other, unseen. */
+export const parts = [
+  shellTexts,
+  formTexts,
+  organizationTexts,
+  peopleTexts,
+  citoTexts,
+  enrolmentTexts,
+] as const
 export const dictionary = {
   ...shellTexts,
   ...formTexts,
