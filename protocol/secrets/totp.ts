@@ -14,9 +14,11 @@ export function totpStep(
   code: string,
   { now, used }: { now: number; used: number },
 ): number | undefined {
-  if (!/^\d{6}$/.test(code)) return undefined
+  // Applications show it in two groups, and people type what they see.
+  const token = code.replaceAll(/\s/g, '')
+  if (!/^\d{6}$/.test(token)) return undefined
   const epoch = Math.floor(now / 1000)
-  const result = verifySync({ secret, token: code, epoch, epochTolerance: stepSeconds })
+  const result = verifySync({ secret, token, epoch, epochTolerance: stepSeconds })
   if (!result.valid) return undefined
   const step = Math.floor(epoch / stepSeconds) + result.delta
   return step > used ? step : undefined
