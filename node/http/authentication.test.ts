@@ -1,5 +1,11 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import assert from 'node:assert/strict'
+import Koa from 'koa'
+import { createAuthentication, type State } from './authentication.ts'
 import { openTestNode, organization, password, type TestNode } from './http.fixture.ts'
 
 let node: TestNode
@@ -168,3 +174,34 @@ test('a bearer token that is malformed or unknown is no session; scheme names ar
     assert.equal(await ask(wrong), 401, wrong)
   }
 })
+
+test('an answer under way is cut when the session is over, and not before', async () => {
+  const [, token = ''] = (await node.cookie()).split('=')
+  const app = new Koa<State>()
+  app.silent = true
+  const isPassive = () => false
+  const cookie = { cookieName: 'cami-okb', secureCookie: false }
+  app.use(createAuthentication({ sessions: node.sessions, cookie, isPassive, checkMs: 5 }))
+  app.use((ctx) => {
+    ctx.body = Readable.from(endlessly())
+  })
+  const handle = app.callback()
+  await using server = createServer((req, res) => void handle(req, res)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const headers = { authorization: `Bearer ${token}` }
+  const answer = await fetch(`http://127.0.0.1:${port}/`, { headers })
+  const reader = answer.body?.getReader()
+  for (let pieces = 0; pieces < 50; pieces++) assert.equal((await reader?.read())?.done, false)
+  await node.sessions.signOut(token)
+  await assert.rejects(async () => {
+    for (;;) await reader?.read()
+  })
+})
+
+async function* endlessly() {
+  for (;;) {
+    yield 'more'
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}

@@ -1,5 +1,6 @@
 import type { Context, Middleware, ParameterizedContext } from 'koa'
 import { ProtocolError, type ErrorCode } from '#protocol/errors.ts'
+import { httpLimits } from '#protocol/limits.ts'
 import type { SessionUser } from '../access/session-user.ts'
 import type { Sessions } from '../access/sessions.ts'
 import type { NodeConfig } from '../config.ts'
@@ -24,17 +25,20 @@ export function createAuthentication(deps: {
   cookie: CookieConfig
   /** What pages ask by themselves; it does not keep a session alive. */
   isPassive: (path: string) => boolean
+  checkMs?: number
 }): Middleware<State> {
-  const { sessions, cookie, isPassive } = deps
+  const { sessions, cookie, isPassive, checkMs = httpLimits.sessionCheckMs } = deps
   return async (ctx, next) => {
     const bearer = bearerOf(ctx)
     const secret = bearer ?? ctx.cookies.get(cookie.cookieName)
     if (bearer === undefined) checkOrigin(ctx, secret !== undefined)
     if (secret !== undefined) {
-      const user = await sessions.resume(secret, { touch: !isPassive(ctx.path) })
+      const resume = async () => sessions.resume(secret, { touch: !isPassive(ctx.path) })
+      const user = await resume()
       if (user !== undefined) {
         ctx.state.user = user
         ctx.state.secret = secret
+        if (safeMethods.has(ctx.method)) cutWhenOver(ctx, resume, checkMs)
       } else {
         const why = sessions.endOf(secret)
         if (why !== undefined) ctx.state.ended = why
@@ -42,6 +46,21 @@ export function createAuthentication(deps: {
     }
     await next()
   }
+}
+
+/** An answer may take half an hour over a thin link: it goes on as long as the session does, which it keeps alive. */
+function cutWhenOver(
+  { res }: Pick<Context, 'res'>,
+  resume: () => Promise<SessionUser | undefined>,
+  checkMs: number,
+): void {
+  const check = async (): Promise<void> => {
+    if ((await resume()) === undefined) res.destroy()
+  }
+  const timer = setInterval(() => {
+    check().catch(() => res.destroy())
+  }, checkMs)
+  res.once('close', () => clearInterval(timer))
 }
 
 export function requireUser(ctx: { state: State }): SessionUser {

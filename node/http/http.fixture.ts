@@ -14,7 +14,7 @@ import { createAccounts, type Accounts } from '../access/accounts.ts'
 import { openAuditLog, type AuditLog } from '../access/audit-log.ts'
 import type { Doors } from '../access/doors.ts'
 import { openSecondFactors } from '../access/second-factors.ts'
-import { createSessions } from '../access/sessions.ts'
+import { createSessions, type Sessions } from '../access/sessions.ts'
 import type { StudyReader } from '../archive/archive.ts'
 import { silentLog } from '../log.ts'
 import { createAccessRequests } from '../access/access-requests.ts'
@@ -57,6 +57,7 @@ export type TestNode = AsyncDisposable & {
   url: string
   port: number
   accounts: Accounts
+  sessions: Sessions
   audit: AuditLog
   emergencies: Emergencies
   time: { now: number }
@@ -133,6 +134,7 @@ export async function openTestNode(
     url,
     port,
     accounts,
+    sessions: people.sessions,
     audit,
     emergencies,
     time,

@@ -13,6 +13,8 @@ export const httpLimits = {
   loginLockMs: 15 * minute,
   sessionIdleMs: 15 * minute,
   sessionMs: 12 * hour,
+  /** How often it is looked whether the session of an answer under way is over. */
+  sessionCheckMs: 10 * second,
   /** How often the last use of a session is written to the disk. */
   sessionPersistMs: 1 * minute,
   sessionsPerAccount: 20,
