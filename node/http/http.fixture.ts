@@ -89,7 +89,7 @@ export async function openTestNode(
   const audit = opened.use(await openAuditLog(path.join(dir, 'audit'), { clock }))
   const deps = { records, organization: organization.oid, clock, random: randomBytes }
   const people = await openPeople({ ...deps, audit })
-  const { accounts } = people
+  const { accounts, sessions } = people
   const studies = createStudies()
   const uploads: number[] = []
   const federation = { ...testFederation, policy: () => policy }
@@ -108,10 +108,7 @@ export async function openTestNode(
     quality: noQuality,
     emergencyDoors: testEmergencyDoors,
     corrections: noCorrections,
-    renewals: {
-      keyOf: () => ({ state: 'named' as const }),
-      renew: () => Promise.resolve({ jtis: [] }),
-    },
+    renewals: noRenewals,
     reconciliation: { list: () => Promise.resolve([]) },
   }
   const restrictions = await openRestrictions(records)
@@ -123,8 +120,8 @@ export async function openTestNode(
     clock,
   })
   const forms = { restrictions, accessRequests, emergencies }
-  const rest = { ...worklist, ...others, ...forms, log: silentLog, clock }
-  const app = createApp({ config, ...people, audit, ...studies.deps, ...rest, ...parts })
+  const rest = { ...worklist, ...others, ...forms, audit, log: silentLog, clock }
+  const app = createApp({ config, ...people, ...studies.deps, ...rest, ...parts })
   const { url, port } = opened.use(await listen(app, { host: '127.0.0.1', port: 0 }))
   const client = createClient(url, port)
   const tokens = await signIn(client)
@@ -134,7 +131,7 @@ export async function openTestNode(
     url,
     port,
     accounts,
-    sessions: people.sessions,
+    sessions,
     audit,
     emergencies,
     time,
@@ -144,6 +141,11 @@ export async function openTestNode(
     as: (role) => ({ authorization: `Bearer ${tokens.get(role)}` }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+const noRenewals = {
+  keyOf: () => ({ state: 'named' as const }),
+  renew: () => Promise.resolve({ jtis: [] }),
 }
 
 /** One person of each role. */
