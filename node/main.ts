@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { randomBytes } from 'node:crypto'
+import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { ProtocolError } from '#protocol/errors.ts'
 import { hostMonotonic } from './access/time.ts'
@@ -23,6 +24,8 @@ async function run(configFile: string, signal: AbortSignal): Promise<void> {
     random: randomBytes,
   })
   console.log(JSON.stringify({ ready: true, ...node.ready }))
+  // Whoever starts next gains by it; at the end, which may be a power cut, it would be too late.
+  flushCompileCache()
   if (!signal.aborted) await Promise.race([once(signal, 'abort'), node.failed])
 }
 

@@ -24,6 +24,7 @@ import { createDecider } from './access/decider.ts'
 import { lifecycle } from './access/lifecycle.ts'
 import { createOwnEmergencies } from './access/own-emergencies.ts'
 import { createPeerGate } from './access/peer-gate.ts'
+import { openReadingRate } from './access/reading-rate.ts'
 import { createPeers, type Peers } from './access/peers.ts'
 import { createQualityDoors } from './access/quality-doors.ts'
 import { createRemoteArchiveDoors } from './access/remote-archive-doors.ts'
@@ -210,7 +211,8 @@ async function joinRegion({ config, deps, stack, identity }: Context, kept: Kept
   })
   const connection: Host['connection'] = (peer) => host?.connection(peer)
   const accounting = createAccounting({ ...kept, federation, signer, connection, log })
-  const gate = createPeerGate({ ...accounting, ...membership, archive, audit, self, log })
+  const rate = await openReadingRate(kept.records, federation.now())
+  const gate = createPeerGate({ ...accounting, ...membership, archive, audit, rate, self, log })
   const holder = createHolder({
     archive,
     gate,

@@ -64,7 +64,8 @@ async function run(signal: AbortSignal): Promise<void> {
   await ensureOperator()
   if (dicom !== undefined) await report(region, dicom)
   console.log('Ctrl-C stops it.')
-  await Promise.race([once(signal, 'abort'), region.failed])
+  // Somebody may have stopped it while the screens were built.
+  if (!signal.aborted) await Promise.race([once(signal, 'abort'), region.failed])
 }
 
 function printTable({ description }: Region): void {

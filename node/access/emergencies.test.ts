@@ -16,6 +16,7 @@ import { openRecords } from '../store/records.ts'
 import { openEmergencies } from './emergencies.ts'
 import type { Member } from './members.ts'
 import { createPeerGate } from './peer-gate.ts'
+import { openReadingRate } from './reading-rate.ts'
 import type { SessionUser } from './session-user.ts'
 
 const region = await createFederation()
@@ -79,6 +80,7 @@ async function createHolder() {
   const emergencies = await open()
   const gate = createPeerGate({
     ...common,
+    rate: await openReadingRate(records, world.now),
     federation: {
       memberByPeer: (peer) => (peer === grantee.peerId ? member : undefined),
       policy: () => ({ ...claims.trustList().policy, secondFactor: 'optional' }),

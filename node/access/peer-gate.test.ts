@@ -20,11 +20,18 @@ import { readingLimits, streamLimits } from '#protocol/limits.ts'
 import type { RestrictionRecord } from '#protocol/restriction.ts'
 import { silentLog } from '../log.ts'
 import { createPeerGate } from './peer-gate.ts'
+import { openReadingRate } from './reading-rate.ts'
 import type { Member } from './members.ts'
 
 const hour = 60 * 60 * 1000
 const other = StudyUid.parse('1.2.643.5.1.13.13.12.2.42.1001.7.2')
 const jti = (number: number): string => ulid(number, new Uint8Array(10))
+
+/** What is kept of readings across restarts is `reading-rate.test.ts`'s matter. */
+const forgetful = {
+  async *list() {},
+  write: () => Promise.resolve(),
+}
 
 /** A holder's gate over facts that a test may change, with everything else as it should be. */
 async function createHolder() {
@@ -65,8 +72,9 @@ async function createHolder() {
     restrictions: [] as RestrictionRecord[],
     audit: [] as AuditEntry[],
   }
-  const start = () =>
+  const start = async () =>
     createPeerGate({
+      rate: await openReadingRate(forgetful, world.now),
       federation: {
         memberByPeer: (peer) => world.members.find((member) => member.peer === peer),
         policy: () => claims.trustList().policy,
@@ -239,7 +247,7 @@ describe('requests that must not pass', () => {
       const holder = await createHolder()
       const { grantee, claims, world } = holder
       one.change?.(holder)
-      const gate = holder.start()
+      const gate = await holder.start()
       const signer = one.by?.(holder).signer ?? grantee.signer
       const token = await signer.sign('cami-access+jwt', claims.assertion(one.assertion))
       const peer = one.peer?.(holder) ?? grantee.peerId
@@ -257,7 +265,7 @@ describe('requests that must not pass', () => {
 
   test('nonsense instead of a token', async () => {
     const holder = await createHolder()
-    const gate = holder.start()
+    const gate = await holder.start()
     for (const token of ['', 'x', 'a.b.c', 'x'.repeat(5000)]) {
       await assert.rejects(gate.admit(holder.grantee.peerId, token, study), { code: 'forbidden' })
     }
@@ -268,7 +276,8 @@ describe('requests that must not pass', () => {
 test('a correct request is admitted; its record names user, study, grant and assertion', async () => {
   const holder = await createHolder()
   const { sign, grantee, user, world, claims } = holder
-  const admission = await holder.start().admit(grantee.peerId, await sign.assertion(), study)
+  const gate = await holder.start()
+  const admission = await gate.admit(grantee.peerId, await sign.assertion(), study)
   assert.equal(admission.grant.study, study)
   assert.equal(admission.grant.user, user)
   const { jti, grant } = claims.assertion()
@@ -299,14 +308,15 @@ test('when the audit cannot be written nobody is admitted, and the peer cannot t
   const holder = await createHolder()
   holder.world.auditFails = true
   const token = await holder.sign.assertion()
-  const asked = holder.start().admit(holder.grantee.peerId, token, study)
-  await assert.rejects(asked, { code: 'forbidden' })
+  const gate = await holder.start()
+  await assert.rejects(gate.admit(holder.grantee.peerId, token, study), { code: 'forbidden' })
 })
 
 test('what ends while bytes flow is seen at the next check, and the end of the assertion is not such a thing', async () => {
   const holder = await createHolder()
   const { world, grantee, sign } = holder
-  const admission = await holder.start().admit(grantee.peerId, await sign.assertion(), study)
+  const gate = await holder.start()
+  const admission = await gate.admit(grantee.peerId, await sign.assertion(), study)
   world.now = now + hour
   await admission.recheck()
   const { epoch } = world
@@ -325,7 +335,7 @@ test('what ends while bytes flow is seen at the next check, and the end of the a
 test('a holder that the operator has limited shows nothing to anybody, and goes on with its own work', async () => {
   const holder = await createHolder()
   const { world, grantee, sign } = holder
-  const gate = holder.start()
+  const gate = await holder.start()
   const limited = {
     number: 'О-1/2026',
     level: 'no_consult',
@@ -349,7 +359,7 @@ test('a holder that the operator has limited shows nothing to anybody, and goes 
 test('a user may open so many studies an hour; the same study again is not another one', async () => {
   const holder = await createHolder()
   const { world, grantee, claims } = holder
-  const gate = holder.start()
+  const gate = await holder.start()
   let number = 0
   const open = async (at: number): Promise<unknown> => {
     const res = StudyUid.parse(`1.2.3.${at}`)
@@ -371,7 +381,7 @@ test('a user may open so many studies an hour; the same study again is not anoth
 
 test('a peer that is refused without end fills neither the audit nor the memory', async () => {
   const holder = await createHolder()
-  const gate = holder.start()
+  const gate = await holder.start()
   const { peerId } = holder.grantee
   for (let i = 0; i < streamLimits.denialsPerWindow + 50; i++) {
     await assert.rejects(gate.admit(peerId, 'nonsense', study), { code: 'forbidden' })

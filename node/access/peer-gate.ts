@@ -15,7 +15,7 @@ import type { Log } from '../log.ts'
 import type { Admission, PeerGate, Transferred } from './admission.ts'
 import type { Federation, Member } from './federation.ts'
 import type { Emergencies } from './emergencies.ts'
-import { createReadingRate } from './reading-rate.ts'
+import type { ReadingRate } from './reading-rate.ts'
 import type { Ended, Receipts } from './receipts.ts'
 import { createReplayGuard } from './replay-guard.ts'
 import type { Restrictions } from './restrictions.ts'
@@ -28,6 +28,7 @@ type Deps = {
   archive: Pick<Archive, 'facts'>
   audit: { append(entry: AuditEntry): Promise<unknown> }
   self: OrganizationOid
+  rate: ReadingRate
   /** Access without a grant; absent: there is none. */
   emergencies?: Pick<Emergencies, 'facts' | 'begin'>
   /** What the operator has limited here; the node's own tests have none. */
@@ -51,9 +52,8 @@ type Request = {
  * whether the study exists.
  */
 export function createPeerGate(deps: Deps): PeerGate {
-  const { federation, self } = deps
+  const { federation, rate, self } = deps
   const replays = createReplayGuard({ now: () => federation.now() })
-  const rate = createReadingRate()
   const alerts = createDenialLimit(() => federation.now())
 
   const decide = async (request: Request, token: string): Promise<VerifiedGrant> => {
@@ -81,7 +81,7 @@ export function createPeerGate(deps: Deps): PeerGate {
     if (decision.grant.basis === 'emergency') {
       await deps.emergencies?.begin(assertion, sourceOf(request))
     }
-    rate.count(reading, federation.now())
+    await rate.count(reading, federation.now())
     return decision.grant
   }
   return {

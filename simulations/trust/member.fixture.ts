@@ -11,6 +11,7 @@ import type { HolderStream, Host } from '#protocol/transport/transport.ts'
 import { openAuditLog } from '../../node/access/audit-log.ts'
 import { openFederation } from '../../node/access/federation.ts'
 import { createPeerGate } from '../../node/access/peer-gate.ts'
+import { openReadingRate } from '../../node/access/reading-rate.ts'
 import { createPeers } from '../../node/access/peers.ts'
 import { createRegistryLink, type RegistryLink } from '../../node/access/registry-link.ts'
 import { createGossip } from '../../node/access/transparency-gossip.ts'
@@ -55,7 +56,8 @@ export async function startMember(world: World) {
     visibility: federation.visibility,
     onGap: () => state.link?.refollow(),
   })
-  const gate = createPeerGate({ federation, archive, audit, self, log: silentLog })
+  const rate = await openReadingRate(kept.records, federation.now())
+  const gate = createPeerGate({ federation, archive, audit, rate, self, log: silentLog })
   const holder = createHolder({ ...common, archive, gate, signer })
   const peers = createPeers({ federation, host: () => state.host })
   const gossip = createGossip({ federation, connect: peers.connect, random, log: silentLog })
