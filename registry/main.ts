@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { ProtocolError } from '#protocol/errors.ts'
 import { configSchema, readRegistryConfig } from './config.ts'
@@ -16,6 +17,8 @@ async function run(configFile: string, signal: AbortSignal): Promise<void> {
     log: createLog('registry'),
   })
   console.log(JSON.stringify({ ready: true, http: registry.url, peerId: registry.peerId }))
+  // Whoever starts next gains by it; at the end, which may be a power cut, it would be too late.
+  flushCompileCache()
   if (!signal.aborted) await once(signal, 'abort')
 }
 
