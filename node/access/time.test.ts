@@ -62,6 +62,12 @@ describe('the clock of a node', () => {
     assert.deepEqual(host.alarms.slice(0, 1), ['clock_behind'])
   })
 
+  test('a beat and the timer at the same moment write one after the other', async () => {
+    await using host = await createHost()
+    await Promise.all(Array.from({ length: 20 }, async () => host.time().tick()))
+    assert.deepEqual(host.alarms, [])
+  })
+
   test('a second to and fro is nothing', async () => {
     await using host = await createHost()
     await host.beat()

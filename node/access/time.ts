@@ -10,6 +10,7 @@ import { decodeToken } from '#protocol/jws.ts'
 import { timeLimits } from '#protocol/limits.ts'
 import type { TrustList } from '#protocol/trust-list.ts'
 import type { Log } from '../log.ts'
+import { createTurns } from '../store/turns.ts'
 import { readMark, writeMark } from './mark-file.ts'
 
 /**
@@ -83,7 +84,10 @@ export async function openTime(deps: Deps): Promise<Time> {
   }
   const read = (): { now: number; alarm: ClockAlarm | undefined } =>
     readClock(state, clock(), Math.floor(monotonic.read()))
-  const tick = async (): Promise<void> => {
+  const inTurn = createTurns()
+  // A beat and the timer may meet: what is written last must be what was read last.
+  const tick = (): Promise<void> => inTurn(keep)
+  async function keep(): Promise<void> {
     const { now, alarm } = read()
     // What has passed by the monotonic clock would be lost at the next boot, so the line is kept where it is now.
     const passed = Math.floor(monotonic.read())

@@ -19,7 +19,12 @@ import type { Attack } from './attack-steps.fixture.ts'
 /** Attacks of everybody but the registry (trust.md, 1.3). */
 
 const seconds = (world: AttackWorld): number => Math.floor(world.clock.now / 1000)
-const jtiOf = (world: AttackWorld): string => ulid(world.clock.now, world.bytes(10))
+/** Of one assertion, whenever it is shown: who replays it can't sign a newer one. */
+function madeNow(world: AttackWorld) {
+  const at = seconds(world)
+  const jti = ulid(world.clock.now, world.bytes(10))
+  return { jti, iat: at, exp: at + 300, auth_time: at }
+}
 
 const device: Attack[] = [
   {
@@ -241,7 +246,7 @@ const network: Attack[] = [
     name: 'replays an assertion',
     control: 'each works once',
     async run(world) {
-      const over = { jti: jtiOf(world) }
+      const over = madeNow(world)
       if ((await world.ask({ over })) !== 'read') throw new Error('the first time it opens')
       return [{ over }, { over }]
     },
@@ -251,8 +256,7 @@ const network: Attack[] = [
     name: 'replays an assertion after the node has restarted',
     control: 'none made before the start is taken',
     async run(world) {
-      const at = seconds(world)
-      const over = { jti: jtiOf(world), iat: at, exp: at + 300, auth_time: at }
+      const over = madeNow(world)
       if ((await world.ask({ over })) !== 'read') throw new Error('the first time it opens')
       world.clock.now += 2000
       await world.restartHolder()
