@@ -81,7 +81,7 @@ test('the head offers it, a refused doctor opens the study, the head ends it and
   await doctor.waitForSelector('dialog [role=alert]')
   await doctor.fill('dialog [name=password]', reader.password)
   await doctor.click('[data-testid=emergency-open]')
-  await doctor.waitForSelector('canvas')
+  await doctor.waitForSelector('canvas', { timeout: 120_000 })
 
   await head.reload()
   const row = head.locator('[data-testid=emergency]')
