@@ -41,7 +41,7 @@ type Deps = {
   followers: Followers
   devices: Pick<Devices, 'records'>
   accessRequests: Pick<AccessRequests, 'waitingFor' | 'act'>
-  restrictions: Pick<Restrictions, 'records' | 'told'>
+  restrictions: Pick<Restrictions, 'records' | 'told' | 'isUntold'>
   operator: () => Pick<Operator, 'userReported'>
   audit: Pick<Audit, 'append'>
   /** Ends a connection that has served its purpose. */
@@ -121,6 +121,7 @@ function formHandlers(
   'devices.get' | 'restrictions.get' | 'access-requests.get' | 'access-request.confirm'
 > {
   const { devices, accessRequests, restrictions } = deps
+  const farewells = new Map<string, NodeJS.Timeout>()
   return {
     async 'devices.get'(_, { peer }) {
       return { devices: await devices.records(caller(peer).oid) }
@@ -129,9 +130,16 @@ function formHandlers(
       const { oid } = known(deps, peer)
       const records = await restrictions.records(oid)
       await restrictions.told(oid)
-      // It was let in to hear this, and has a moment to hear it.
-      if (deps.withdrawals.isSuspended(oid))
-        setTimeout(() => deps.farewell(peer), farewellMs).unref()
+      // It was let in to hear this, and has a moment to hear it; one that came back to hear more is not sent away.
+      clearTimeout(farewells.get(oid))
+      farewells.delete(oid)
+      if (deps.withdrawals.isSuspended(oid)) {
+        const leave = () => {
+          farewells.delete(oid)
+          if (!restrictions.isUntold(oid)) deps.farewell(peer)
+        }
+        farewells.set(oid, setTimeout(leave, farewellMs).unref())
+      }
       return { restrictions: records }
     },
     async 'access-requests.get'(_, { peer }) {
