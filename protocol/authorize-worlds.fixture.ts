@@ -20,6 +20,7 @@ export const situations = {
   issuer: ['the peer', 'another organization'],
   subject: ['of the peer', 'of another organization'],
   use: ['first', 'second'],
+  own: ['in force', 'limited by the operator'],
   epoch: ['fresh', 'fresh to the last millisecond', 'stale', 'absent'],
   grant: ['found', 'absent', 'another one'],
   listed: ['active', 'not', 'revoked', 'with another digest', 'with another version'],
@@ -91,6 +92,7 @@ type Rule = [(world: World) => boolean, ErrorCode]
 
 /** Rules in their order; the first that holds is the answer. */
 const peerRules: Rule[] = [
+  [(w) => w.own === 'limited by the operator', 'organization_restricted'],
   [(w) => w.credential === 'absent', 'peer_unknown'],
   [(w) => w.credential === 'ended' || w.credential === 'not begun', 'credential_expired'],
   [(w) => w.connection === 'of another peer', 'peer_mismatch'],
@@ -185,6 +187,7 @@ export function factsOf(world: World): PeerFacts {
     policy,
     remotePeer: (world.connection === 'of the credential' ? 'peer' : 'other') as PeerIdString,
     operation: world.operation === 'not granted' ? 'report' : 'view',
+    restricted: world.own === 'limited by the operator',
     assertion: assertionOf(world),
     replayed: world.use === 'second',
     rateExceeded: world.rate === 'exceeded',

@@ -267,6 +267,7 @@ export function authorizeRoute(facts: RouteFacts): Decision<VerifiedGrant> {
  */
 export function authorizePeer(facts: PeerFacts): Decision<VerifiedGrant> {
   const { credential, epoch, grant, study, assertion } = facts
+  if (facts.restricted) return deny('organization_restricted')
   const peer = refusePeer(facts)
   if (peer !== undefined) return deny(peer)
   if (facts.replayed) return deny('token_replayed')

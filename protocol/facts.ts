@@ -111,6 +111,8 @@ export type PeerFacts = {
   policy: Policy
   remotePeer: PeerIdString
   operation: Operation
+  /** The operator has limited this organization: it shows nobody else anything, whatever its set of grants says. */
+  restricted: boolean
   assertion: Verified<Assertion>
   replayed: boolean
   credential?: CredentialFacts

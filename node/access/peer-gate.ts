@@ -2,7 +2,7 @@ import type { AuditEntry } from '#protocol/audit-event.ts'
 import type { Assertion } from '#protocol/assertion.ts'
 import { verifyAssertion } from '#protocol/assertion.ts'
 import { authorizePeer } from '#protocol/authorize.ts'
-import type { Decision, PeerFacts, VerifiedGrant } from '#protocol/authorize.ts'
+import type { PeerFacts, VerifiedGrant } from '#protocol/authorize.ts'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
 import { urnOf } from '#protocol/ids.ts'
@@ -72,7 +72,7 @@ export function createPeerGate(deps: Deps): PeerGate {
       replayed: !replays.isFirst(assertion.claims),
       rateExceeded: rate.isExceeded(reading, federation.now()),
     })
-    const decision = decideOn(deps, facts)
+    const decision = authorizePeer(facts)
     if (!decision.ok) throw new ProtocolError(decision.code, 'denied')
     // Others may have been admitted while the facts were collected.
     if (rate.isExceeded(reading, federation.now())) {
@@ -101,12 +101,6 @@ export function createPeerGate(deps: Deps): PeerGate {
   }
 }
 
-/** Who is limited by the operator shows nobody else anything, whatever its own set of grants still says. */
-function decideOn({ restrictions }: Deps, facts: PeerFacts): Decision<VerifiedGrant> {
-  const isLimited = restrictionAgainst('region', restrictions?.current() ?? []) !== undefined
-  return isLimited ? { ok: false, code: 'organization_restricted' } : authorizePeer(facts)
-}
-
 function admissionOf(deps: Deps, request: Request, grant: VerifiedGrant): Admission {
   let ended: ErrorCode | undefined
   return {
@@ -124,7 +118,7 @@ function admissionOf(deps: Deps, request: Request, grant: VerifiedGrant): Admiss
         replayed: false,
         rateExceeded: false,
       })
-      const decision = decideOn(deps, facts)
+      const decision = authorizePeer(facts)
       if (decision.ok) return
       ended = decision.code
       throw new ProtocolError('forbidden', 'the authority behind the grant has ended')
@@ -147,7 +141,7 @@ function admissionOf(deps: Deps, request: Request, grant: VerifiedGrant): Admiss
 }
 
 async function collect(
-  { federation, archive, emergencies, self }: Deps,
+  { federation, archive, emergencies, restrictions, self }: Deps,
   { peer, study }: Request,
   known: Pick<PeerFacts, 'assertion' | 'replayed' | 'rateExceeded'> & { member?: Member },
 ): Promise<PeerFacts> {
@@ -164,6 +158,7 @@ async function collect(
     policy: federation.policy(),
     remotePeer: peer,
     operation: 'view',
+    restricted: restrictionAgainst('region', restrictions?.current() ?? []) !== undefined,
     assertion,
     replayed,
     ...(member !== undefined && { credential: member.facts }),

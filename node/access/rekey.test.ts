@@ -56,6 +56,7 @@ async function createDrill() {
       policy: node.policy(),
       remotePeer: by.peerId,
       operation: 'view',
+      restricted: false,
       assertion,
       replayed: false,
       credential: member.facts,

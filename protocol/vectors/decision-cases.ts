@@ -24,7 +24,7 @@ export async function decisionCases(region: Federation): Promise<Case[]> {
   return [
     one('decision-granted', 'everything holds', {}),
     ...(await peerCases(region, one)),
-    ...(await citoCases(region, one)),
+    ...(await suspensionCases(region, one)),
     ...(await grantCases(region, one)),
     ...(await namedCases(region, one)),
     ...(await studyCases(region, base, one)),
@@ -55,7 +55,7 @@ async function goodRequest({ sign, authority, holder, grantee }: Federation): Pr
   }
 }
 
-async function citoCases({ sign, grantee }: Federation, one: One): Promise<Case[]> {
+async function suspensionCases({ sign, grantee }: Federation, one: One): Promise<Case[]> {
   const row = await listed(await sign.grant())
   const off = (over: object) => sign.epoch([row], over)
   const cito = (uid: string, seconds: number) => ({
@@ -65,6 +65,12 @@ async function citoCases({ sign, grantee }: Federation, one: One): Promise<Case[
     until: nowSeconds + seconds,
   })
   return [
+    one(
+      'holder-restricted',
+      'the operator has limited the holder, whatever its set of grants says',
+      { restricted: true },
+      'organization_restricted',
+    ),
     one('organization-suspended-cito', 'but the operator left this study open', {
       epoch: await off({ mo_off: [grantee.urn], cito: [cito(study, 1)] }),
     }),

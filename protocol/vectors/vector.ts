@@ -120,6 +120,8 @@ export const Vector = z.discriminatedUnion('message', [
     /** The peer at the other end of the connection. */
     remotePeer: PeerIdString,
     operation: Operation,
+    /** The operator has limited the holder. */
+    restricted: z.literal(true).exactOptional(),
     assertion: z.string(),
     replayed: z.boolean(),
     epoch: z.string().nullable(),
@@ -258,6 +260,7 @@ async function decide(vector: Of<'decision'>): Promise<Accepted> {
     policy: trust.trust.policy,
     remotePeer: vector.remotePeer,
     operation: vector.operation,
+    restricted: vector.restricted === true,
     assertion,
     replayed: vector.replayed,
     rateExceeded: vector.rateExceeded,

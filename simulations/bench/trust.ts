@@ -54,6 +54,7 @@ async function holderWith(grants: number) {
     policy: trustList.policy,
     remotePeer: grantee.peerId,
     operation: 'view',
+    restricted: false,
     assertion: await verifyAssertion(token, expected),
     replayed: false,
     credential: await credentialFacts(claims.credential(grantee)),
