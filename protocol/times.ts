@@ -33,3 +33,6 @@ export function checkValidity(times: Required<Times>, now: number): void {
   }
   if (now >= times.exp * 1000) throw new ProtocolError('token_expired', 'no longer valid')
 }
+
+/** Whole seconds, as tokens carry time. */
+export const secondsOf = (ms: number): number => Math.floor(ms / 1000)

@@ -14,7 +14,7 @@ import { createRows } from './rows.ts'
 import type { Seal } from '#protocol/secrets/seal.ts'
 import { newTotp, totpStep } from '#protocol/secrets/totp.ts'
 import type { Store, Write } from './store/store.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 
 export const accountRoles = [
   'cami_operator',

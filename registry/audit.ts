@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { canonicalJson } from '#protocol/canonical-json.ts'
 import { Sha256 } from '#protocol/ids.ts'
 import type { Store, Write } from './store/store.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 
 /** Who did what at the registry. It names accounts and forms, never what stands in a form. */
 export const AuditRecord = z.strictObject({

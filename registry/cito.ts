@@ -9,7 +9,7 @@ import type { By, Office } from './office.ts'
 import type { Operator } from './operator.ts'
 import { createRows } from './rows.ts'
 import type { NewEntry } from './transparency/journal.ts'
-import { secondsOf } from './turns.ts'
+import { secondsOf } from '#protocol/times.ts'
 
 export const CitoInput = z.strictObject({
   /** Who is suspended, and reads all the same. */

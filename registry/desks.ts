@@ -36,7 +36,7 @@ import { createSeal, readSealKey } from '#protocol/secrets/seal.ts'
 import { openSessions } from './sessions.ts'
 import type { Sessions } from './sessions.ts'
 import type { Store } from './store/store.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 
 /** The operator’s office: who works there, what comes in, what goes out. */
 export type Desks = {

@@ -11,7 +11,8 @@ import type { GrantRow } from './grant-rows.ts'
 import type { Store, Write } from './store/store.ts'
 import type { Journal, LogHead, NewEntry } from './transparency/journal.ts'
 import type { Trust } from './trust.ts'
-import { createTurns, secondsOf } from './turns.ts'
+import { createTurns } from '#protocol/turns.ts'
+import { secondsOf } from '#protocol/times.ts'
 import type { Withdrawals } from './withdrawals.ts'
 
 /**

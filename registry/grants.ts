@@ -10,7 +10,7 @@ import type { Credentials, Organization } from './credentials.ts'
 import type { Epochs } from './epochs.ts'
 import { grantKey, grantsMax, GrantRow, isListed, readGrants, writesOf } from './grant-rows.ts'
 import type { Store } from './store/store.ts'
-import { secondsOf } from './turns.ts'
+import { secondsOf } from '#protocol/times.ts'
 
 type Deps = {
   store: Store

@@ -7,8 +7,8 @@ import type { Kid, OrganizationOid, PublicJwk } from '#protocol/ids.ts'
 import { indexLimits } from '#protocol/limits.ts'
 import { decodeToken, tokenDigest } from '#protocol/jws.ts'
 import type { Store, Write } from './store/store.ts'
-import { createTurns } from './turns.ts'
-import type { Turns } from './turns.ts'
+import { createTurns } from '#protocol/turns.ts'
+import type { Turns } from '#protocol/turns.ts'
 
 /** What decides who may see an entry: the study as the entry, or the last one about it, described it. */
 const Subject = z.strictObject({

@@ -7,7 +7,7 @@ import type { Audit } from './audit.ts'
 import type { Numbers } from './numbers.ts'
 import type { Seal } from '#protocol/secrets/seal.ts'
 import type { Store } from './store/store.ts'
-import type { Turns } from './turns.ts'
+import type { Turns } from '#protocol/turns.ts'
 
 /** What the registry's office work stands on. */
 export type Office = {

@@ -34,7 +34,7 @@ import { openTransparency } from './transparency/transparency.ts'
 import type { Transparency } from './transparency/transparency.ts'
 import { createTrust } from './trust.ts'
 import type { Trust } from './trust.ts'
-import { secondsOf } from './turns.ts'
+import { secondsOf } from '#protocol/times.ts'
 import { openWithdrawals } from './withdrawals.ts'
 
 export type RegistryDeps = {

@@ -2,7 +2,7 @@ import type { OrganizationOid, StudyUid, UserId } from '#protocol/ids.ts'
 import { AccessRow } from '#protocol/control.ts'
 import { reconciliationLimits } from '#protocol/limits.ts'
 import type { Records } from '../store/records.ts'
-import { createTurns } from '../store/turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 
 /** What this node is in an access. */
 export type Side = 'holder' | 'grantee'

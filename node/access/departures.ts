@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { codeOf } from '#protocol/errors.ts'
 import type { Log } from '../log.ts'
 import type { Records } from '../store/records.ts'
-import { createTurns } from '../store/turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 import type { Account, Accounts } from './accounts.ts'
 import type { Federation } from './federation.ts'
 

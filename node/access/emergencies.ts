@@ -9,7 +9,7 @@ import { emergencyLimits, transparencyLimits } from '#protocol/limits.ts'
 import type { Connection } from '#protocol/transport/transport.ts'
 import type { Log } from '../log.ts'
 import type { Records } from '../store/records.ts'
-import { createTurns } from '../store/turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 import type { SessionUser } from './session-user.ts'
 
 /** One access of another organization's user to one study, which no grant covers. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { OrganizationOid, StudyUid, UserId } from '#protocol/ids.ts'
 import { readingLimits } from '#protocol/limits.ts'
-import type { Records } from '../store/records.ts'
+import type { RecordChange, Records } from '../store/records.ts'
 
 const hourMs = 60 * 60 * 1000
 const dayMs = 24 * hourMs
@@ -52,7 +52,7 @@ export async function openReadingRate(records: ReadingRecords, now: number): Pro
     },
     async count(reading, at) {
       const { study } = reading
-      const changes: Parameters<Records['write']>[0][number][] = []
+      const changes: RecordChange[] = []
       for (const who of [reading.user, reading.organization]) {
         const studies = opened.get(who) ?? new Map<StudyUid, number>()
         opened.set(who, studies)

@@ -9,7 +9,7 @@ import { newTotp, totpStep } from '#protocol/secrets/totp.ts'
 import type { NodeConfig } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Records } from '../store/records.ts'
-import { createTurns } from '../store/turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 import type { Account } from './accounts.ts'
 
 /** The second factor of each person who has one: an authenticator application, and codes for the day it is lost. */

@@ -10,7 +10,7 @@ import { decodeToken } from '#protocol/jws.ts'
 import { timeLimits } from '#protocol/limits.ts'
 import type { TrustList } from '#protocol/trust-list.ts'
 import type { Log } from '../log.ts'
-import { createTurns } from '../store/turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 import { readMark, writeMark } from './mark-file.ts'
 
 /**

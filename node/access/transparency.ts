@@ -18,7 +18,7 @@ import type { TrustList } from '#protocol/trust-list.ts'
 import type { Connection } from '#protocol/transport/transport.ts'
 import type { Log } from '../log.ts'
 import type { Records } from '../store/records.ts'
-import { createTurns } from '../store/turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 import {
   createWitnessing,
   hiddenBy,

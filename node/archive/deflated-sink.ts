@@ -1,4 +1,4 @@
-import { createTurns, deflatedPieces } from '../dicom/inflate-turns.ts'
+import { createGivingWay, deflatedPieces } from '../dicom/inflate-turns.ts'
 import type { IngestSink } from './archive.ts'
 
 /**
@@ -6,14 +6,14 @@ import type { IngestSink } from './archive.ts'
  * waits until its last chunk has been walked, so that no more of it is held than that.
  */
 export function createDeflatedSink(sink: IngestSink): IngestSink {
-  const turn = createTurns()
+  const giveWay = createGivingWay()
   let waiting: Uint8Array[] = []
   let last = Promise.resolve()
 
   async function handOn(): Promise<void> {
     for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
       for (const piece of deflatedPieces(chunk)) {
-        await turn()
+        await giveWay()
         if (!sink.write(piece)) await sink.drain()
       }
     }

@@ -1,7 +1,7 @@
 import type { RandomAccess } from './data-set.ts'
 import { createElementParser, type ParserEvents } from './element-parser.ts'
 import { createInflater } from './inflate.ts'
-import { createTurns, deflatedPieces } from './inflate-turns.ts'
+import { createGivingWay, deflatedPieces } from './inflate-turns.ts'
 import { encodingOf, isDeflated } from './transfer-syntax.ts'
 import { instanceLimits } from '#protocol/limits.ts'
 
@@ -19,7 +19,7 @@ export async function parseStored(
   const inflater = isDeflated(transferSyntax)
     ? createInflater((part) => parser.write(part))
     : undefined
-  const turn = createTurns()
+  const giveWay = createGivingWay()
   let offset = 0
   while (offset < end && !parser.stopped) {
     const length = Math.min(instanceLimits.readBytes, end - offset)
@@ -28,7 +28,7 @@ export async function parseStored(
     if (inflater !== undefined) {
       for (const piece of deflatedPieces(part)) {
         if (parser.stopped) break
-        await turn()
+        await giveWay()
         inflater.write(piece)
       }
       continue

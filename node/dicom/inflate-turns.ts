@@ -10,7 +10,7 @@ export function* deflatedPieces(chunk: Uint8Array): Generator<Uint8Array> {
 }
 
 /** Waits between two pieces once they have worked long enough, so that everybody else has a turn. */
-export function createTurns(): () => Promise<void> {
+export function createGivingWay(): () => Promise<void> {
   let began = performance.now()
   return async () => {
     if (performance.now() - began < instanceLimits.inflateTurnMs) return

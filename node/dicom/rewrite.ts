@@ -13,7 +13,7 @@ import {
 } from './element-writer.ts'
 import { parseStored } from './header-source.ts'
 import { createInflater } from './inflate.ts'
-import { createTurns, deflatedPieces } from './inflate-turns.ts'
+import { createGivingWay, deflatedPieces } from './inflate-turns.ts'
 import { isPixelTag } from './pixel-facts.ts'
 import { encodingOf, isDeflated, transferSyntaxes } from './transfer-syntax.ts'
 import { isLocalizedText, kindOf } from './value-representation.ts'
@@ -291,11 +291,11 @@ async function inflated(data: RandomAccess): Promise<RandomAccess> {
     }
     pieces.push(Buffer.from(piece))
   })
-  const turn = createTurns()
+  const giveWay = createGivingWay()
   for (let at = 0; at < data.bytes; at += instanceLimits.readBytes) {
     const chunk = await data.read(at, Math.min(instanceLimits.readBytes, data.bytes - at))
     for (const piece of deflatedPieces(chunk)) {
-      await turn()
+      await giveWay()
       inflater.write(piece)
     }
   }

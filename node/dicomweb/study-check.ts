@@ -1,7 +1,7 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { createElementParser } from '../dicom/element-parser.ts'
 import { createInflater } from '../dicom/inflate.ts'
-import { createTurns, deflatedPieces } from '../dicom/inflate-turns.ts'
+import { createGivingWay, deflatedPieces } from '../dicom/inflate-turns.ts'
 import { encodingOf, isDeflated } from '../dicom/transfer-syntax.ts'
 
 const studyInstanceUid = 0x0020000d
@@ -31,14 +31,14 @@ export function createStudyCheck(
   const inflater = isDeflated(transferSyntax)
     ? createInflater((part) => parser.write(part))
     : undefined
-  const turn = createTurns()
+  const giveWay = createGivingWay()
   const isOver = () => parser.stopped || found !== undefined
   return {
     async write(chunk) {
       if (isOver()) return
       if (inflater === undefined) return parser.write(chunk)
       for (const piece of deflatedPieces(chunk)) {
-        await turn()
+        await giveWay()
         inflater.write(piece)
         if (isOver()) return
       }

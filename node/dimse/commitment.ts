@@ -8,7 +8,7 @@ import type { DicomJson } from '../dicom/dicom-json.ts'
 import { encodingOf, transferSyntaxes } from '../dicom/transfer-syntax.ts'
 import type { Log } from '../log.ts'
 import type { JobQueue } from '../store/job-queue.ts'
-import { createTurns } from '../store/turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 import { commandField, type Answer, type SubRequest } from './command-set.ts'
 import {
   commitmentEvent,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Records } from './records.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 
 /** How far a device's clock is ahead of ours; negative when it is behind. */
 export const SuggestedClock = z.strictObject({

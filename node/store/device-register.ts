@@ -2,7 +2,7 @@ import { ProtocolError } from '#protocol/errors.ts'
 import { deviceLimits } from '#protocol/limits.ts'
 import { Device } from '../config.ts'
 import type { Records } from './records.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 
 /**
  * The registered apparatus (form № 4). All are in memory: every association asks. The configuration seeds the register;

@@ -3,7 +3,7 @@ import { errorCodes, ProtocolError, type ErrorCode } from '#protocol/errors.ts'
 import { Ulid, ulid } from '#protocol/ids.ts'
 import { queueLimits } from '#protocol/limits.ts'
 import type { Records } from './records.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 
 export const jobStates = ['waiting', 'done', 'failed', 'cancelled'] as const
 

@@ -3,7 +3,7 @@ import { ProtocolError } from '#protocol/errors.ts'
 import { SopUid, StudyUid, Uid, Ulid } from '#protocol/ids.ts'
 import { worklistLimits } from '#protocol/limits.ts'
 import type { Records } from './records.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 
 /** A performed procedure step (PS3.4 §F.7) as a device reports it. */
 export const ProcedureStep = z.strictObject({

@@ -3,7 +3,7 @@ import { ProtocolError } from '#protocol/errors.ts'
 import { StudyUid, Uid, Ulid, ulid } from '#protocol/ids.ts'
 import { worklistLimits } from '#protocol/limits.ts'
 import type { RecordChange, Records } from './records.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 
 /** No backslash, no control characters: such a value is one value in DICOM (PS3.5 §6.2). */
 const text = (max: number) =>

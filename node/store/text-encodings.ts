@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { TextEncoding } from '../config.ts'
 import type { Records } from './records.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from '#protocol/turns.ts'
 
 /** In which encoding a device writes its text, and how that is known. */
 export const PinnedEncoding = z.strictObject({

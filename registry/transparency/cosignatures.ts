@@ -5,7 +5,7 @@ import { formatNote, parseNote, parseVerifierKey } from '#protocol/transparency/
 import type { Note, NoteKey } from '#protocol/transparency/note.ts'
 import type { LogTrust } from '#protocol/trust-list.ts'
 import type { Store } from '../store/store.ts'
-import { secondsOf } from '../turns.ts'
+import { secondsOf } from '#protocol/times.ts'
 
 /** What witnesses have signed of the newest checkpoints. */
 export type Cosignatures = {

@@ -23,7 +23,8 @@ import {
 import type { Tile, TileName, TileWriter } from '#protocol/transparency/tiles.ts'
 import { tokenDigest } from '#protocol/jws.ts'
 import type { Store, Write } from '../store/store.ts'
-import { createTurns, secondsOf } from '../turns.ts'
+import { createTurns } from '#protocol/turns.ts'
+import { secondsOf } from '#protocol/times.ts'
 import type { Journal, LogHead, NewEntry } from './journal.ts'
 
 /** The registry's transparency log: every act that says who may do what, in an order that it cannot change later. */

@@ -1,7 +1,7 @@
 import { instanceLimits } from '#protocol/limits.ts'
 import type { RandomAccess } from '../data-set.ts'
 import { createInflater } from '../inflate.ts'
-import { createTurns, deflatedPieces } from '../inflate-turns.ts'
+import { createGivingWay, deflatedPieces } from '../inflate-turns.ts'
 
 /**
  * A deflated data set, inflated: it is Explicit VR Little Endian by then (PS3.5 §A.5). It is inflated once to learn its
@@ -19,12 +19,12 @@ async function* inflate(data: RandomAccess): AsyncGenerator<Uint8Array> {
   let made: Uint8Array[] = []
   // The inflater uses its window again.
   const inflater = createInflater((part) => made.push(Uint8Array.from(part)))
-  const turn = createTurns()
+  const giveWay = createGivingWay()
   const { readBytes } = instanceLimits
   for (let at = 0; at < data.bytes; at += readBytes) {
     const chunk = await data.read(at, Math.min(readBytes, data.bytes - at))
     for (const piece of deflatedPieces(chunk)) {
-      await turn()
+      await giveWay()
       inflater.write(piece)
       yield* made
       made = []
