@@ -7,6 +7,11 @@ import { manySlice } from './fill.fixture.ts'
 import { createRandom, createSimulatedDisk } from './simulated-disk.fixture.ts'
 import type { Fault } from './simulated-disk.fixture.ts'
 
+/** The same in every run: made once. Every fifth is long enough to be streamed. */
+const slices = Array.from({ length: 16 }, (_, i) =>
+  manySlice(i, { pixels: noise(i % 5 === 0 ? 4_300_000 : 200 + i * 37, i) }),
+)
+
 /** Stores with a power cut somewhere; returns what was acknowledged and not found again. */
 export async function lostByPowerCut(seed: number, ignoreSyncs: boolean): Promise<string[]> {
   const random = createRandom(seed)
@@ -17,9 +22,8 @@ export async function lostByPowerCut(seed: number, ignoreSyncs: boolean): Promis
   const acknowledged: { study: string; sop: string; sha256: string }[] = []
   const stopAfter = 1 + Math.floor(random() * 12)
   const { promise: enough, resolve } = Promise.withResolvers<void>()
-  const sending = Array.from({ length: 16 }, async (_, i) => {
-    const pixels = noise(i % 5 === 0 ? 4_300_000 : 200 + i * 37, i)
-    const { study, sop, sha256 } = await sendSlice(archive, manySlice(i, { pixels }))
+  const sending = slices.map(async (slice) => {
+    const { study, sop, sha256 } = await sendSlice(archive, slice)
     if (acknowledged.length < stopAfter) acknowledged.push({ study, sop, sha256 })
     if (acknowledged.length === stopAfter) resolve()
   })
@@ -77,11 +81,10 @@ export async function injectFaults(runs: number, seed: number): Promise<FaultFig
       },
     }
     const acknowledged: { study: string; sop: string; sha256: string }[] = []
-    for (let i = 0; i < 10; i++) {
+    for (const slice of slices.slice(1, 11)) {
       const wasFailed = hasFailed
-      const pixels = noise(i % 5 === 4 ? 4_300_000 : 200 + i * 37, i)
       try {
-        acknowledged.push(await sendSlice(archive, manySlice(i, { pixels })))
+        acknowledged.push(await sendSlice(archive, slice))
         if (wasFailed) figures.lies++
       } catch (error) {
         const { code } = error as { code: string }

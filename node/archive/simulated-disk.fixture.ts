@@ -3,7 +3,7 @@ import type { Disk, DiskFile } from './disk.ts'
 type Write = { at: number; bytes: Buffer } | { size: number }
 type Image = {
   /** What a power cut leaves for certain. */
-  synced: Buffer
+  synced: Contents
   /** Since the last sync, in order. */
   unsynced: Write[]
   isNamed: boolean
@@ -35,19 +35,32 @@ export type SimulatedDisk = Disk & {
   ignoreSyncs: boolean
 }
 
-const applied = (image: Image): Buffer => image.unsynced.reduce(applyWrite, image.synced)
+/** Bytes of a file. They are changed where they are: a copy for each write would cost more than what is tested. */
+type Contents = { bytes(): Buffer; apply(write: Write): void }
 
-function applyWrite(before: Buffer, write: Write): Buffer {
-  if ('size' in write) {
-    const resized = Buffer.alloc(write.size)
-    before.copy(resized)
-    return resized
+function createContents(bytes: Uint8Array = new Uint8Array()): Contents {
+  /** Nothing but zeros behind `size`. */
+  let memory = Buffer.from(bytes)
+  let size = bytes.byteLength
+
+  function resize(to: number): void {
+    if (to > memory.byteLength) {
+      const larger = Buffer.alloc(Math.max(to, 2 * memory.byteLength))
+      memory.copy(larger, 0, 0, size)
+      memory = larger
+    }
+    memory.fill(0, Math.min(to, size), size)
+    size = to
   }
-  const end = write.at + write.bytes.byteLength
-  const after = end > before.byteLength ? Buffer.alloc(end) : Buffer.from(before)
-  before.copy(after)
-  write.bytes.copy(after, write.at)
-  return after
+
+  return {
+    bytes: () => memory.subarray(0, size),
+    apply(write) {
+      if ('size' in write) return resize(write.size)
+      resize(Math.max(size, write.at + write.bytes.byteLength))
+      write.bytes.copy(memory, write.at)
+    },
+  }
 }
 
 /** Takes so many bytes more and is full then. */
@@ -65,8 +78,9 @@ const failed = (code: Fault): Error => Object.assign(new Error(`simulated ${code
 
 /** A disk in memory that can fail, fill up, write less than it was given, and lose its power. */
 export function createSimulatedDisk(images = new Map<string, Image>()): SimulatedDisk {
-  const current = new Map<string, Buffer>()
-  for (const [name, image] of images) current.set(name, applied(image))
+  const current = new Map<string, Contents>()
+  for (const [name, { synced }] of images) current.set(name, createContents(synced.bytes()))
+  const bytesOf = (name: string): Buffer => current.get(name)?.bytes() ?? Buffer.alloc(0)
 
   const createFile = (name: string, image: Image) =>
     createSimulatedFile({ disk: () => disk, current }, name, image)
@@ -76,7 +90,7 @@ export function createSimulatedDisk(images = new Map<string, Image>()): Simulate
     syncs: 0,
     ignoreSyncs: false,
     list: async () => [...images].flatMap(([name, { isRemoved }]) => (isRemoved ? [] : [name])),
-    size: async (name) => (current.get(name) ?? Buffer.alloc(0)).byteLength,
+    size: async (name) => bytesOf(name).byteLength,
     async remove(name) {
       const image = images.get(name)
       if (image !== undefined) image.isRemoved = true
@@ -85,7 +99,8 @@ export function createSimulatedDisk(images = new Map<string, Image>()): Simulate
       let image = images.get(name)
       if (mode === 'create') {
         if (image !== undefined) throw new Error(`${name} exists`)
-        image = { synced: Buffer.alloc(0), unsynced: [], isNamed: false }
+        image = { synced: createContents(), unsynced: [], isNamed: false }
+        current.set(name, createContents())
         images.set(name, image)
       }
       if (image === undefined || image.isRemoved) throw new Error(`no ${name}`)
@@ -99,23 +114,23 @@ export function createSimulatedDisk(images = new Map<string, Image>()): Simulate
       }
     },
     freeSpace: async () => ({ freeBytes: disk.faults.freeBytes?.() ?? 1e12, totalBytes: 1e12 }),
-    contents: (name) => Buffer.from(current.get(name) ?? Buffer.alloc(0)),
+    contents: (name) => Buffer.from(bytesOf(name)),
     replace(name, bytes) {
-      images.set(name, { synced: bytes, unsynced: [], isNamed: true })
-      current.set(name, bytes)
+      images.set(name, { synced: createContents(bytes), unsynced: [], isNamed: true })
+      current.set(name, createContents(bytes))
     },
     powerCut: (keeps) => createSimulatedDisk(imagesAfterCut(images, keeps)),
   }
   return disk
 }
 
-type Around = { disk: () => SimulatedDisk; current: Map<string, Buffer> }
+type Around = { disk: () => SimulatedDisk; current: Map<string, Contents> }
 
 function createSimulatedFile({ disk, current }: Around, name: string, image: Image): DiskFile {
-  const now = (): Buffer => current.get(name) ?? Buffer.alloc(0)
+  const now = (): Buffer => current.get(name)?.bytes() ?? Buffer.alloc(0)
   const change = (write: Write): void => {
     image.unsynced.push(write)
-    current.set(name, applyWrite(now(), write))
+    current.get(name)?.apply(write)
   }
   return {
     size: async () => now().byteLength,
@@ -137,7 +152,7 @@ function createSimulatedFile({ disk, current }: Around, name: string, image: Ima
       if (fault !== undefined) throw failed(fault)
       disk().syncs++
       if (disk().ignoreSyncs) return
-      image.synced = applied(image)
+      for (const write of image.unsynced) image.synced.apply(write)
       image.unsynced = []
     },
     truncate: async (size) => change({ size }),
@@ -149,18 +164,18 @@ function imagesAfterCut(images: Map<string, Image>, keeps: () => number): Map<st
   const left = new Map<string, Image>()
   for (const [name, { synced, unsynced, isNamed, isRemoved }] of images) {
     if (!isNamed || (isRemoved && keeps() > 0.5)) continue
-    let bytes = synced
+    const contents = createContents(synced.bytes())
     for (const write of unsynced) {
       const kept = keeps()
       if (kept <= 0) continue
       if ('size' in write || kept >= 1) {
-        bytes = applyWrite(bytes, write)
+        contents.apply(write)
         continue
       }
       const sectors = Math.floor((write.bytes.byteLength * kept) / 512) * 512
-      bytes = applyWrite(bytes, { at: write.at, bytes: write.bytes.subarray(0, sectors) })
+      contents.apply({ at: write.at, bytes: write.bytes.subarray(0, sectors) })
     }
-    left.set(name, { synced: bytes, unsynced: [], isNamed: true })
+    left.set(name, { synced: contents, unsynced: [], isNamed: true })
   }
   return left
 }
