@@ -1,7 +1,7 @@
 import { readCommand, type Command } from './command-set.ts'
 import { abortReason, abortSource } from './pdu.ts'
 import { PduError, type PduEvent } from './pdu-guard.ts'
-import type { Reception } from './receive-store.ts'
+import { joined, type Reception } from './receive-store.ts'
 
 /** Puts fragments together to messages: a command, and the data set that it announces. */
 export type Messages = {
@@ -28,6 +28,7 @@ export type MessagesDeps = {
 
 export function createMessages(deps: MessagesDeps): Messages {
   const { isAccepted, perform, complete, commandBytes } = deps
+  const read = createCommandReader()
   let parts: Buffer[] = []
   let partsBytes = 0
   /** Context of the message on its way in. */
@@ -43,7 +44,7 @@ export function createMessages(deps: MessagesDeps): Messages {
     parts.push(Buffer.from(data))
     current = context
     if (!last) return undefined
-    const command = readCommand(Buffer.concat(parts))
+    const command = read(joined(parts))
     parts = []
     partsBytes = 0
     return begin(context, command)
@@ -94,6 +95,15 @@ export function createMessages(deps: MessagesDeps): Messages {
       incoming = undefined
       await reception?.abort()
     },
+  }
+}
+
+/** The thousand answers of a query come with the same command, which is read once. */
+function createCommandReader(): (bytes: Buffer) => Command {
+  let last: { bytes: Buffer; command: Command } | undefined
+  return (bytes) => {
+    if (last?.bytes.equals(bytes) !== true) last = { bytes, command: readCommand(bytes) }
+    return last.command
   }
 }
 

@@ -43,7 +43,7 @@ export function collectData(
       return undefined
     },
     async finish() {
-      const dataSet = Buffer.concat(parts)
+      const dataSet = joined(parts)
       parts = []
       return use(dataSet)
     },
@@ -99,6 +99,12 @@ export async function receiveStore(deps: {
       if (failure === undefined) await during(sink.abort())
     },
   }
+}
+
+/** Most come in one part. */
+export function joined(parts: readonly Buffer[]): Buffer {
+  const [first] = parts
+  return first !== undefined && parts.length === 1 ? first : Buffer.concat(parts)
 }
 
 function createCounter(bytesMax: number): (bytes: number) => void {

@@ -58,9 +58,12 @@ export async function openFindClient(
   }
 }
 
+/** (0020,000D) UI. */
+const studyElement = Buffer.from('20000d005549', 'hex')
+
 function studyOf(dataSet: Buffer): string {
-  const at = dataSet.indexOf(Buffer.from('20000d005549', 'hex'))
+  const at = dataSet.indexOf(studyElement)
   if (at < 0) return ''
   const length = dataSet.readUInt16LE(at + 6)
-  return dataSet.toString('latin1', at + 8, at + 8 + length).replaceAll(/[\0 ]+$/g, '')
+  return dataSet.toString('latin1', at + 8, at + 8 + length).replace(/[\0 ]+$/, '')
 }
