@@ -30,7 +30,10 @@ export async function crowd(options: {
   idle: number
   dripping: number
   seconds: number
+  /** Of them the honest sender sends so many, in equal parts spread over all of it; all, when it is not said. */
+  sendingSeconds?: number
 }): Promise<CrowdFigures> {
+  const { idle, dripping, seconds, sendingSeconds = seconds } = options
   await using folder = await temporaryFolder()
   const provider = spawn(process.execPath, [child, folder.path], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -40,18 +43,33 @@ export async function crowd(options: {
     const port = Number(line.toString())
     const honest = createHonest(port)
     await honest.rate(2)
-    const before = await honest.rate(options.seconds / 2)
+    const before = await honest.rate(sendingSeconds / 2)
     const bad = createBad(port)
-    const total = options.idle + options.dripping
-    const dripping = (index: number) => index >= options.idle
-    await Promise.all(Array.from({ length: total }, (_, n) => bad.open(n, dripping(n))))
-    const crowded = await honest.rate(options.seconds)
+    await Promise.all(Array.from({ length: idle + dripping }, (_, n) => bad.open(n, n >= idle)))
+    const crowded = await rateOver(honest, seconds, sendingSeconds)
     await bad.stop()
-    const after = await honest.rate(options.seconds / 2)
+    const after = await honest.rate(sendingSeconds / 2)
     return { alone: (before + after) / 2, crowded, ...bad.figures() }
   } finally {
     provider.kill('SIGKILL')
   }
+}
+
+const partSeconds = 10
+
+/** Instances per second of those parts of a time in which the honest sender sends. */
+async function rateOver(
+  honest: ReturnType<typeof createHonest>,
+  seconds: number,
+  sendingSeconds: number,
+): Promise<number> {
+  const parts = Math.max(1, Math.round(sendingSeconds / partSeconds))
+  let sum = 0
+  for (let part = 0; part < parts; part++) {
+    sum += await honest.rate(sendingSeconds / parts)
+    await pause(((seconds - sendingSeconds) / parts) * 1000)
+  }
+  return sum / parts
 }
 
 function createHonest(port: number) {
