@@ -58,19 +58,24 @@ export function elementOf(tag: string, values: readonly string[]): DicomJson[str
   return element(vr, ...(isNumber ? values.map(Number) : textValues(values.join('\\'), vr)))
 }
 
-/** Whether an instance is not to be seen. */
-export function isHidden(
+/**
+ * Whether an instance is not to be seen. Who rejected a study or series saw what was there: an acquisition that is
+ * repeated under the same UIDs is another matter, and nobody would miss what is acknowledged and never shown.
+ */
+function isHidden(
   rows: OverlayRows,
-  { study, series, sop, from }: Pick<InstanceRow, 'study' | 'series' | 'sop' | 'from'>,
+  { study, series, sop, seq: received, from }: InstanceRow,
 ): boolean {
   if (from !== undefined && !isReleasedAs(releaseOf(rows, from), { study, sop })) return true
-  const targets: OverlayTarget[] = [
-    { level: 'study', study },
-    { level: 'series', study, series },
-    { level: 'instance', study, series, sop },
+  const rejectionsOf = (target: OverlayTarget): Saying[] =>
+    inForce(rows, targetKeyOf(target)).filter(({ kind }) => kind === 'reject')
+  const above = [
+    ...rejectionsOf({ level: 'study', study }),
+    ...rejectionsOf({ level: 'series', study, series }),
   ]
-  return targets.some((target) =>
-    inForce(rows, targetKeyOf(target)).some(({ kind }) => kind === 'reject'),
+  return (
+    above.some(({ seq }) => received < seq) ||
+    rejectionsOf({ level: 'instance', study, series, sop }).length > 0
   )
 }
 

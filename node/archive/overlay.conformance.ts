@@ -292,15 +292,42 @@ function rejectionConformance(withArchive: WithArchive): void {
     ])
     await assert.rejects(archive.open(studyProof(study)), { code: 'not_found' })
     assert.deepEqual(await find(archive), [])
-    await sendSlice(archive, slice('1.2.3.5'))
     assert.deepEqual(await archive.counts(), { studies: 0, instances: 0, bytes: 0, quarantined: 0 })
     await archive.overlay(correctionProof('rejection'), {
       kind: 'revert',
       reverts: overlay?.seq ?? 0,
     })
-    assert.equal((await archive.record(study))?.instances, 2)
+    assert.equal((await archive.record(study))?.instances, 1)
     assert.equal((await archive.record(study))?.patient.name, before?.patient.name)
   })
+
+  for (const level of ['study', 'series'] as const) {
+    withArchive(`what comes after a ${level} was rejected is seen`, async (archive, { reopen }) => {
+      await sendSlice(archive, slice(sop))
+      const target = level === 'study' ? { level, study } : { level, study, series }
+      const [overlay] = await archive.overlay(correctionProof('rejection'), {
+        kind: 'reject',
+        target,
+        code: '113001',
+      })
+      await sendSlice(archive, slice('1.2.3.5'))
+      assert.equal((await sendSlice(archive, slice(sop))).outcome, 'duplicate')
+      const seen = async (one: Archive) => {
+        await using open = await one.open(studyProof(study))
+        return (await open.instances()).map((instance) => instance.sop)
+      }
+      assert.deepEqual(await seen(archive), ['1.2.3.5'])
+      assert.equal((await archive.record(study))?.instances, 1)
+      await archive[Symbol.asyncDispose]()
+      const again = await reopen()
+      assert.deepEqual(await seen(again), ['1.2.3.5'])
+      await again.overlay(correctionProof('rejection'), {
+        kind: 'revert',
+        reverts: overlay?.seq ?? 0,
+      })
+      assert.equal((await again.record(study))?.instances, 2)
+    })
+  }
 
   withArchive(
     'a rejection note from a device hides what it names and itself, once',
