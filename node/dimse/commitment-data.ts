@@ -51,18 +51,29 @@ export function readCommitmentRequest(data: DicomJson): CommitmentRequest {
   throw new ProtocolError('bad_request', 'no request for storage commitment')
 }
 
-/** Reads the data set of an N-EVENT-REPORT; throws `bad_request`. */
-export function readCommitmentResult(data: DicomJson): CommitmentResult {
+/**
+ * Reads the data set of an N-EVENT-REPORT; throws `bad_request`, and `unsupported` for an event of another type. A report
+ * that contradicts its own event type says of nothing that it is kept, and what it names on both sides has failed.
+ */
+export function readCommitmentResult(
+  data: DicomJson,
+  eventTypeId: number | undefined,
+): CommitmentResult {
+  const isAllKept = eventTypeId === commitmentEvent.allKept
+  if (!isAllKept && eventTypeId !== commitmentEvent.someMissing) {
+    throw new ProtocolError('unsupported', 'no such event of storage commitment')
+  }
   const transaction = Uid.safeParse(textOf(data, tag.transaction))
   if (!transaction.success) throw new ProtocolError('bad_request', 'a report without transaction')
-  return {
-    transaction: transaction.data,
-    kept: itemsOf(data, tag.referencedSequence).map(referenceOf),
-    failed: itemsOf(data, tag.failedSequence).map((item) => ({
-      ...referenceOf(item),
-      reason: Number(textOf(item, tag.failureReason)) || failureReason.processingFailure,
-    })),
-  }
+  const failed = itemsOf(data, tag.failedSequence).map((item) => ({
+    ...referenceOf(item),
+    reason: Number(textOf(item, tag.failureReason)) || failureReason.processingFailure,
+  }))
+  const missing = new Set(failed.map(({ sop }) => sop))
+  const isSound = isAllKept === (failed.length === 0)
+  const named = isSound ? itemsOf(data, tag.referencedSequence).map(referenceOf) : []
+  const kept = named.filter(({ sop }) => !missing.has(sop))
+  return { transaction: transaction.data, kept, failed }
 }
 
 const referenceOf = (item: DicomJson): Reference => ({

@@ -1,6 +1,7 @@
 import { authorizeRoute } from '#protocol/authorize.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { commitmentLimits } from '#protocol/limits.ts'
+import { createTurns } from '#protocol/turns.ts'
 import type { SendRoute } from '../config.ts'
 import { encodingOf } from '../dicom/transfer-syntax.ts'
 import { commandField } from './command-set.ts'
@@ -9,6 +10,7 @@ import {
   commitmentInstance,
   commitmentRequest,
   readCommitmentResult,
+  type CommitmentRequest,
   type CommitmentResult,
   type Reference,
 } from './commitment-data.ts'
@@ -23,24 +25,31 @@ import { encodersFor } from './text-encoder.ts'
 
 /**
  * Storage commitment as its user: the target is asked whether it keeps what it took. Its report comes on the same
- * association, or later on one of its own.
+ * association, or later on one of its own. Bytes leave the archive on it, so only what it names counts.
  */
-export function createCommitmentUser(deps: SendQueueDeps) {
+export function createCommitmentUser(deps: SendQueueDeps & { referencesMax?: number }) {
   const { jobs, connect, random, keptCopies, clock } = deps
+  const { referencesMax = commitmentLimits.referencesMax } = deps
+  const inTurn = createTurns()
 
-  const onResult = async ({ transaction, failed }: CommitmentResult): Promise<void> => {
+  const takeResult = async (result: CommitmentResult): Promise<void> => {
+    const { transaction, failed } = result
     const job = jobs.list().find(({ work }) => work.commitment?.transactions.includes(transaction))
     if (job === undefined) throw new ProtocolError('not_found', 'no such transaction')
-    const { to, study, commitment: before } = job.work
-    const { commitment } = settled(job.work, transaction, failed.length)
+    const { to, study } = job.work
+    const { commitment } = settled(job.work, result)
+    const marks = commitment?.kept ?? []
     // Before the job forgets what was asked.
-    if (commitment?.state === 'kept') {
-      await keptCopies?.note({ to, study, marks: before?.asked ?? [], keptAt: clock() })
-    } else if (failed.length > 0) {
+    if (commitment?.transactions.length === 0 && marks.length > 0) {
+      await keptCopies?.note({ to, study, marks, keptAt: clock() })
+    } else if (failed.length > 0 || commitment?.state === 'failed') {
       await keptCopies?.forget(study, to)
     }
-    await jobs.update(job.id, (work) => settled(work, transaction, failed.length))
+    await jobs.update(job.id, (work) => withoutMarks(settled(work, result)))
   }
+  /** One by one: each goes on from what the one before it left. */
+  const onResult = async (result: CommitmentResult): Promise<void> =>
+    inTurn(async () => takeResult(result))
 
   return {
     onResult,
@@ -52,26 +61,22 @@ export function createCommitmentUser(deps: SendQueueDeps) {
         abstractSyntax: commitmentClass,
         transferSyntax,
       }))
-      const waiting = createCountdown()
-      const marks = references.map(({ sop }) => sentMark(sop))
+      const requests = requestsFor(references, referencesMax, () => uidOf(random(16)))
+      const waiting = createCountdown(requests.length)
       const association = await connect(
         { ...to, calledAe },
         pairs,
-        async (_command, data, context) => {
+        async ({ eventTypeId }, data, context) => {
           const { keys } = await requireIdentifier(data, context.transferSyntax)
-          await onResult(readCommitmentResult(keys))
+          await onResult(readCommitmentResult(keys, eventTypeId))
           waiting.one()
           return { status: status.success }
         },
       )
       try {
-        for (let at = 0; at < references.length; at += commitmentLimits.referencesMax) {
-          const transaction = uidOf(random(16))
-          await jobs.update(jobId, (work) => asked(work, transaction, at === 0 ? marks : undefined))
-          const part = references.slice(at, at + commitmentLimits.referencesMax)
-          waiting.more()
-          await request(association, transaction, part)
-        }
+        // All at once: a report on the first must not pass for one on everything.
+        await jobs.update(jobId, (work) => asked(work, requests))
+        for (const one of requests) await request(association, one)
         await waiting.end(commitmentLimits.reportWaitMs)
       } finally {
         await association.release()
@@ -80,15 +85,22 @@ export function createCommitmentUser(deps: SendQueueDeps) {
   }
 }
 
-async function request(
-  association: ScuAssociation,
-  transaction: string,
-  references: Reference[],
-): Promise<void> {
+function requestsFor(
+  references: readonly Reference[],
+  size: number,
+  nextUid: () => string,
+): CommitmentRequest[] {
+  return Array.from({ length: Math.ceil(references.length / size) }, (_, index) => ({
+    transaction: nextUid(),
+    references: references.slice(index * size, (index + 1) * size),
+  }))
+}
+
+async function request(association: ScuAssociation, asked: CommitmentRequest): Promise<void> {
   const context = association.contextOf(commitmentClass)
   if (context === undefined) throw new ProtocolError('unsupported', 'the target commits to nothing')
   const { explicit: isExplicit } = encodingOf(context.transferSyntax)
-  const data = encodeDataSet(commitmentRequest({ transaction, references }), {
+  const data = encodeDataSet(commitmentRequest(asked), {
     isExplicit,
     encoders: encodersFor([]),
   })
@@ -120,38 +132,66 @@ async function takenReferences(
 }
 
 /** A study that is asked about anew begins anew. */
-function asked(work: SendWork, transaction: string, marks: string[] | undefined): SendWork {
-  const before = marks === undefined ? work.commitment : undefined
-  const transactions = [...(before?.transactions ?? []), transaction]
-  const failed = before?.failed ?? 0
-  const about = marks ?? before?.asked ?? []
-  return { ...work, commitment: { state: 'asked', transactions, failed, asked: about } }
-}
+const asked = (work: SendWork, requests: readonly CommitmentRequest[]): SendWork => ({
+  ...work,
+  commitment: {
+    state: 'asked',
+    transactions: requests.map(({ transaction }) => transaction),
+    failed: 0,
+    asked: requests.flatMap(({ references }) => references.map(askedMark)),
+  },
+})
 
-/** Kept when every transaction was reported on and nothing is missing. */
-function settled(work: SendWork, transaction: string, failures: number): SendWork {
+/** As what it was asked about: another class is another question. */
+const askedMark = ({ sop, sopClass }: Reference): string => sentMark(`${sop} ${sopClass}`)
+
+/**
+ * Kept is what was asked about and is named as kept. When every transaction was reported on, what none of them named
+ * has failed.
+ */
+function settled(work: SendWork, { transaction, kept, failed }: CommitmentResult): SendWork {
   const { commitment } = work
   if (commitment === undefined) return work
   const transactions = commitment.transactions.filter((uid) => uid !== transaction)
-  const failed = commitment.failed + failures
-  const end = failed === 0 ? ('kept' as const) : ('failed' as const)
-  return transactions.length > 0
-    ? { ...work, commitment: { ...commitment, transactions, failed } }
-    : { ...work, commitment: { state: end, transactions, failed } }
+  const named = new Map(kept.map((reference) => [askedMark(reference), sentMark(reference.sop)]))
+  const missing = new Set(failed.map(askedMark))
+  const before = commitment.asked ?? []
+  const left = before.filter((mark) => !named.has(mark) && !missing.has(mark))
+  const news = before.flatMap((mark) => named.get(mark) ?? [])
+  const failures = commitment.failed + before.length - left.length - news.length
+  const marks = [...(commitment.kept ?? []), ...news]
+  if (transactions.length > 0) {
+    return {
+      ...work,
+      commitment: { state: 'asked', transactions, failed: failures, asked: left, kept: marks },
+    }
+  }
+  const sum = failures + left.length
+  const isKept = sum === 0 && marks.length > 0
+  return {
+    ...work,
+    commitment: { state: isKept ? 'kept' : 'failed', transactions, failed: sum, kept: marks },
+  }
+}
+
+/** What is kept has a record of its own once everything was reported on. */
+function withoutMarks(work: SendWork): SendWork {
+  const { commitment } = work
+  if (commitment === undefined || commitment.transactions.length > 0) return work
+  const { kept: _kept, ...rest } = commitment
+  return { ...work, commitment: rest }
 }
 
 /** Waits for as many reports as were asked for, not for ever. */
-function createCountdown() {
+function createCountdown(reports: number) {
   const { promise, resolve } = Promise.withResolvers<void>()
-  let left = 0
+  let left = reports
   return {
-    more: () => void left++,
     one() {
       left--
       if (left === 0) resolve()
     },
     async end(timeoutMs: number) {
-      if (left === 0) return
       const timer = setTimeout(resolve, timeoutMs)
       await promise
       clearTimeout(timer)

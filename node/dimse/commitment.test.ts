@@ -45,7 +45,7 @@ async function ask(port: number, transaction: string, references: Reference[]) {
     [{ abstractSyntax: commitmentClass, transferSyntax: explicitLittle }],
     async (command, data = Buffer.alloc(0)) => {
       const { keys } = await readIdentifier(data, explicitLittle)
-      reports.push({ command, result: readCommitmentResult(keys) })
+      reports.push({ command, result: readCommitmentResult(keys, command.eventTypeId) })
       return { status: 0 }
     },
   )

@@ -102,7 +102,8 @@ export function createCommitment(deps: CommitmentDeps): Service & AsyncDisposabl
     fields: new Set([commandField.actionRequest, commandField.eventReportRequest]),
     async perform(request, exchange) {
       if (request.command.field === commandField.eventReportRequest) {
-        await deps.onResult(readCommitmentResult(await keysOf(request)))
+        const { eventTypeId } = request.command
+        await deps.onResult(readCommitmentResult(await keysOf(request), eventTypeId))
         return exchange.respond({ status: status.success })
       }
       const refusal = refusalOf(request)

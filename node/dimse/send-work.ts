@@ -19,8 +19,10 @@ export const SendWork = z.strictObject({
       state: z.enum(['asked', 'kept', 'failed']),
       transactions: z.array(Uid),
       failed: z.int(),
-      /** What it was asked about, until it has answered. */
+      /** What it was asked about and has not answered yet: by `sentMark` of UID and class. */
       asked: z.array(z.string().length(16)).exactOptional(),
+      /** What it said it keeps, by `sentMark`, until it has answered all. */
+      kept: z.array(z.string().length(16)).exactOptional(),
     })
     .exactOptional(),
 })
