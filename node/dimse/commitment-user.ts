@@ -112,7 +112,7 @@ async function request(association: ScuAssociation, asked: CommitmentRequest): P
   }
 }
 
-/** Everything of the study that the target acknowledged. */
+/** Everything of the study that the target took without a reservation: only of that it can have the very same bytes. */
 async function takenReferences(
   { archive, self, clock }: SendQueueDeps,
   route: SendRoute,
@@ -125,7 +125,8 @@ async function takenReferences(
   const decision = authorizeRoute(facts)
   if (!decision.ok) throw new ProtocolError(decision.code, 'the study is not sent on')
   await using reader = await archive.open(decision.grant)
-  const taken = new Set(work.sent)
+  const warned = new Set(work.warned)
+  const taken = new Set(work.sent.filter((mark) => !warned.has(mark)))
   return (await reader.instances())
     .filter(({ sop }) => taken.has(sentMark(sop)))
     .map(({ sop, sopClass }) => ({ sop, sopClass }))

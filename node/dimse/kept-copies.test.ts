@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import type { Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
 import {
   holder,
   openTestArchive,
@@ -13,13 +14,16 @@ import type { Archive, Query } from '../archive/archive.ts'
 import { silentLog } from '../log.ts'
 import { openJobQueue } from '../store/job-queue.ts'
 import { openRecords } from '../store/records.ts'
+import { commandField } from './command-set.ts'
 import { connectAs, openCommitment } from './commitment.fixture.ts'
 import { createKeptCopies } from './kept-copies.ts'
 import { openRouting, renewCopy } from './routing.ts'
 import { startScp } from './scp.fixture.ts'
 import { createSendQueue } from './send-queue.ts'
 import { SendWork } from './send-work.ts'
-import { until } from './units.fixture.ts'
+import type { Service } from './service.ts'
+import { status } from './status.ts'
+import { ctClass, until } from './units.fixture.ts'
 
 const dayMs = 24 * 3600 * 1000
 const device = {
@@ -131,4 +135,54 @@ test('what a target commits to may leave, on an answer that is not old', async (
     }
   }
   assert.deepEqual(await availability(archive, 'instance'), ['ONLINE', 'ONLINE'])
+})
+
+/** Takes CT images as an archive that changes some of them. */
+const changing = (statusOf: (sop: string) => number): Service => ({
+  permission: 'store',
+  abstractSyntaxes: new Set([ctClass]),
+  fields: new Set([commandField.storeRequest]),
+  perform: async ({ command }, exchange) => exchange.respond({ status: statusOf(command.sopUid) }),
+})
+
+test('what a target took with a warning is sent, and is no copy whatever it commits to', async () => {
+  await using folder = await temporaryFolder()
+  const study = '1.2.3' as StudyUid
+  const verify = async () => ({ study, sopClass: ctClass, isIntact: true })
+  await using commitment = await openCommitment({ archive: { verify }, devices: [device] })
+  const warnings = [0xb000, 0xb006, 0xb007]
+  const warningOf = (sop: string) => warnings[Number(sop.split('.').at(-1))] ?? status.success
+  let taken = 0
+  const store = changing((sop) => {
+    taken++
+    return warningOf(sop)
+  })
+  await using scp = await startScp({
+    archive: { ingest: async () => assert.fail('nothing comes past the service') },
+    devices: [device],
+    services: [store, commitment.service()],
+  })
+  await using source = await openSource(folder.path)
+  const { archive, keptCopies } = source
+  await using sending = await openSending(source, scp.port)
+  const job = () => sending.jobs.list()[0]
+  const isKept = (sent: number) => () =>
+    job()?.state === 'done' &&
+    job()?.work.sent.length === sent &&
+    job()?.work.commitment?.state === 'kept'
+  const proven = async (number: number) => {
+    const about = { study, sha256: '' as Sha256, bytes: 1 }
+    const proof = await keptCopies.findProof({ ...about, sop: `1.2.3.9.${number}` as SopUid })
+    return proof !== undefined
+  }
+  for (const number of [0, 1, 3]) await sendSlice(archive, slice(number))
+  await until(isKept(3), 60_000)
+  assert.deepEqual([await proven(0), await proven(1), await proven(3)], [false, false, true])
+  for (const number of [2, 4]) await sendSlice(archive, slice(number))
+  await until(isKept(5), 60_000)
+  assert.deepEqual(
+    [await proven(0), await proven(1), await proven(2), await proven(3), await proven(4)],
+    [false, false, false, true, true],
+  )
+  assert.equal(taken, 5)
 })

@@ -79,7 +79,7 @@ async function send(
   await deps.audit(
     entryOf(deps, route, { event: 'begin-transferring', outcome: 'success', ...about }),
   )
-  const progress = createProgress(deps.jobs, job.id)
+  const progress = createProgress(deps, job)
   const { aeTitle: calledAe, ...to } = route.to
   const scu = createStoreScu({ ...to, ...deps.own, calledAe })
   const marks = new Map<string, string>(left.map((entry) => [entry.sop, markOf(route, entry)]))
@@ -94,7 +94,8 @@ async function send(
     for await (const { sopUid, status, comment } of scu.store(items)) {
       if (signal.aborted) throw new ProtocolError('aborted', 'the node stops')
       checkRoom(status)
-      if (isTaken(status)) await progress.take(marks.get(sopUid) ?? '')
+      if (isWarning(status)) deps.log.warn({ status }, 'an instance was taken with a reservation')
+      if (isTaken(status)) await progress.take(marks.get(sopUid) ?? '', isWarning(status))
       else {
         progress.refuse()
         deps.log.warn({ status, comment }, 'an instance was not taken')
@@ -188,21 +189,32 @@ async function* correctedItems(
 }
 
 /** What was acknowledged is written down now and then, and in the end; what is not is sent once more. */
-function createProgress(jobs: JobQueue<SendWork>, id: string) {
+function createProgress(
+  { jobs, keptCopies }: Pick<SendQueueDeps, 'jobs' | 'keptCopies'>,
+  { id, work: { study, to } }: Job<SendWork>,
+) {
   let taken: string[] = []
+  let warned: string[] = []
   let refused = 0
   const keep = async () => {
-    const marks = taken
+    const [news, doubts] = [taken, warned]
     taken = []
-    const sent = (work: SendWork) => [...new Set([...work.sent, ...marks])]
-    await jobs.update(id, (work) => ({ ...work, sent: sent(work), refused }))
+    warned = []
+    // What the target kept before may be what it changed now.
+    if (doubts.length > 0) await keptCopies?.forget(study, to)
+    await jobs.update(id, (work) => {
+      const all = [...new Set([...(work.warned ?? []), ...doubts])]
+      const sent = [...new Set([...work.sent, ...news])]
+      return { ...work, sent, refused, ...(all.length > 0 && { warned: all }) }
+    })
   }
   return {
     keep,
     refused: () => refused,
     refuse: () => void refused++,
-    async take(mark: string) {
+    async take(mark: string, isDoubtful: boolean) {
       taken.push(mark)
+      if (isDoubtful) warned.push(mark)
       if (taken.length >= sendLimits.progressEvery) await keep()
     },
   }

@@ -11,6 +11,8 @@ export const SendWork = z.strictObject({
   wanted: z.int(),
   /** What the target has acknowledged, by `sentMark`. */
   sent: z.array(z.string().length(16)),
+  /** Of those, what it took with a reservation: it may hold other bytes, and can prove no copy. */
+  warned: z.array(z.string().length(16)).exactOptional(),
   /** Instances that the target refused in the last attempt. */
   refused: z.int(),
   /** What the target says of keeping it; absent: it was not asked. */
