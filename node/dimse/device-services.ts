@@ -1,6 +1,6 @@
 import type { AuditEntry } from '#protocol/audit-event.ts'
 import type { OrganizationOid } from '#protocol/ids.ts'
-import { dimseLimits } from '#protocol/limits.ts'
+import { dimseLimits, reportQueueLimits } from '#protocol/limits.ts'
 import type { Archive } from '../archive/archive.ts'
 import type { SendRoute } from '../config.ts'
 import type { Log } from '../log.ts'
@@ -12,7 +12,7 @@ import type { Referrals } from '../store/referrals.ts'
 import { CommitmentReport, createCommitment, type Connect } from './commitment.ts'
 import { createPerformedStep } from './performed-step.ts'
 import type { KeptCopies } from './kept-copies.ts'
-import { openRouting, renewCopy } from './routing.ts'
+import { openRouting, renewCopy, targetKey } from './routing.ts'
 import { openAssociation } from './scu-association.ts'
 import { createSendQueue } from './send-queue.ts'
 import { SendWork } from './send-work.ts'
@@ -55,7 +55,14 @@ export async function openDeviceServices(deps: {
       limits: dimseLimits,
       ...(onRequest && { onRequest }),
     })
-  const sending = await openJobQueue({ ...deps, kind: 'send', work: SendWork })
+  const targets = new Set(deps.routes.map(targetKey))
+  const sending = await openJobQueue({
+    ...deps,
+    kind: 'send',
+    work: SendWork,
+    // What is owed to a target that there is a route to is known nowhere else.
+    isForgettable: ({ to }) => !targets.has(to),
+  })
   const queue = stack.use(createSendQueue({ ...deps, jobs: sending, connect, own }))
   if (deps.routes.length > 0) stack.use(await openRouting({ ...deps, jobs: sending }))
   deps.keptCopies.onStale((copy) => renewCopy(sending, copy))
@@ -63,6 +70,8 @@ export async function openDeviceServices(deps: {
     ...deps,
     kind: 'commitment-report',
     work: CommitmentReport,
+    limits: reportQueueLimits,
+    isForgettable: () => true,
   })
   const { onResult } = queue
   const commitment = stack.use(createCommitment({ ...deps, reports, connect, onResult }))

@@ -9,7 +9,10 @@ import { ProtocolError } from '#protocol/errors.ts'
 import { openJobQueue } from './job-queue.ts'
 import { openRecords, type Records } from './records.ts'
 
-async function openQueue(limits: object = {}) {
+const Work = z.strictObject({ what: z.string() })
+type Work = z.infer<typeof Work>
+
+async function openQueue(limits: object = {}, isForgettable?: (work: Work) => boolean) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-jobs-'))
   const time = { now: 1_000_000 }
   let records: Records = await openRecords(dir)
@@ -17,10 +20,11 @@ async function openQueue(limits: object = {}) {
     openJobQueue({
       records,
       kind: 'test-job',
-      work: z.strictObject({ what: z.string() }),
+      work: Work,
       clock: () => time.now,
       random: randomBytes,
       limits,
+      ...(isForgettable && { isForgettable }),
     })
   return {
     time,
@@ -114,4 +118,55 @@ test('the queue is bounded, and so is what is kept of ended jobs', async () => {
     queue.list().map(({ id }) => id),
     [second.id, third.id],
   )
+})
+
+test('failed jobs count as those that wait, and stay until somebody sees to them', async () => {
+  await using opened = await openQueue({ jobsMax: 2, failedKept: 0, attemptsMax: 1 })
+  const { queue } = opened
+  for (const what of ['a', 'b']) {
+    const { id } = await queue.add({ what })
+    await queue.postpone(id, 'unavailable')
+    opened.time.now++
+  }
+  await assert.rejects(queue.add({ what: 'c' }), isError('unavailable'))
+  const again = await opened.reopen()
+  const [first] = again.list()
+  assert.deepEqual(
+    again.list().map(({ state }) => state),
+    ['failed', 'failed'],
+  )
+  await again.cancel(first?.id ?? '')
+  await again.add({ what: 'c' })
+})
+
+test('of failed jobs that are of no use to anybody the oldest are forgotten', async () => {
+  const isForgettable = ({ what }: Work) => what.startsWith('gone')
+  const limits = { jobsMax: 2, failedKept: 1, attemptsMax: 1 }
+  await using opened = await openQueue(limits, isForgettable)
+  const { queue } = opened
+  for (const what of ['gone 1', 'owed', 'gone 2', 'gone 3']) {
+    const { id } = await queue.add({ what })
+    await queue.postpone(id, 'unavailable')
+    opened.time.now++
+  }
+  const left = (jobs: typeof queue) => jobs.list().map(({ work }) => work.what)
+  assert.deepEqual(left(queue), ['owed', 'gone 3'])
+  assert.deepEqual(left(await opened.reopen()), ['owed', 'gone 3'])
+})
+
+test('work for a peer that is off for three days is still done by itself, and tried every hour', async () => {
+  await using opened = await openQueue()
+  const { queue, time } = opened
+  const { id } = await queue.add({ what: 'send' })
+  const begin = time.now
+  const hour = 3_600_000
+  for (;;) {
+    await queue.postpone(id, 'unavailable')
+    const { state, dueAt = 0 } = queue.get(id) ?? {}
+    if (state !== 'waiting') break
+    assert.ok(dueAt - time.now <= hour)
+    time.now = dueAt
+  }
+  const hours = (time.now - begin) / hour
+  assert.ok(hours > 72 && hours < 7 * 24, `${hours} h`)
 })

@@ -23,7 +23,8 @@ export type Job<T> = {
 
 /**
  * Jobs that survive a restart: each change is synced. An attempt that fails is repeated after a time that doubles, up
- * to a greatest one and a greatest number of attempts; then the job has failed until somebody asks for it again.
+ * to a greatest one and a greatest number of attempts; then the job has failed until somebody asks for it again. A
+ * failed job counts as one that waits, for nothing else may say what is left to do, unless it is forgettable.
  */
 export type JobQueue<T> = {
   /** Due at once, or after `delayMs`. */
@@ -54,23 +55,32 @@ export async function openJobQueue<T>(deps: {
   clock: () => number
   random: (bytes: number) => Uint8Array
   limits?: Partial<Limits>
+  /** What failed and is of no use to anybody; absent: nothing is. */
+  isForgettable?: (work: T) => boolean
 }): Promise<JobQueue<T>> {
-  const { clock, random } = deps
+  const { clock, random, isForgettable = () => false } = deps
   const limits: Limits = { ...queueLimits, ...deps.limits }
   const kept = await loadJobs(deps)
+  const isLost = ({ state, work }: Job<T>) => state === 'failed' && isForgettable(work)
+  const isOwed = (job: Job<T>) => isWaiting(job) || (job.state === 'failed' && !isLost(job))
+  /** The latest ones stay for people to see. */
+  const forget = async () => {
+    await kept.forget(hasEnded, limits.endedKept)
+    await kept.forget(isLost, limits.failedKept)
+  }
   const change = async (id: string, next: (job: Job<T>) => Partial<Job<T>>) =>
     kept.save(id, (job) => ({ ...job, ...next(job), changedAt: clock() }))
-  const isWaiting = ({ state }: Job<T>) => state === 'waiting'
 
+  await forget()
   return {
     async add(work, { delayMs = 0 } = {}) {
       const now = clock()
-      const waiting = kept.all().filter(isWaiting).length
-      if (waiting >= limits.jobsMax) throw new ProtocolError('unavailable', 'the queue is full')
+      const owed = kept.all().filter(isOwed).length
+      if (owed >= limits.jobsMax) throw new ProtocolError('unavailable', 'the queue is full')
       const times = { dueAt: now + delayMs, createdAt: now, changedAt: now }
       const id = ulid(now, random(10))
       const job = await kept.save(id, () => ({ id, state: 'waiting', attempts: 0, work, ...times }))
-      await kept.forget(limits.endedKept)
+      await forget()
       return job
     },
     get: (id) => kept.get(id),
@@ -107,6 +117,7 @@ export async function openJobQueue<T>(deps: {
           ...(isLast && { state: 'failed' }),
         }
       })
+      await forget()
     },
     async retry(id) {
       await change(id, (job) => ({ ...undone(job), state: 'waiting', attempts: 0, dueAt: clock() }))
@@ -117,6 +128,9 @@ export async function openJobQueue<T>(deps: {
     onChange: kept.onChange,
   }
 }
+
+const isWaiting = ({ state }: Job<unknown>): boolean => state === 'waiting'
+const hasEnded = ({ state }: Job<unknown>): boolean => state === 'done' || state === 'cancelled'
 
 function undone<T>(job: Job<T>): Job<T> {
   if (job.state === 'done') throw new ProtocolError('conflict', 'the work is done')
@@ -155,13 +169,11 @@ async function loadJobs<T>(deps: { records: Records; kind: string; work: z.ZodTy
         for (const listener of listeners) listener()
         return job
       }),
-    /** Ended jobs are kept for people to see, the latest ones. */
-    forget: async (count: number) =>
+    /** The oldest first, until `count` such jobs are left. */
+    forget: async (isSuch: (job: Job<T>) => boolean, count: number) =>
       inTurn(async () => {
-        const ended = [...jobs.values()].filter(
-          ({ state }) => state === 'done' || state === 'cancelled',
-        )
-        for (const { id } of ended.slice(0, Math.max(0, ended.length - count))) {
+        const such = [...jobs.values()].filter(isSuch)
+        for (const { id } of such.slice(0, Math.max(0, such.length - count))) {
           await records.del(kind, id)
           jobs.delete(id)
         }

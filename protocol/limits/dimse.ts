@@ -97,11 +97,25 @@ export const sendLimits = {
 
 /** Work for peers that may be out of reach. */
 export const queueLimits = {
+  /** Those that wait, and those that failed and that somebody must see to. */
   jobsMax: 10_000,
   endedKept: 1000,
-  attemptsMax: 20,
+  /** Of failed ones that nobody can see to any more. */
+  failedKept: 1000,
+  /** The last one is made after more than three and a half days: a peer may be off over a long weekend. */
+  attemptsMax: 100,
   delayMs: 10 * second,
   delayMsMax: 1 * hour,
+} as const
+
+/** Reports of storage commitment: nobody looks at an ended one, and a device that was away for hours asks anew. */
+export const reportQueueLimits = {
+  ...queueLimits,
+  jobsMax: 1000,
+  endedKept: 0,
+  failedKept: 0,
+  /** Each reads all of its instances again. */
+  attemptsMax: 20,
 } as const
 
 /** Query and retrieval over DIMSE (PS3.4 §C). */

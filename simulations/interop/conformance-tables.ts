@@ -39,6 +39,7 @@ export const tables: Record<string, () => string> = {
   'query-limits': () => limitTable(limits.queryLimits),
   'service-limits': () => limitTable({ ...limits.worklistLimits, ...limits.commitmentLimits }),
   'send-limits': () => limitTable({ ...limits.sendLimits, ...limits.queueLimits }),
+  'report-limits': () => limitTable(limits.reportQueueLimits),
   'instance-limits': () => limitTable(limits.instanceLimits),
   'dicomweb-limits': () => limitTable({ ...limits.dicomwebLimits, ...limits.pixelLimits }),
   'media-limits': () => limitTable(limits.mediaLimits),
