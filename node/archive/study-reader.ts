@@ -1,6 +1,6 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import type { OrganizationOid, SeriesUid, Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
-import type { TextJudgement } from '../dicom/charsets.ts'
+import type { KnownText } from '../dicom/charsets.ts'
 import type { RandomAccess } from '../dicom/data-set.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import { readRewritten, rewriteDataSet } from '../dicom/rewrite.ts'
@@ -24,7 +24,7 @@ export type ReaderParts = ReadParts & {
     data: RandomAccess,
     transferSyntax: string,
     headerBytes: number,
-    known?: TextJudgement,
+    known?: KnownText,
   ) => Promise<DicomJson>
 }
 
@@ -109,10 +109,11 @@ function checkHere({ evicted }: InstanceRow): void {
 }
 
 /** How its text is read: as its study's, where it alone could not tell. */
-function knownText({ study, text }: InstanceRow, catalog: Catalog): TextJudgement | undefined {
+function knownText({ study, text }: InstanceRow, catalog: Catalog): KnownText | undefined {
   if (text?.source !== 'doubtful') return text
   const joint = catalog.study(study)?.quality?.text?.judgement
-  return joint === undefined || joint.source === 'doubtful' ? text : joint
+  const isRead = joint !== undefined && joint.source !== 'doubtful'
+  return isRead ? { ...joint, declared: text.declared } : text
 }
 
 /** What overlays show instead of the bytes. */

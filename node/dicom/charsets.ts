@@ -15,9 +15,9 @@ export type TextCoding = (bytes: Uint8Array, vr: string) => string
 export type TextJudgement = {
   /**
    * `declared`: as (0008,0005) says. `detected`: the bytes say otherwise, clearly. `pinned`: what this device is known
-   * to write. `human`: a person chose it. `doubtful`: nobody can tell, so the text is shown as bytes and a person asked.
+   * to write, learned or said by a person. `doubtful`: nobody can tell, so the text is shown as bytes and a person asked.
    */
-  source: 'declared' | 'detected' | 'pinned' | 'human' | 'doubtful'
+  source: 'declared' | 'detected' | 'pinned' | 'doubtful'
   /** Absent when the declaration stands, and when nobody can tell. */
   encoding?: CyrillicEncoding
   /** 0 … 1; of a declaration that nothing contradicts, 1. */
@@ -25,6 +25,9 @@ export type TextJudgement = {
   /** What else it could be, the likeliest first; with a doubt only. */
   candidates?: Candidate[]
 }
+
+/** What text that is declared like this was taken for when its data set came: what lists show. */
+export type KnownText = TextJudgement & { declared: readonly string[] }
 
 /** Defined terms of (0008,0005) that name a single-byte set, without their prefix `ISO_IR` or `ISO 2022 IR`. */
 const singleByteTerms: Record<string, string> = {
@@ -86,6 +89,22 @@ export function judgeText(
   const set = cyrillicSetOf(terms)
   if (set !== undefined) return judgeDeclaredCyrillic(set, text)
   return isSuspect(terms, text) ? judgeUndeclared(hintOf(terms), text) : asDeclared
+}
+
+/**
+ * Judges text of a data set whose index was judged before. What is declared like the index stays what it was taken for,
+ * so that a header and a copy never say otherwise than lists do; for items that declare another set that is a hint.
+ */
+export function judgeKnown(
+  declared: readonly string[],
+  samples: readonly Uint8Array[],
+  known: KnownText | undefined,
+): TextJudgement {
+  if (known === undefined) return judgeText(declared, samples)
+  if (declared.join('\\') === known.declared.join('\\')) return known
+  const { encoding, source } = known
+  const judgement = judgeText(declared, samples, encoding && { encoding })
+  return source === 'doubtful' && judgement.source !== 'declared' ? known : judgement
 }
 
 const asDeclared: TextJudgement = { source: 'declared', confidence: 1 }

@@ -1,5 +1,5 @@
 import { instanceLimits } from '#protocol/limits.ts'
-import { asciiText, isAscii, judgeText, type TextJudgement, textCoding } from './charsets.ts'
+import { asciiText, isAscii, judgeKnown, type KnownText, textCoding } from './charsets.ts'
 import type { RandomAccess } from './data-set.ts'
 import type { DicomJson, DicomJsonElement } from './dicom-json.ts'
 import { isSignDependent, tagText } from './dictionary.ts'
@@ -38,7 +38,7 @@ export async function readHeader(
   data: RandomAccess,
   transferSyntax: string,
   headerBytes: number,
-  known?: TextJudgement,
+  known?: KnownText,
 ): Promise<DicomJson> {
   const builder = createHeaderBuilder(known)
   const end = isDeflated(transferSyntax)
@@ -48,7 +48,7 @@ export async function readHeader(
   return builder.finish()
 }
 
-function createHeaderBuilder(known: TextJudgement | undefined) {
+function createHeaderBuilder(known: KnownText | undefined) {
   const tree = createTree()
   /** Text beyond ASCII, decoded at the end: which encoding it is in is judged from all of it. */
   const deferred = new Map<readonly string[], Deferred[]>()
@@ -149,15 +149,10 @@ function createTree() {
 function decodeDeferred(
   terms: readonly string[],
   list: Deferred[],
-  known: TextJudgement | undefined,
+  known: KnownText | undefined,
 ): void {
   const samples = list.map(({ bytes }) => bytes)
-  const encoding = known?.encoding
-  const isCertain = known?.source === 'human'
-  const judgement = judgeText(terms, samples, encoding && { encoding, isCertain })
-  // What is shown in lists as bytes must not look like a name here.
-  const isDoubtful = known?.source === 'doubtful' && judgement.source !== 'declared'
-  const coding = textCoding(terms, isDoubtful ? known : judgement)
+  const coding = textCoding(terms, judgeKnown(terms, samples, known))
   for (const { target, tag, ...raw } of list) target[tag] = elementJson(raw, coding)
 }
 
