@@ -98,6 +98,7 @@ export async function createNode(restrictions?: Pick<Restrictions, 'current'>) {
 
 export function remoteReader(study: StudyUid, holder: OrganizationOid): StudyReader {
   const entry = (series: string) => ({
+    study,
     series,
     attributes: { '00080060': { vr: 'CS', Value: ['CT'] } },
   })

@@ -264,6 +264,10 @@ describe('lists', () => {
       ['1.2.9.1'],
     )
     assert.equal(far.warnings.length, 1)
+    // What the index says of the study counts too.
+    const ofModality = async (modality: string) =>
+      (await doors.search(user, { ...wanted, match: { '00080061': [modality] } }, 'region')).matches
+    assert.deepEqual([(await ofModality('CT')).length, (await ofModality('MG')).length], [1, 0])
     world.refusal = 'forbidden'
     assert.deepEqual((await doors.search(user, wanted, 'region')).matches, [])
     assert.deepEqual((await doors.search(node.other, wanted, 'region')).matches, [])

@@ -3,7 +3,8 @@ import { codeOf } from '#protocol/errors.ts'
 import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import type { Query, QueryResult } from '../archive/archive.ts'
 import { timeSearch } from '../archive/catalog-keys.ts'
-import { matchesQuery } from '../archive/matching.ts'
+import { createMatcher } from '../archive/matching.ts'
+import { searchReader } from '../archive/reader-search.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import type { Doors } from './doors.ts'
 import type { DoorsDeps, RegionStudy } from './doors-impl.ts'
@@ -80,28 +81,25 @@ async function regionRows(
 /** Series or instances of another organization's study: asked of the holder, who decides. */
 async function searchWithin(deps: Deps, search: Search, study: StudyUid): Promise<Answer> {
   const { user, query } = search
-  let rows: DicomJson[]
-  const warnings: string[] = []
   try {
     await using reader = await deps.openStudy(user, study, 'opening')
-    const found =
-      query.level === 'series' ? await reader.series() : await reader.instances(query.series)
-    rows = found.map(({ attributes, series }) => ({
-      ...attributes,
-      '0020000D': { vr: 'UI', Value: [study] },
-      '0020000E': { vr: 'UI', Value: [series] },
-    }))
+    return { ...(await searchReader(reader, query)), warnings: [] }
   } catch (error) {
     const code = codeOf(error)
-    if (code === 'forbidden') return { ...none, warnings }
+    if (code === 'forbidden') return { ...none, warnings: [] }
     if (code !== 'holder_unreachable' || query.level !== 'series') throw error
-    const [known] = await visibleStudies(deps, user, study)
-    rows = known === undefined ? [] : deps.replica.seriesOf(known)
-    warnings.push('the holder is unreachable: series as its index describes them')
   }
-  const matches = rows.filter((row) => matchesQuery(row, query.match))
+  const [known] = await visibleStudies(deps, user, study)
+  const series = known === undefined ? [] : deps.replica.seriesOf(known)
+  const matches = series
+    .map((one) => ({ ...known?.attributes, ...one }))
+    .filter(createMatcher(query.match))
   const end = query.offset + query.limit
-  return { matches: matches.slice(query.offset, end), more: matches.length > end, warnings }
+  return {
+    matches: matches.slice(query.offset, end),
+    more: matches.length > end,
+    warnings: ['the holder is unreachable: series as its index describes them'],
+  }
 }
 
 async function visibleStudies(

@@ -91,10 +91,19 @@ export type SeriesEntry = {
   attributes: DicomJson
 }
 
+/** What is known of a study as a whole. */
+export type StudyEntry = {
+  attributes: DicomJson
+  /** Attributes of patients that were merged into the present one: the study is found by them too. */
+  also: readonly DicomJson[]
+}
+
 /** A study that may be read: local (from the archive) or another organization's (`exchange/fetch`). */
 export type StudyReader = AsyncDisposable & {
   readonly study: StudyUid
   readonly holder: OrganizationOid
+  /** Absent where only its series and instances are known. */
+  about?(): Promise<StudyEntry>
   series(): Promise<SeriesEntry[]>
   instances(series?: SeriesUid): Promise<InstanceEntry[]>
   instance(sop: SopUid): Promise<InstanceEntry | undefined>

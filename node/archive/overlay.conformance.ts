@@ -18,6 +18,7 @@ import { textOf } from './attribute-levels.ts'
 import { query, slice } from './conformance.fixture.ts'
 import type { WithArchive } from './conformance.fixture.ts'
 import { find, headerOf, rejectionNote, series, sop, studiesOf, study } from './overlay.fixture.ts'
+import { searchReader } from './reader-search.ts'
 import { releaseConformance } from './release.conformance.ts'
 
 const history = { limit: 100, offset: 0 }
@@ -194,6 +195,15 @@ function mergeConformance(withArchive: WithArchive): void {
       assert.deepEqual(await ids('43'), [['1.9', '42', 'Иванов^Пётр']])
       assert.deepEqual((await ids('42')).length, 2)
       assert.deepEqual(await studiesOf(archive, { '00100010': ['Иванова*'] }), ['1.9'])
+      await using reader = await archive.open(studyProof('1.9'))
+      for (const [id, count] of [
+        ['42', 1],
+        ['43', 1],
+        ['44', 0],
+      ] as const) {
+        const wanted = query({ level: 'series', match: { '00100020': [id] } })
+        assert.equal((await searchReader(reader, wanted)).matches.length, count, id)
+      }
       assert.equal((await archive.record('1.9' as StudyUid))?.patient.id, '42')
       // What comes later belongs to the survivor as well.
       await sendSlice(archive, { ...other, study: '1.10', series: '1.10.0', sop: '1.10.1' })

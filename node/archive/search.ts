@@ -7,18 +7,14 @@ import {
   element,
   instanceAvailability,
   instancesInSeries,
-  instancesInStudy,
-  isSeriesTag,
-  isStudyTag,
-  modalitiesInStudy,
-  seriesInStudy,
   textOf,
 } from './attribute-levels.ts'
 import { lastPart, timeSearch } from './catalog-keys.ts'
 import type { InstanceRow, SeriesRow, StudyRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
-import { createMatcher, isUniversal, type Matcher } from './matching.ts'
+import { matchersOf, matchesStudy, type Matchers } from './level-matchers.ts'
 import { planSearch, type KeyPlan } from './search-plan.ts'
+import { studyEntry } from './study-entry.ts'
 
 type Source = Pick<
   Catalog,
@@ -54,53 +50,25 @@ async function* findMatches(
     match.series === undefined && match.instance === undefined && query.series === undefined
   const search = { catalog, query, match, budget }
   for await (const studies of findStudies(catalog, query, budget)) {
-    const found = studies.filter((study) => matchesStudy(study, match.study))
+    const found = studies.filter((study) => matchesStudy(studyEntry(study), match.study))
     if (query.level === 'study' && isAbove) {
-      yield found.map(studyAttributes)
+      yield found.map((study) => studyEntry(study).attributes)
       continue
     }
     for (const study of found) {
       if (query.level !== 'study') {
         for await (const one of seriesMatches(search, study)) yield [one]
       } else if (await hasMatch(seriesMatches(search, study))) {
-        yield [studyAttributes(study)]
+        yield [studyEntry(study).attributes]
       }
     }
   }
-}
-
-/** A study of a merged patient is found by the earlier patient too, and shown under the present one. */
-function matchesStudy(study: StudyRow, matches: Matcher | undefined): boolean {
-  if (matches === undefined) return true
-  const attributes = studyAttributes(study)
-  if (matches(attributes)) return true
-  return (study.also ?? []).some((patient) => matches({ ...attributes, ...patient }))
 }
 
 async function hasMatch(matches: AsyncIterable<DicomJson>): Promise<boolean> {
   for await (const _ of matches) return true
   return false
 }
-
-type Level = 'study' | 'series' | 'instance'
-type Matchers = Partial<Record<Level, Matcher>>
-
-/** Each key by the level whose rows have it; none for a level of which nothing is asked. */
-function matchersOf(match: Query['match']): Matchers {
-  const split: Partial<Record<Level, Record<string, string[]>>> = {}
-  for (const [path, values] of Object.entries(match)) {
-    if (!isUniversal(values)) (split[levelOf(path.slice(0, 8))] ??= {})[path] = values
-  }
-  return Object.fromEntries(
-    Object.entries(split).map(([level, keys]) => [level, createMatcher(keys)]),
-  )
-}
-
-function levelOf(tag: string): Level {
-  if (isStudyTag(tag) || countedOfStudy.has(tag)) return 'study'
-  return isSeriesTag(tag) || tag === instancesInSeries ? 'series' : 'instance'
-}
-const countedOfStudy = new Set([modalitiesInStudy, seriesInStudy, instancesInStudy])
 
 type SeriesSearch = { catalog: Source; query: Query; match: Matchers; budget: Budget }
 
@@ -110,7 +78,7 @@ async function* seriesMatches(search: SeriesSearch, study: StudyRow): AsyncGener
   for (const row of await catalog.seriesOf(study.study)) {
     if (--budget.left <= 0) return
     if (query.series !== undefined && row.series !== query.series) continue
-    const attributes = { ...studyAttributes(study), ...seriesAttributes(row) }
+    const attributes = { ...studyEntry(study).attributes, ...seriesAttributes(row) }
     if (match.series?.(attributes) === false) continue
     if (query.level === 'instance') {
       yield* instanceMatches(search, row, attributes)
@@ -133,23 +101,6 @@ async function* instanceMatches(
     const attributes = { ...above, ...instanceAttributes(row) }
     if (match.instance?.(attributes) !== false) yield attributes
   }
-}
-
-/** Rows are kept, so what is made of them is made once. */
-const made = new WeakMap<StudyRow, DicomJson>()
-
-function studyAttributes(row: StudyRow): DicomJson {
-  const known = made.get(row)
-  if (known !== undefined) return known
-  const attributes = {
-    ...row.attributes,
-    [instanceAvailability]: availabilityOf(row.away !== undefined),
-    [modalitiesInStudy]: element('CS', ...row.modalities),
-    [seriesInStudy]: element('IS', row.series),
-    [instancesInStudy]: element('IS', row.instances),
-  }
-  made.set(row, attributes)
-  return attributes
 }
 
 const seriesAttributes = (row: SeriesRow): DicomJson => ({

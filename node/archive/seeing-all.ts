@@ -13,6 +13,7 @@ export function seeingAll(doors: Doors, { written }: Pick<Catalog, 'written'>): 
     }
   const seeing = (reader: StudyReader): StudyReader => ({
     ...reader,
+    ...(reader.about && { about: after(reader.about) }),
     series: after(reader.series),
     instances: after(reader.instances),
     instance: after(reader.instance),

@@ -15,6 +15,7 @@ import type { InstanceRow, SeriesRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
 import { modificationsOf } from './modifications.ts'
 import { changesOf } from './overlay-view.ts'
+import { studyEntry } from './study-entry.ts'
 import { chunkDigests, randomAccess, readRange, type ReadParts } from './verified-read.ts'
 
 export type ReaderParts = ReadParts & {
@@ -55,6 +56,10 @@ export function createStudyReader(parts: ReaderParts, study: StudyUid): StudyRea
   return {
     study,
     holder,
+    async about() {
+      const row = catalog.study(study)
+      return row === undefined ? { attributes: {}, also: [] } : studyEntry(row)
+    },
     series: async () => (await catalog.seriesOf(study)).map(seriesEntry),
     async instances(series) {
       const entries: InstanceEntry[] = []

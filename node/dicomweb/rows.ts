@@ -1,6 +1,5 @@
-import type { InstanceEntry, SeriesEntry } from '../archive/archive.ts'
 import type { DicomJson, DicomJsonElement } from '../dicom/dicom-json.ts'
-import { instancePath, seriesPath, studyPath } from './paths.ts'
+import { seriesPath, studyPath } from './paths.ts'
 import type { Search } from './query.ts'
 
 export type Level = 'study' | 'series' | 'instance'
@@ -96,29 +95,3 @@ export function retrieveUrl(attributes: DicomJson, level: Level): string {
   const base = seriesPath(study, series)
   return level === 'series' ? base : `${base}/instances/${uid('00080018')}`
 }
-
-/** Attributes of a series of an opened study. */
-export const seriesAttributes = ({
-  study,
-  series,
-  instances,
-  attributes,
-}: SeriesEntry): DicomJson => ({
-  // Not every holder says how soon it can be had.
-  '00080056': text('CS', 'ONLINE'),
-  ...attributes,
-  '0020000D': text('UI', study),
-  '0020000E': text('UI', series),
-  '00201209': { vr: 'IS', Value: [instances] },
-})
-
-export const instanceAttributes = (entry: InstanceEntry): DicomJson => ({
-  ...entry.attributes,
-  '00080016': text('UI', entry.sopClass),
-  '00080018': text('UI', entry.sop),
-  '00080056': text('CS', entry.evicted === undefined ? 'ONLINE' : 'OFFLINE'),
-  '00081190': text('UR', instancePath(entry)),
-  '00083002': text('UI', entry.transferSyntax),
-  '0020000D': text('UI', entry.study),
-  '0020000E': text('UI', entry.series),
-})

@@ -115,12 +115,59 @@ test('series and instances of one study are listed and matched', async () => {
   assert.equal(web.open.readers, 0)
 })
 
+test('a study and a series match their rows, and say of themselves what was asked for', async () => {
+  await using web = await open()
+  for (const [key, series, instances] of [
+    ['PatientID=42', 2, 3],
+    ['PatientID=7', 0, 0],
+    ['PatientName=иванов*', 2, 3],
+    ['StudyDate=20260101', 2, 3],
+    ['StudyDate=2027-', 0, 0],
+    ['AccessionNumber=A1', 0, 0],
+    ['ModalitiesInStudy=SR', 2, 3],
+    ['ModalitiesInStudy=MG', 0, 0],
+    ['NumberOfStudyRelatedInstances=3', 2, 3],
+    ['StudyInstanceUID=1.2', 0, 0],
+    ['Modality=CT', 1, 2],
+    ['NumberOfSeriesRelatedInstances=1', 1, 1],
+    ['SOPInstanceUID=1.1.1.2', 1, 1],
+    ['InstanceNumber=2&PatientID=42', 1, 1],
+    ['includefield=PatientName,ModalitiesInStudy,Modality', 2, 3],
+    ['includefield=all', 2, 3],
+    ['limit=1&offset=1&StudyDate=20260101', 1, 1],
+    ['TubeAngle=1', 2, 3],
+  ] as const) {
+    for (const [level, count] of [
+      ['series', series],
+      ['instances', instances],
+    ] as const) {
+      const found = await web.get(`/studies/1.1/${level}?${key}`)
+      const rows = (await found.json()) as Row[]
+      assert.equal(rows.length, count, `${level} ${key}`)
+      if (key.includes('StudyInstanceUID')) continue
+      const same = await web.get(`/${level}?StudyInstanceUID=1.1&${key}`)
+      assert.deepEqual(rows, await same.json(), `${level} ${key}`)
+      assert.equal(found.headers.get('warning'), same.headers.get('warning'), `${level} ${key}`)
+    }
+  }
+  const ofSeries = (key: string) => rows(web, `/studies/1.1/series/1.1.1/instances?${key}`)
+  for (const key of ['Modality=CT', 'ModalitiesInStudy=SR', 'StudyDate=20260101']) {
+    assert.deepEqual(valuesAt(await ofSeries(key), '00080018'), ['1.1.1.1', '1.1.1.2'], key)
+  }
+  assert.deepEqual(await ofSeries('Modality=SR'), [])
+  const [row] = await rows(web, '/studies/1.1/series?includefield=PatientName&Modality=SR')
+  assert.deepEqual(row?.['00100010']?.Value, [{ Alphabetic: 'Иванов^Пётр' }])
+  assert.equal(row?.['00080061'], undefined)
+})
+
 test('what may not be read is left out of searches, not refused', async () => {
   await using web = await open()
   web.forbidden.add('1.1')
   for (const uid of ['1.1', '9.9']) {
     assert.deepEqual(await rows(web, `/studies/${uid}/series`), [])
     assert.deepEqual(await rows(web, `/studies/${uid}/instances`), [])
+    assert.deepEqual(await rows(web, `/studies/${uid}/series?StudyDate=20260101`), [])
+    assert.deepEqual(await rows(web, `/studies/${uid}/instances?includefield=PatientName`), [])
   }
 })
 

@@ -1,7 +1,7 @@
 import { codeOf } from '#protocol/errors.ts'
 import type { Doors } from '../access/doors.ts'
-import type { Query } from '../archive/archive.ts'
-import { matchesQuery } from '../archive/matching.ts'
+import type { Query, QueryResult } from '../archive/archive.ts'
+import { searchReader } from '../archive/reader-search.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import { type Context, sendContent, sendJsonText, warn } from './answer.ts'
 import { xmlAnswer } from './metadata.ts'
@@ -9,10 +9,10 @@ import { metadataForm } from './negotiation.ts'
 import { uidsOf } from './paths.ts'
 import { parseSearch, type Search } from './query.ts'
 import { acceptOf } from './retrieve.ts'
-import { createRowWriter, instanceAttributes, seriesAttributes } from './rows.ts'
+import { createRowWriter } from './rows.ts'
 
 type Level = Query['level']
-type Found = { matches: DicomJson[]; more: boolean; warnings: readonly string[] }
+type Found = QueryResult & { warnings: readonly string[] }
 type Wish = { level: Level; search: Search; form: 'json' | 'xml' }
 
 /** Studies, series or instances of the whole archive (PS3.18 §10.6). */
@@ -39,33 +39,22 @@ export async function searchStudy(
 ): Promise<void> {
   const form = metadataForm(acceptOf(ctx))
   const search = parseSearch(ctx.query)
-  const all = await attributesOf(ctx, doors, level)
-  const matching = all.filter((attributes) => matchesQuery(attributes, search.match))
-  const end = search.offset + search.limit
-  await sendRows(
-    ctx,
-    { level, search, form },
-    {
-      matches: matching.slice(search.offset, end),
-      more: matching.length > end,
-      warnings: [],
-    },
-  )
+  const found = await foundIn(ctx, doors, { level, search })
+  await sendRows(ctx, { level, search, form }, { ...found, warnings: [] })
 }
 
-async function attributesOf(
+async function foundIn(
   ctx: Context,
   doors: Pick<Doors, 'openStudy'>,
-  level: Exclude<Level, 'study'>,
-): Promise<DicomJson[]> {
+  { level, search: { match, limit, offset } }: Pick<Wish, 'level' | 'search'>,
+): Promise<QueryResult> {
   const { study, series } = uidsOf(ctx.params)
   try {
     await using reader = await doors.openStudy(ctx.state.user, study, 'opening')
-    return level === 'series'
-      ? (await reader.series()).map(seriesAttributes)
-      : (await reader.instances(series)).map(instanceAttributes)
+    const within = series === undefined ? {} : { series }
+    return await searchReader(reader, { level, match, limit, offset, ...within })
   } catch (error) {
-    if (codeOf(error) === 'forbidden') return []
+    if (codeOf(error) === 'forbidden') return { matches: [], more: false }
     throw error
   }
 }

@@ -5,8 +5,9 @@ import os from 'node:os'
 import path from 'node:path'
 import { randomBytes } from 'node:crypto'
 import type { SeriesUid, SopUid } from '#protocol/ids.ts'
-import type { Archive } from '../archive/archive.ts'
+import type { Archive, Query } from '../archive/archive.ts'
 import { openArchive } from '../archive/level-archive.ts'
+import { searchReader } from '../archive/reader-search.ts'
 import { correctionProof, dataSet, sendSlice, studyProof } from '../archive/archive.fixture.ts'
 import { silentLog } from '../log.ts'
 import { digestOf } from './digests.ts'
@@ -55,6 +56,19 @@ test('from a real archive to a copy: bytes, lists and metadata are the same at b
   const bySop = (a: { sop: string }, b: { sop: string }): number => (a.sop < b.sop ? -1 : 1)
   assert.deepEqual((await reader.instances()).sort(bySop), (await opened.instances()).sort(bySop))
   assert.deepEqual(await reader.metadata({}), await opened.metadata({}))
+  for (const level of ['series', 'instance'] as const) {
+    for (const [match, count] of [
+      [{}, level === 'series' ? 2 : 5],
+      [{ '00100020': ['42'], '00080061': ['CT'], '00200013': ['5'] }, 1],
+      [{ '00201206': ['2'], '0020000E': [`${studyUid}.2`] }, 1],
+      [{ '00100020': ['43'] }, 0],
+    ] as const) {
+      const query = { level, match: match as Query['match'], limit: 10, offset: 0 }
+      const there = await searchReader(opened, query)
+      assert.equal(there.matches.length, count, JSON.stringify(match))
+      assert.deepEqual(await searchReader(reader, query), there)
+    }
+  }
   for (const slice of slices) {
     const sop = slice.sop as SopUid
     const sent = digestOf(dataSet(slice))

@@ -1,0 +1,36 @@
+import type { Query, StudyEntry } from './archive.ts'
+import {
+  instancesInSeries,
+  instancesInStudy,
+  isSeriesTag,
+  isStudyTag,
+  modalitiesInStudy,
+  seriesInStudy,
+} from './attribute-levels.ts'
+import { createMatcher, isUniversal, type Matcher } from './matching.ts'
+
+type Level = Query['level']
+export type Matchers = Partial<Record<Level, Matcher>>
+
+/** Each key by the level whose rows have it; none for a level of which nothing is asked. */
+export function matchersOf(match: Query['match']): Matchers {
+  const split: Partial<Record<Level, Record<string, string[]>>> = {}
+  for (const [path, values] of Object.entries(match)) {
+    if (!isUniversal(values)) (split[levelOf(path.slice(0, 8))] ??= {})[path] = values
+  }
+  return Object.fromEntries(
+    Object.entries(split).map(([level, keys]) => [level, createMatcher(keys)]),
+  )
+}
+
+function levelOf(tag: string): Level {
+  if (isStudyTag(tag) || countedOfStudy.has(tag)) return 'study'
+  return isSeriesTag(tag) || tag === instancesInSeries ? 'series' : 'instance'
+}
+const countedOfStudy = new Set([modalitiesInStudy, seriesInStudy, instancesInStudy])
+
+/** A study of a merged patient is found by the earlier patient too, and shown under the present one. */
+export function matchesStudy({ attributes, also }: StudyEntry, matches?: Matcher): boolean {
+  if (matches === undefined || matches(attributes)) return true
+  return also.some((patient) => matches({ ...attributes, ...patient }))
+}
