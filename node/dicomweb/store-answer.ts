@@ -27,9 +27,8 @@ function reasonOf(code: ErrorCode): number {
   if (code === 'storage_full' || code === 'storage_failed' || code === 'too_large') return 0xa700
   if (code === 'instance_mismatch') return 0xa900
   if (code === 'instance_conflict') return 0x0111
-  return code.startsWith('instance_') || code === 'unsupported' || code === 'bad_request'
-    ? 0xc000
-    : 0x0110
+  if (code === 'unsupported') return 0x0122
+  return code.startsWith('instance_') || code === 'bad_request' ? 0xc000 : 0x0110
 }
 
 /** Store Instances Response Module (PS3.18 §I.2), with an item for every instance. */

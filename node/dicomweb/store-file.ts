@@ -1,8 +1,10 @@
-import { codeOf, type ErrorCode } from '#protocol/errors.ts'
+import { codeOf, type ErrorCode, ProtocolError } from '#protocol/errors.ts'
 import { instanceLimits } from '#protocol/limits.ts'
 import type { Intake } from '../access/doors.ts'
 import type { Declared, IngestSink, Stored } from '../archive/archive.ts'
 import { completed, readFileMeta } from '../dicom/part10.ts'
+import { isStorage } from '../dicom/storage-classes.ts'
+import { isUid } from '../dicom/transfer-syntax.ts'
 import { parseMediaType } from './media-types.ts'
 import type { IncomingPart } from './multipart-reader.ts'
 import { type Outcome, outcomeOf } from './store-answer.ts'
@@ -20,7 +22,8 @@ export type PartOutcome = { outcome: Outcome; ended?: unknown }
 /** Takes one DICOM file in. */
 export async function storeFile(part: IncomingPart, storing: Storing): Promise<PartOutcome> {
   const type = parseMediaType(part.headers.get('content-type') ?? 'application/dicom').type
-  if (type !== 'application/dicom') return { outcome: { ok: false, code: 'unsupported' } }
+  // As anything else that is no DICOM file.
+  if (type !== 'application/dicom') return { outcome: { ok: false, code: 'instance_malformed' } }
   const body = part.body[Symbol.asyncIterator]()
   let declared: Declared | undefined
   try {
@@ -36,8 +39,8 @@ export async function storeFile(part: IncomingPart, storing: Storing): Promise<P
   }
 }
 
-const isOfInstance = (code: ErrorCode): boolean =>
-  code.startsWith('instance_') || code.startsWith('storage_')
+export const isOfInstance = (code: ErrorCode): boolean =>
+  code.startsWith('instance_') || code.startsWith('storage_') || code === 'unsupported'
 
 type File = { declared: Declared; begin: Uint8Array }
 
@@ -64,6 +67,11 @@ export async function storeDataSet(
   { intake, study }: Storing,
   { declared, begin, body }: DataSet,
 ): Promise<Stored> {
+  const { sopClass } = declared
+  // No UID at all is a fault of the data set, which the archive finds.
+  if (isUid(sopClass) && !isStorage(sopClass)) {
+    throw new ProtocolError('unsupported', 'SOP class is not supported')
+  }
   const sink = await intake.ingest(declared)
   const check = study === undefined ? undefined : createStudyCheck(study, declared.transferSyntax)
   try {

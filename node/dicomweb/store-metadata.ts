@@ -9,7 +9,7 @@ import type { IncomingPart } from './multipart-reader.ts'
 import { syntaxOfImage } from './negotiation.ts'
 import { textAt } from './rows.ts'
 import { type Outcome, outcomeOf } from './store-answer.ts'
-import { type Storing, storeDataSet } from './store-file.ts'
+import { isOfInstance, type Storing, storeDataSet } from './store-file.ts'
 
 /**
  * Instances as metadata with their bulk values beside (PS3.18 §10.5.1): a part of JSON, then parts that its
@@ -82,7 +82,7 @@ async function storeInstance(json: unknown, bulk: Bulk, storing: Storing): Promi
     return outcomeOf(declared, await storeDataSet(storing, { declared, begin: bytes }))
   } catch (error) {
     const code = codeOf(error)
-    if (!code.startsWith('instance_') && !code.startsWith('storage_')) throw error
+    if (!isOfInstance(code)) throw error
     return { ok: false, code, ...(declared !== undefined && { declared }) }
   }
 }

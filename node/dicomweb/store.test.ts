@@ -85,6 +85,32 @@ test('other bytes under a known UID are a failure, and so is another UID than de
   assert.deepEqual(reasons, [0x0111, 0xa900])
 })
 
+test('what is no storage class is refused by its own reason, and what is no DICOM file by another', async () => {
+  await using web = await openDicomweb()
+  const meta = { sopUid: '1.1.1.2', transferSyntax }
+  const bytes = dataSet({ study: '1.1', series: '1.1.1', sop: '1.1.1.2' })
+  const service = Buffer.concat([
+    createPart10Header({ ...meta, sopClass: '1.2.840.10008.5.1.4.1.2.2.1' }),
+    bytes,
+  ])
+  const some = await post(web, bodyOf(service, file('1.1.1.1')))
+  assert.deepEqual([some.status, some.stored, some.reasons], [202, ['1.1.1.1'], [0x0122]])
+  assert.deepEqual(some.failed, ['1.1.1.2'])
+  const [json] = ['1.2.840.10008.5.1.4.31'].map((uid) => ({
+    '00080016': { vr: 'UI', Value: [uid] },
+    '00080018': { vr: 'UI', Value: ['1.1.1.3'] },
+    '0020000D': { vr: 'UI', Value: ['1.1'] },
+    '0020000E': { vr: 'UI', Value: ['1.1.1'] },
+  }))
+  const part = `--edge\r\nContent-Type: application/dicom+json\r\n\r\n${JSON.stringify([json])}\r\n--edge--\r\n`
+  const none = await post(web, Buffer.from(part), { type: asMetadata })
+  assert.deepEqual([none.status, none.failed, none.reasons], [409, ['1.1.1.3'], [0x0122]])
+  const text = '--edge\r\nContent-Type: text/plain\r\n\r\nhello\r\n--edge--\r\n'
+  const other = await post(web, Buffer.from(text))
+  assert.deepEqual([other.status, other.reasons], [409, [0xc000]])
+  assert.equal((await web.archive.counts()).instances, 1)
+})
+
 test('a study takes only its own instances', async () => {
   await using web = await openDicomweb()
   const body = bodyOf(file('1.1.1.1', '1.1'), file('1.2.1.1', '1.2'))
