@@ -41,11 +41,15 @@ export type CommitmentRequest = z.infer<typeof CommitmentRequest>
 
 export type CommitmentResult = { transaction: string; kept: Reference[]; failed: Failure[] }
 
-/** Reads the data set of an N-ACTION; throws `bad_request`. */
+/** Reads the data set of an N-ACTION; throws `bad_request`, and `too_large` for more than one transaction may name. */
 export function readCommitmentRequest(data: DicomJson): CommitmentRequest {
+  const items = itemsOf(data, tag.referencedSequence)
+  if (items.length > commitmentLimits.referencesMax) {
+    throw new ProtocolError('too_large', 'too many instances in one request')
+  }
   const parsed = CommitmentRequest.safeParse({
     transaction: textOf(data, tag.transaction),
-    references: itemsOf(data, tag.referencedSequence).map(referenceOf),
+    references: items.map(referenceOf),
   })
   if (parsed.success) return parsed.data
   throw new ProtocolError('bad_request', 'no request for storage commitment')

@@ -62,7 +62,7 @@ function createTarget(reportOn: (asked: Reference[]) => Report) {
 async function askWith(
   reportOn: (asked: Reference[]) => Report,
   before: string[] = [],
-  referencesMax = 100,
+  referencesAskedMax = 100,
 ) {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder())
@@ -82,7 +82,7 @@ async function askWith(
   const audit = async (): Promise<void> => {}
   const own = { callingAe: 'STORESCU' }
   const deps = { ...common, routes: [route], archive, jobs, keptCopies, audit, self: holder, own }
-  const user = createCommitmentUser({ ...deps, referencesMax, connect: connectAs('STORESCU') })
+  const user = createCommitmentUser({ ...deps, referencesAskedMax, connect: connectAs('STORESCU') })
   const sent = sops.map(sentMark)
   const { id } = await jobs.add({ to, study, wanted: 1, sent, refused: 0 })
   await user.ask(route, id)

@@ -27,9 +27,9 @@ import { encodersFor } from './text-encoder.ts'
  * Storage commitment as its user: the target is asked whether it keeps what it took. Its report comes on the same
  * association, or later on one of its own. Bytes leave the archive on it, so only what it names counts.
  */
-export function createCommitmentUser(deps: SendQueueDeps & { referencesMax?: number }) {
+export function createCommitmentUser(deps: SendQueueDeps & { referencesAskedMax?: number }) {
   const { jobs, connect, random, keptCopies, clock } = deps
-  const { referencesMax = commitmentLimits.referencesMax } = deps
+  const { referencesAskedMax = commitmentLimits.referencesAskedMax } = deps
   const inTurn = createTurns()
 
   const takeResult = async (result: CommitmentResult): Promise<void> => {
@@ -61,7 +61,7 @@ export function createCommitmentUser(deps: SendQueueDeps & { referencesMax?: num
         abstractSyntax: commitmentClass,
         transferSyntax,
       }))
-      const requests = requestsFor(references, referencesMax, () => uidOf(random(16)))
+      const requests = requestsFor(references, referencesAskedMax, () => uidOf(random(16)))
       const waiting = createCountdown(requests.length)
       const association = await connect(
         { ...to, calledAe },

@@ -27,6 +27,7 @@ export async function openCommitment(deps: {
   archive: Pick<Archive, 'verify'>
   devices: Device[]
   delayMs?: number
+  referencesWaitingMax?: number
 }) {
   const folder = await temporaryFolder()
   const results: CommitmentResult[] = []
@@ -40,7 +41,9 @@ export async function openCommitment(deps: {
       random: randomBytes,
       limits: { delayMs: deps.delayMs ?? 50 },
     })
+    const { referencesWaitingMax } = deps
     const service = createCommitment({
+      ...(referencesWaitingMax !== undefined && { referencesWaitingMax }),
       archive: deps.archive,
       reports,
       devices: { get: (id) => deps.devices.find((device) => device.id === id) },

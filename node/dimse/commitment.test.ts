@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { open, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { SopUid } from '#protocol/ids.ts'
+import { commitmentLimits } from '#protocol/limits.ts'
 import {
   dataSet,
   noise,
@@ -120,6 +121,43 @@ test('a flipped bit on the disk, a missing instance and another class are failur
   await asked.association.release()
 })
 
+test('a request may name ten thousand slices, more than fits is refused for want of room', async () => {
+  await using folder = await temporaryFolder()
+  await using archive = await openTestArchive(folder.path)
+  await using commitment = await openCommitment({ archive, devices: [device()] })
+  await using scp = await startScp({ archive, services: [commitment.service()] })
+  const many = (count: number, prefix = '1.2.3.') =>
+    Array.from({ length: count }, (_, index) => reference(`${prefix}${index + 10_000}`))
+  const long = `1.2.643.${'7'.repeat(48)}.`
+  const whole = await ask(scp.port, '2.25.7', many(10_000, long))
+  assert.equal(whole.status, 0)
+  await until(() => whole.reports.length > 0, 60_000)
+  assert.equal(whole.reports[0]?.result.failed.length, 10_000)
+  await whole.association.release()
+  const over = await ask(scp.port, '2.25.8', many(commitmentLimits.referencesMax + 1))
+  assert.equal(over.status, 0x0213)
+  await over.association.release()
+  assert.equal(commitment.reports().list().length, 1)
+})
+
+test('more instances than may wait for their report are refused until it is taken', async () => {
+  await using folder = await temporaryFolder()
+  await using archive = await openTestArchive(folder.path)
+  const devices = [device()]
+  await using commitment = await openCommitment({ archive, devices, referencesWaitingMax: 3 })
+  await using scp = await startScp({ archive, services: [commitment.service()] })
+  const references = [reference('1.2.3.4'), reference('1.2.3.5')]
+  const work = { transaction: '2.25.6', device: 'ct-1', references }
+  const { id } = await commitment.reports().add(work, { delayMs: 3_600_000 })
+  const refused = await ask(scp.port, '2.25.7', references)
+  assert.equal(refused.status, 0x0213)
+  await refused.association.release()
+  await commitment.reports().succeed(id)
+  const taken = await ask(scp.port, '2.25.8', references)
+  assert.equal(taken.status, 0)
+  await taken.association.release()
+})
+
 /** Finds the data set in the value log and changes one bit of its last pixel. */
 async function flipBit(log: string, bytes: Buffer): Promise<void> {
   const body = bytes.subarray(0, 200)
@@ -190,7 +228,7 @@ test('a wrong instance, a wrong action and a request without references are refu
   await using commitment = await openCommitment({ archive, devices: [device()] })
   await using scp = await startScp({ archive, services: [commitment.service()] })
   const asked = await ask(scp.port, '2.25.9', [])
-  assert.equal(asked.status, 0xa900)
+  assert.equal(asked.status, 0x0115)
   const again = async (change: object) =>
     (await asked.askAgain(asked.id, { ...asked.request, ...change }, asked.data)).command.status
   assert.equal(await again({ sopUid: '1.2.3' }), 0x0112)

@@ -47,6 +47,8 @@ export type CommitmentDeps = {
   reports: JobQueue<CommitmentReport>
   devices: { get(id: string): Device | undefined }
   connect: Connect
+  /** Instances that may wait for their report. */
+  referencesWaitingMax?: number
   /** A peer answers a request of ours (see `send-queue.ts`). */
   onResult: (result: CommitmentResult) => Promise<void>
   clock: () => number
@@ -109,6 +111,7 @@ export function createCommitment(deps: CommitmentDeps): Service & AsyncDisposabl
       const refusal = refusalOf(request)
       if (refusal !== undefined) return exchange.respond(refusal)
       const asked = readCommitmentRequest(await keysOf(request))
+      checkRoom(deps, asked)
       const work = { ...asked, device: request.device.id }
       const { id } = await reports.add(work, { delayMs: commitmentLimits.reportDelayMs })
       await exchange.respond({ status: status.success })
@@ -119,6 +122,18 @@ export function createCommitment(deps: CommitmentDeps): Service & AsyncDisposabl
       await Promise.all(tellings)
       await runner[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** Reports that nobody takes are held in memory: not for any number of instances. */
+function checkRoom(
+  { reports, referencesWaitingMax = commitmentLimits.referencesWaitingMax }: CommitmentDeps,
+  { references }: CommitmentRequest,
+): void {
+  const waiting = reports.list().filter(({ state }) => state === 'waiting')
+  const sum = waiting.reduce((sum, { work }) => sum + work.references.length, references.length)
+  if (sum > referencesWaitingMax) {
+    throw new ProtocolError('too_large', 'too many instances wait for their report')
   }
 }
 

@@ -142,7 +142,7 @@ function servant(
   }
   return async (dataSet) => {
     const asked = onRequest(command, dataSet, context)
-    const answer: Answer = await asked.catch(outcomeOfFailure)
+    const answer: Answer = await asked.catch((error) => outcomeOfFailure(error, command.field))
     if (link.isClosing) return undefined
     await speech.say(contextId, response(command, answer), answer.dataSet)
     return undefined

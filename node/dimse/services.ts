@@ -175,7 +175,7 @@ async function performService(
     await end({ status: status.processingFailure, comment: 'no answer was found' })
   } catch (error) {
     if (!link.isClosing) log.warn({ err: error, service: service.permission }, 'a request failed')
-    await end(outcomeOfFailure(error)).catch(() => undefined)
+    await end(outcomeOfFailure(error, command.field)).catch(() => undefined)
   } finally {
     exchanges.end(command)
   }

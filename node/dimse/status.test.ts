@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { errorCodes, ProtocolError, type ErrorCode } from '#protocol/errors.ts'
 import type { SeriesUid, Sha256, SopUid, StudyUid } from '#protocol/ids.ts'
 import type { QuarantineReason, Stored } from '../archive/archive.ts'
-import { outcomeOfError, outcomeOfStored } from './status.ts'
+import { commandField } from './command-set.ts'
+import { outcomeOfError, outcomeOfFailure, outcomeOfStored } from './status.ts'
 
 const expected: [ErrorCode, number][] = [
   ['storage_full', 0xa700],
@@ -31,6 +32,25 @@ test('no failure is ever a success, and none tells more than its fixed comment',
     assert.match(comment, /^[a-zA-Z ,]{1,64}$/)
     assert.doesNotMatch(comment, /Ivanov/)
   }
+})
+
+test('a failure of a DIMSE-N request has a status of PS3.7 and no other', () => {
+  const requests = ['eventReportRequest', 'actionRequest', 'createRequest', 'attributesSetRequest']
+  const fields = Object.entries(commandField).filter(([name]) => requests.includes(name))
+  assert.equal(fields.length, requests.length)
+  const known = [0x0106, 0x0110, 0x0111, 0x0112, 0x0113, 0x0115, 0x0124, 0x0213]
+  for (const [name, field] of fields) {
+    for (const code of errorCodes) {
+      const { status, comment } = outcomeOfFailure(new ProtocolError(code, 'Ivanov^Ivan'), field)
+      assert.ok(known.includes(status), `${name} ${code} ${status.toString(16)}`)
+      assert.match(comment, /^[a-zA-Z ,]{1,64}$/)
+    }
+  }
+  const statusOf = (code: ErrorCode, field: number) =>
+    outcomeOfFailure(new ProtocolError(code, ''), field).status
+  assert.equal(statusOf('too_large', commandField.actionRequest), 0x0213)
+  assert.equal(statusOf('too_large', commandField.findRequest), 0xa700)
+  assert.equal(statusOf('unsupported', commandField.eventReportRequest), 0x0113)
 })
 
 test('quarantine is success, except for other content under a stored UID', () => {

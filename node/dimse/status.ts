@@ -1,5 +1,6 @@
 import { codeOf, type ErrorCode } from '#protocol/errors.ts'
 import type { Stored } from '../archive/archive.ts'
+import { commandField } from './command-set.ts'
 
 /** Status and Error Comment of a DIMSE response (PS3.7 §C, PS3.4 §B.2.3). */
 export type Outcome = { status: number; comment: string }
@@ -14,10 +15,13 @@ export const status = {
   processingFailure: 0x0110,
   duplicateInstance: 0x0111,
   noSuchInstance: 0x0112,
+  noSuchEventType: 0x0113,
+  invalidArgumentValue: 0x0115,
   noSuchAction: 0x0123,
   sopClassNotSupported: 0x0122,
   notAuthorized: 0x0124,
   unrecognizedOperation: 0x0211,
+  resourceLimitation: 0x0213,
   outOfResources: 0xa700,
   /** Of a retrieval: no sub-operation succeeded. */
   unableToPerform: 0xa702,
@@ -67,8 +71,10 @@ export function outcomeOfError(error: unknown): Outcome {
   return outcomes[codeOf(error)] ?? failed
 }
 
-/** Of services other than storage: for them other codes mean other statuses (PS3.4 §C.4, PS3.7 §C.5). */
-const failures: Partial<Record<ErrorCode, Outcome>> = {
+type Outcomes = Partial<Record<ErrorCode, Outcome>>
+
+/** Of queries and retrieval: for them other codes mean other statuses (PS3.4 §C.4). */
+const failures: Outcomes = {
   bad_request: { status: status.dataSetMismatch, comment: 'identifier does not match SOP class' },
   instance_malformed: { status: status.dataSetMismatch, comment: 'identifier is malformed' },
   instance_truncated: { status: status.dataSetMismatch, comment: 'identifier is truncated' },
@@ -79,9 +85,41 @@ const failures: Partial<Record<ErrorCode, Outcome>> = {
   conflict: { status: status.duplicateInstance, comment: 'SOP instance exists' },
 }
 
-/** Translates a failure of a service beside storage. */
-export function outcomeOfFailure(error: unknown): Outcome {
-  return failures[codeOf(error)] ?? { status: status.processingFailure, comment: 'request failed' }
+const noRoom = { status: status.resourceLimitation, comment: 'more than there is room for' }
+
+/** Of DIMSE-N services (PS3.7 §10.1, §C.5), which know no statuses of PS3.4 but their own. */
+const normalized: Outcomes = {
+  bad_request: {
+    status: status.invalidArgumentValue,
+    comment: 'data set does not say what it must',
+  },
+  instance_malformed: { status: status.processingFailure, comment: 'data set is malformed' },
+  instance_truncated: { status: status.processingFailure, comment: 'data set is truncated' },
+  forbidden: { status: status.notAuthorized, comment: 'not authorized' },
+  too_large: noRoom,
+  unavailable: noRoom,
+  not_found: { status: status.noSuchInstance, comment: 'no such SOP instance' },
+  conflict: { status: status.duplicateInstance, comment: 'SOP instance exists' },
+}
+const ofAttributes: Outcomes = {
+  ...normalized,
+  bad_request: { status: status.invalidAttributeValue, comment: 'attributes are missing or wrong' },
+}
+const ofEvents: Outcomes = {
+  ...normalized,
+  unsupported: { status: status.noSuchEventType, comment: 'no such event type' },
+}
+const normalizedFailures: ReadonlyMap<number, Outcomes> = new Map([
+  [commandField.eventReportRequest, ofEvents],
+  [commandField.actionRequest, normalized],
+  [commandField.createRequest, ofAttributes],
+  [commandField.attributesSetRequest, ofAttributes],
+])
+
+/** Translates a failure of a service beside storage, for the request with this Command Field. */
+export function outcomeOfFailure(error: unknown, field: number): Outcome {
+  const known = normalizedFailures.get(field) ?? failures
+  return known[codeOf(error)] ?? { status: status.processingFailure, comment: 'request failed' }
 }
 
 /**

@@ -5,6 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import * as fc from 'fast-check'
 import { Level } from 'level'
+import { recordLimits } from '#protocol/limits.ts'
 import { openRecords, type StoredRecord } from './records.ts'
 
 async function temporary() {
@@ -107,7 +108,9 @@ test('kinds and keys that would reach into another kind are refused', async () =
     await assert.rejects(records.put(kind, 'key', 1), { code: 'bad_request' })
   }
   await assert.rejects(records.put('grant', 'k'.repeat(513), 1), { code: 'bad_request' })
-  await assert.rejects(records.put('grant', 'k', 'v'.repeat(2 ** 20)), { code: 'too_large' })
+  await assert.rejects(records.put('grant', 'k', 'v'.repeat(recordLimits.valueBytes)), {
+    code: 'too_large',
+  })
 })
 
 test('the store behaves as a map of maps, whatever is done to it', async () => {

@@ -149,7 +149,8 @@ export const retentionLimits = {
 /** Records that cannot be rebuilt, and the audit log. */
 export const recordLimits = {
   keyLength: 512,
-  valueBytes: 1 * MiB,
+  /** A performed step of a CT of ten thousand slices names each of them twice. */
+  valueBytes: 4 * MiB,
 } as const
 
 export const auditLimits = {

@@ -35,8 +35,8 @@ export const dimseLimits = {
   storeTimeoutMs: 2 * minute,
   /** Unsent responses above this stop the reading of further requests. */
   responseQueueBytes: 64 * KiB,
-  /** Data sets of services that are not offered are read only to be refused. */
-  identifierBytes: 1 * MiB,
+  /** A request that names every instance of a CT of ten thousand slices; others are read only to be refused. */
+  identifierBytes: 2 * MiB,
   connectTimeoutMs: 10 * second,
   /** Responses to a request of ours that were not looked at yet, above which the peer is not read. */
   repliesAhead: 64,
@@ -75,8 +75,12 @@ export const remoteArchiveLimits = {
 
 /** Storage commitment (PS3.4 §J). */
 export const commitmentLimits = {
-  /** Instances of one transaction. */
-  referencesMax: 5000,
+  /** Instances of one transaction: what `identifierBytes` holds. */
+  referencesMax: 16_000,
+  /** Of one that we ask for: others may have lower limits. */
+  referencesAskedMax: 5000,
+  /** Instances whose report has not been taken yet, over all devices. */
+  referencesWaitingMax: 250_000,
   /** The report goes out on the association of its request, or after this time on another. */
   reportDelayMs: 30 * second,
   /** How long we ourselves wait for a report on the association of our request. */

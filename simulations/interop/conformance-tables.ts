@@ -9,6 +9,7 @@ import { isStorage } from '../../node/dicom/storage-classes.ts'
 import { htj2kLossless } from '../../node/dicom/transcode/transcode.ts'
 import { transferSyntaxes } from '../../node/dicom/transfer-syntax.ts'
 import { createDicomweb, type DicomwebDeps } from '../../node/dicomweb/router.ts'
+import { commandField } from '../../node/dimse/command-set.ts'
 import { failureReason } from '../../node/dimse/commitment-data.ts'
 import { rejections } from '../../node/dimse/pdu.ts'
 import { performedStepClass } from '../../node/dimse/performed-step.ts'
@@ -27,7 +28,9 @@ export const tables: Record<string, () => string> = {
   'transfer-syntaxes': syntaxTable,
   rejections: rejectionTable,
   'store-statuses': () => outcomeTable(outcomeOfError),
-  'service-statuses': () => outcomeTable(outcomeOfFailure),
+  'service-statuses': () =>
+    outcomeTable((error) => outcomeOfFailure(error, commandField.findRequest)),
+  'normalized-statuses': normalizedTable,
   statuses: () => table(['code', 'status'], codeRows(status)),
   'commitment-failures': () =>
     table(['code', 'Failure Reason (0008,1197)'], codeRows(failureReason)),
@@ -132,8 +135,32 @@ function rejectionTable(): string {
   )
 }
 
+const outcomeHead = ['status', 'Error Comment (0000,0902)', 'code in logs'] as const
+
 /** What the peer is told, and of which failures. */
-function outcomeTable(outcomeOf: (error: unknown) => Outcome): string {
+const outcomeTable = (outcomeOf: (error: unknown) => Outcome): string =>
+  table(outcomeHead, outcomeRows(outcomeOf))
+
+function normalizedTable(): string {
+  const requests = {
+    'N-EVENT-REPORT': commandField.eventReportRequest,
+    'N-ACTION': commandField.actionRequest,
+    'N-CREATE': commandField.createRequest,
+    'N-SET': commandField.attributesSetRequest,
+  }
+  const rows = Object.entries(requests).flatMap(([name, field]) =>
+    outcomeRows((error) => outcomeOfFailure(error, field)).map((row) => ({ name, row })),
+  )
+  const groups = Map.groupBy(rows, ({ row }) => row.join('|'))
+  return table(
+    [...outcomeHead, 'requests'],
+    [...groups]
+      .toSorted(([one], [another]) => (one < another ? -1 : 1))
+      .map(([, same]) => [...(same[0]?.row ?? []), same.map(({ name }) => name).join(', ')]),
+  )
+}
+
+function outcomeRows(outcomeOf: (error: unknown) => Outcome): string[][] {
   const other = outcomeOf(new ProtocolError('internal', ''))
   const keyOf = ({ status: code, comment }: Outcome) => `${hex(code)}|${comment}`
   const groups = new Map<string, ErrorCode[]>([[keyOf(other), []]])
@@ -141,16 +168,13 @@ function outcomeTable(outcomeOf: (error: unknown) => Outcome): string {
     const key = keyOf(outcomeOf(new ProtocolError(code, '')))
     groups.set(key, [...(groups.get(key) ?? []), code])
   }
-  return table(
-    ['status', 'Error Comment (0000,0902)', 'code in logs'],
-    [...groups]
-      .map(([key, codes]) => {
-        const [code = '', comment = ''] = key.split('|')
-        const logged = key === keyOf(other) ? 'any other' : codes.join(', ')
-        return [code, comment, logged]
-      })
-      .toSorted(([one = ''], [another = '']) => (one < another ? -1 : 1)),
-  )
+  return [...groups]
+    .map(([key, codes]) => {
+      const [code = '', comment = ''] = key.split('|')
+      const logged = key === keyOf(other) ? 'any other' : codes.join(', ')
+      return [code, comment, logged]
+    })
+    .toSorted(([one = ''], [another = '']) => (one < another ? -1 : 1))
 }
 
 function codeRows(codes: Record<string, number>): string[][] {
