@@ -148,3 +148,44 @@ test('a step without a UID gets one, and one without a number finds its referral
   await modality.set(sopUid, state('DISCONTINUED'))
   assert.equal((await node.referrals.get(id)).state, 'discontinued')
 })
+
+test('what was said at the beginning stays, whatever a device says at the end', async () => {
+  await using node = await startNode()
+  await using modality = await openModality(node.port)
+  const item = (study: string) => answering({ '0020000D': value('UI', study) })
+  const begun = { '00100020': value('LO', '17'), '00400253': value('SH', 'P1'), ...item('1.2.3') }
+  await modality.create('1.9', { ...state('IN PROGRESS'), ...begun })
+  // Another patient's study, which is complete only when its own device says so.
+  await sendSlice(node.archive, { study: '1.2.7', series: '1.2.7.1', sop: '1.2.7.4' })
+  const ended = await modality.set('1.9', {
+    ...state('COMPLETED'),
+    ...made('1.2.7.4'),
+    ...item('1.2.7'),
+    '00100020': value('LO', '18'),
+    '00380010': value('LO', 'A'),
+    '00400253': value('SH', 'P2'),
+    '00400254': value('LO', 'CT'),
+  })
+  assert.equal(ended.status, 0)
+  const { attributes, made: instances } = await node.steps.get('1.9')
+  const { '00100020': patient, '00400253': id, '00400254': description } = attributes
+  assert.deepEqual([patient, id], [begun['00100020'], begun['00400253']])
+  assert.deepEqual(attributes['00400270'], item('1.2.3')['00400270'])
+  assert.equal('00380010' in attributes, false)
+  assert.deepEqual(description, value('LO', 'CT'))
+  assert.deepEqual(instances, [{ study: '1.2.3', sop: '1.2.7.4' }])
+  assert.equal((await node.archive.record('1.2.7' as StudyUid))?.state, 'open')
+})
+
+test('a step that is completed without a series ends its referral, is noticed, and completes no study', async () => {
+  await using node = await startNode()
+  const { id, study } = await node.referrals.create(referral, 'x')
+  await using modality = await openModality(node.port)
+  const item = { '0020000D': value('UI', study) }
+  await modality.create('1.9', { ...state('IN PROGRESS'), ...answering(item) })
+  await sendSlice(node.archive, { study, series: '1.2.3.1', sop: '1.2.3.4' })
+  assert.equal((await modality.set('1.9', state('COMPLETED'))).status, 0)
+  assert.equal((await node.referrals.get(id)).state, 'completed')
+  assert.equal((await node.archive.record(study))?.state, 'open')
+  assert.equal(node.audited.at(-1)?.detail, 'performed step completed, without series')
+})

@@ -30,6 +30,15 @@ const tag = {
   others: '00400220',
 } as const
 
+/** What only N-CREATE may say (PS3.4 table F.7.2-1): what was scheduled, where and when it began; and see below. */
+const saidAtBeginning = new Set([
+  ...['00080060', '00081120', '00200010'],
+  ...['00400241', '00400242', '00400243', '00400244', '00400245', '00400253', '00400270'],
+])
+/** Of the patient and of the visit nothing may be said later. */
+const isSaidAtBeginning = (tag: string): boolean =>
+  saidAtBeginning.has(tag) || /^00(10|38)/.test(tag)
+
 const states: Record<string, ProcedureStep['state']> = {
   'IN PROGRESS': 'in-progress',
   COMPLETED: 'completed',
@@ -59,7 +68,7 @@ export type PerformedStepDeps = {
  * instances are all here is complete.
  */
 export function createPerformedStep(deps: PerformedStepDeps): Service & Disposable {
-  const { steps } = deps
+  const { steps, log } = deps
   const arrivals = createArrivalWatch(deps)
   return {
     permission: 'performed-step',
@@ -76,6 +85,9 @@ export function createPerformedStep(deps: PerformedStepDeps): Service & Disposab
       if (isUnknown) return exchange.respond(wrongState)
       const changed = await change(steps, request, { keys, state })
       if (changed === undefined) return exchange.respond(mayNotChange)
+      if (isWithoutSeries(changed)) {
+        log.warn({ device: request.device.id }, 'a performed step is completed without a series')
+      }
       await follow(deps, changed, request)
       await exchange.respond({ status: status.success })
       if (changed.state === 'completed') arrivals.watch(changed)
@@ -130,7 +142,7 @@ async function change(
         throw new ProtocolError('forbidden', 'the step is of another device')
       }
       if (before.state !== 'in-progress') throw new ProtocolError('conflict', 'the step has ended')
-      const attributes = { ...(before.attributes as DicomJson), ...keys }
+      const attributes = { ...(before.attributes as DicomJson), ...mayChange(keys) }
       const next = { ...before, state: state ?? before.state, attributes }
       return { ...next, made: next.state === 'in-progress' ? [] : madeBy(attributes) }
     })
@@ -139,6 +151,10 @@ async function change(
     throw error
   }
 }
+
+/** Devices that say everything once more at the end are many: they are heard, and what they may not change stays. */
+const mayChange = (keys: DicomJson): DicomJson =>
+  Object.fromEntries(Object.entries(keys).filter(([tag]) => !isSaidAtBeginning(tag)))
 
 /** The referral that the step answers: by its number, else by the study that the worklist gave (DQ-19). */
 async function scheduledOf(
@@ -176,12 +192,22 @@ function madeBy(attributes: DicomJson): ProcedureStep['made'] {
   return distinct.map((sop) => ({ study: study.data, sop }))
 }
 
+/**
+ * A completed step names its series (PS3.4 table F.7.2-1). A device that names none would repeat itself for ever if it
+ * were refused, and its referral never end: it is noticed instead, and completes no study.
+ */
+const isWithoutSeries = ({ state, attributes }: ProcedureStep): boolean =>
+  state === 'completed' && itemsOf(attributes as DicomJson, tag.performedSeries).length === 0
+
 /** The referral's state, and the audit. */
 async function follow(
   { referrals, organization, audit }: PerformedStepDeps,
-  { sop, state, scheduled }: ProcedureStep,
+  step: ProcedureStep,
   { origin }: Request,
 ): Promise<void> {
+  const { sop, state, scheduled } = step
+  const noReferral = scheduled === undefined ? ', without referral' : ''
+  const noSeries = isWithoutSeries(step) ? ', without series' : ''
   if (scheduled !== undefined) {
     await referrals.progress(scheduled.referral, { id: scheduled.step, state, performed: sop })
   }
@@ -193,7 +219,7 @@ async function follow(
     role: 'device',
     source: origin.address,
     holder: organization,
-    detail: `performed step ${state}${scheduled === undefined ? ', without referral' : ''}`,
+    detail: `performed step ${state}${noReferral}${noSeries}`,
   })
 }
 
