@@ -105,7 +105,7 @@ export type QuarantineRow = {
   seq: number
   copy?: number
   reason: QuarantineReason
-  entry: InstanceEntry
+  entry: Omit<InstanceRow, 'seq' | 'copy' | 'location'>
   origin: Origin
   location: RecordLocation
   /** Number of the overlay that released it; `filed`: under its own UIDs. */

@@ -5,8 +5,17 @@ import type { CyrillicEncoding } from '../dicom/cyrillic.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import { element, item, sequence } from '../dicom/data-set.fixture.ts'
 import type { Archive } from './archive.ts'
-import { declare, openTestArchive, send, studyProof, temporaryFolder } from './archive.fixture.ts'
-import { find, series, sop, study } from './overlay.fixture.ts'
+import {
+  correctionProof,
+  declare,
+  openTestArchive,
+  readAll,
+  searchProof,
+  send,
+  studyProof,
+  temporaryFolder,
+} from './archive.fixture.ts'
+import { find, headerOf, series, sop, study } from './overlay.fixture.ts'
 import { plainReception } from './reception.ts'
 
 /** The inverse of a single-byte decoding, padded. */
@@ -80,3 +89,72 @@ for (const declared of [undefined, 'ISO_IR 100', 'ISO_IR 144', 'ISO_IR 192']) {
     }
   })
 }
+
+const correct = async (archive: Archive, name: string) =>
+  archive.overlay(correctionProof('demographics'), {
+    kind: 'correct',
+    target: { level: 'study', study },
+    attributes: [{ tag: '00100010', new: [name] }],
+  })
+
+async function correctedOf(archive: Archive): Promise<Buffer> {
+  await using reader = await archive.open(studyProof(study))
+  const corrected = await reader.corrected?.(sop)
+  assert.ok(corrected !== undefined)
+  return readAll(corrected.read())
+}
+
+const replacedName = (header: DicomJson): unknown => {
+  const [original] = (header['04000561']?.Value ?? []) as DicomJson[]
+  return nameIn(original?.['04000550']?.Value?.[0] as DicomJson | undefined)
+}
+
+for (const encoding of ['koi8-r', 'windows-1251'] as const) {
+  test(`a corrected copy says what lists say of a device that writes ${encoding}, whatever it declares`, async () => {
+    for (const declared of [undefined, 'ISO_IR 100', 'ISO_IR 144']) {
+      await using world = await openWith(encoding)
+      const texts = { encoding, name: 'ИВАНОВ^ПЕТР', institution: 'ГОРБОЛЬНИЦА' }
+      await send(world.archive, imageIn({ ...texts, ...(declared && { declared }) }), declare(sop))
+      await correct(world.archive, 'ИВАНОВ^ПЁТР')
+      const header = await headerOf(await correctedOf(world.archive))
+      assert.equal(nameIn(header), 'ИВАНОВ^ПЁТР', declared)
+      assert.deepEqual([institutionIn(header), nestedIn(header)], ['ГОРБОЛЬНИЦА', scheduled])
+      assert.equal(replacedName(header), 'ИВАНОВ^ПЕТР')
+    }
+  })
+}
+
+test('a corrected copy keeps the bytes of text that nobody can read', async () => {
+  for (const declared of [undefined, 'ISO_IR 144', 'ISO_IR 192']) {
+    await using world = await openWith()
+    const texts = { encoding: 'koi8-r', name: 'ЦОЙ^ЮЛИЯ', institution: 'ЦРБ' } as const
+    await send(world.archive, imageIn({ ...texts, ...(declared && { declared }) }), declare(sop))
+    assert.match(String((await shown(world.archive)).list), /^<[0-9A-F]+>/)
+    await correct(world.archive, 'ЦОЙ^ЮЛИЯ')
+    const copy = await correctedOf(world.archive)
+    const written = declared === 'ISO_IR 144' ? bytesOf('iso-8859-5', texts.name) : texts.name
+    assert.ok(copy.includes(written), declared)
+    for (const text of [texts.name, texts.institution, scheduled]) {
+      assert.ok(copy.includes(bytesOf('koi8-r', text)), `${declared} ${text}`)
+    }
+    assert.doesNotMatch(copy.toString('latin1'), /<[0-9A-F]{2,}>/)
+  }
+})
+
+test('what is let in from quarantine under another UID is read as it was before', async () => {
+  for (const as of ['received', 'same-patient'] as const) {
+    await using world = await openWith('koi8-r')
+    const texts = { encoding: 'koi8-r', declared: 'ISO_IR 144', name: 'Ли^Ян' } as const
+    const other = { ...texts, ...(as === 'same-patient' && { name: 'Хан^Ю' }), institution: 'ЦКБ' }
+    await send(world.archive, imageIn({ ...texts, institution: 'ЦРБ' }), declare(sop))
+    await send(world.archive, imageIn(other), declare(sop))
+    const entries = (await world.archive.quarantine(searchProof)).map(({ id }) => id)
+    const proof = correctionProof('quarantine')
+    const [overlay] = await world.archive.overlay(proof, { kind: 'release', entries, as })
+    const [[, renamed] = []] = (overlay?.kind === 'release' && overlay.content.renamed) || []
+    const { entry, metadata } = await shown(world.archive, renamed as SopUid)
+    assert.deepEqual([nameIn(entry), nameIn(metadata)], ['Ли^Ян', 'Ли^Ян'], as)
+    assert.deepEqual([institutionIn(entry), institutionIn(metadata)], ['ЦКБ', 'ЦКБ'], as)
+    assert.equal(nestedIn(metadata), scheduled)
+  }
+})

@@ -1,8 +1,10 @@
-import { judgeText, type KnownEncoding, type TextJudgement } from '../dicom/charsets.ts'
-import type { Walker } from '../dicom/data-set.ts'
+import { judgeKnown, judgeText, type KnownEncoding, type TextJudgement } from '../dicom/charsets.ts'
+import type { WalkedText, Walker } from '../dicom/data-set.ts'
 import { assess, clockReading, type DeviceFacts, valueOf } from '../dicom/quality.ts'
 import { createWalker } from '../dicom/walker.ts'
 import type { Origin } from './archive.ts'
+import * as keys from './catalog-keys.ts'
+import type { QuarantineRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
 import type { InstanceHeader } from './filing.ts'
 import { samplesOf } from './study-quality.ts'
@@ -31,9 +33,13 @@ export const plainReception: Reception = {
  * and the rules of reception are applied (DQ-03 … DQ-17).
  */
 export const createReceptionWalker =
-  ({ catalog, reception }: { catalog: Pick<Catalog, 'study'>; reception: Reception }) =>
+  ({ catalog, reception }: { catalog: Pick<Catalog, 'study' | 'read'>; reception: Reception }) =>
   (transferSyntax: string, { origin, receivedAt }: InstanceHeader): Walker => {
     const walker = createWalker(transferSyntax, ({ declared, samples, study }) => {
+      // A renamed copy has the text of the entry that it is of.
+      if (origin.kind === 'release') {
+        return judgeKnown(declared, samples, keptText(catalog, origin.entry))
+      }
       const before = samplesOf(catalog.study(study))
       const judgement = judgeText(declared, [...samples, ...before], reception.encoding(origin))
       if (judgement.source !== 'declared') reception.judged(origin, study, judgement)
@@ -61,3 +67,6 @@ export const createReceptionWalker =
       },
     }
   }
+
+const keptText = ({ read }: Pick<Catalog, 'read'>, entry: number): WalkedText | undefined =>
+  (read(keys.quarantineKey(entry)) as QuarantineRow | undefined)?.entry.text

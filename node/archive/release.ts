@@ -164,7 +164,8 @@ async function storeCopy(
   }
   const common = { at: clock(), system: systemOf(holder), source: '' }
   const data = randomAccess(quarantineReader(parts, row), { ...row.entry, ...row })
-  const rewritten = await rewriteDataSet(data, row.entry, [{ ...common, set, reason: 'COERCE' }])
+  const modification = { ...common, set, reason: 'COERCE' } as const
+  const rewritten = await rewriteDataSet(data, row.entry, [modification], row.entry.text)
   const { transferSyntax } = rewritten
   const declared = { sopClass: row.entry.sopClass, sopUid: names.sop, transferSyntax }
   const sink = createSink(ingest, declared, { kind: 'release', entry: row.seq })

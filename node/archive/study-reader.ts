@@ -103,7 +103,7 @@ async function correctedInstance(parts: ReaderParts, row: InstanceRow): Promise<
   const { catalog, holder } = parts
   const data = randomAccess(parts, row)
   const modifications = modificationsOf(catalog, row, holder)
-  const rewritten = await rewriteDataSet(data, row, modifications)
+  const rewritten = await rewriteDataSet(data, row, modifications, knownText(row, catalog))
   const { transferSyntax, bytes } = rewritten
   return { transferSyntax, bytes, read: () => readRewritten(rewritten) }
 }

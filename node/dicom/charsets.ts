@@ -26,6 +26,9 @@ export type TextJudgement = {
   candidates?: Candidate[]
 }
 
+const termsOf = (declared: readonly string[]): string[] =>
+  declared.map((term) => term.trim().toUpperCase())
+
 /** What text that is declared like this was taken for when its data set came: what lists show. */
 export type KnownText = TextJudgement & { declared: readonly string[] }
 
@@ -78,7 +81,7 @@ export function judgeText(
   samples: readonly Uint8Array[],
   known?: KnownEncoding,
 ): TextJudgement {
-  const terms = declared.map((term) => term.trim().toUpperCase())
+  const terms = termsOf(declared)
   const text = samples.filter((sample) => !isAscii(sample))
   if (text.length === 0 || text.some(hasEscape)) return asDeclared
   if (known !== undefined && isSuspect(terms, text)) {
@@ -101,7 +104,7 @@ export function judgeKnown(
   known: KnownText | undefined,
 ): TextJudgement {
   if (known === undefined) return judgeText(declared, samples)
-  if (declared.join('\\') === known.declared.join('\\')) return known
+  if (termsOf(declared).join('\\') === termsOf(known.declared).join('\\')) return known
   const { encoding, source } = known
   const judgement = judgeText(declared, samples, encoding && { encoding })
   return source === 'doubtful' && judgement.source !== 'declared' ? known : judgement
@@ -177,7 +180,7 @@ export function textCoding(declared: readonly string[], judgement: TextJudgement
   const { encoding, source } = judgement
   if (source === 'doubtful') return rawText
   if (encoding !== undefined) return (bytes) => decodeAs(encoding, bytes)
-  const terms = declared.map((term) => term.trim().toUpperCase())
+  const terms = termsOf(declared)
   const first = terms[0] ?? ''
   const whole = wholeTerms[first]
   if (whole !== undefined) return (bytes) => decodeAs(whole, bytes)

@@ -1,6 +1,7 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import type { DicomJsonElement, DicomJsonValue } from './dicom-json.ts'
 import type { Element } from './element-parser.ts'
+import type { TextEncoder } from './text-encoder.ts'
 import type { Encoding } from './transfer-syntax.ts'
 import { hasLongLength, kindOf, numberBytes } from './value-representation.ts'
 
@@ -84,13 +85,19 @@ function padding(value: Uint8Array, vr: string): Uint8Array {
   return Buffer.concat([value, Buffer.of(pad)])
 }
 
-/** A value of the DICOM JSON model as bytes; text in UTF-8. */
+/** A value of the DICOM JSON model as bytes. */
 export function encodedValue(
   tag: string,
-  { vr, Value = [] }: DicomJsonElement,
+  element: DicomJsonElement,
   bigEndian: boolean,
+  encoder: TextEncoder,
 ): Uint8Array {
-  if (kindOf(vr) === 'text') return Buffer.from(Value.map(textOfValue).join('\\'), 'utf8')
+  const { vr, Value = [] } = element
+  if (kindOf(vr) === 'text') {
+    const text = encodedText(element, encoder)
+    if (text !== undefined) return text
+    throw new ProtocolError('unsupported', `${tag} cannot be written in its character set`)
+  }
   const width = numberBytes[vr]
   if (width === undefined) throw new ProtocolError('unsupported', `${tag} cannot be written`)
   const bytes = Buffer.alloc(width * Value.length)
@@ -100,6 +107,20 @@ export function encodedValue(
   }
   return bytes
 }
+
+function encodedText(
+  { vr, Value = [] }: DicomJsonElement,
+  encoder: TextEncoder,
+): Uint8Array | undefined {
+  const text = Value.map(textOfValue).join('\\')
+  const bytes = Buffer.alloc(encoder.bytesFor(text))
+  const end = encoder.write(text, bytes, 0, vr === 'PN')
+  return end < 0 ? undefined : bytes.subarray(0, end)
+}
+
+/** Whether a character set has room for a value. */
+export const isExpressible = (element: DicomJsonElement, encoder: TextEncoder): boolean =>
+  kindOf(element.vr) !== 'text' || encodedText(element, encoder) !== undefined
 
 function writeNumber(
   view: DataView,

@@ -79,7 +79,8 @@ export function decodeIso2022(bytes: Uint8Array, initial: CodeSets, isName: bool
     if (byte === 0x1b) {
       const escape = escapeAt(bytes, at + 1)
       at += 1 + (escape?.[0].length ?? 0)
-      if (escape !== undefined) sets = { ...sets, [escape[1]]: escape[2] }
+      if (escape === undefined) text += '\ufffd'
+      else sets = { ...sets, [escape[1]]: escape[2] }
     } else if (byte < 0x20 || (sets.low.width === 1 && isDelimiter(byte, isName))) {
       sets = { ...initial }
       text += String.fromCharCode(byte)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import type { KnownText } from './charsets.ts'
 import {
   corpusFile,
   corpusFiles,
@@ -34,10 +35,15 @@ const renamed: Modification = {
   reason: 'CORRECT',
 }
 
-async function rewrite(bytes: Uint8Array, syntax: string, modifications: Modification[]) {
+async function rewrite(
+  bytes: Uint8Array,
+  syntax: string,
+  modifications: Modification[],
+  known?: KnownText,
+) {
   const before = walk(bytes, syntax)
   const facts = { transferSyntax: syntax, headerBytes: before.headerBytes }
-  const rewritten = await rewriteDataSet(memory(bytes), facts, modifications)
+  const rewritten = await rewriteDataSet(memory(bytes), facts, modifications, known)
   const parts: Uint8Array[] = []
   for await (const part of readRewritten(rewritten)) parts.push(Buffer.from(part))
   const after = Buffer.concat(parts)
@@ -56,8 +62,10 @@ function walk(bytes: Uint8Array, syntax: string) {
   return walker.end()
 }
 
-const headerOf = (bytes: Uint8Array, syntax: string): Promise<DicomJson> =>
-  readHeader(memory(bytes), syntax, walk(bytes, syntax).headerBytes)
+const headerOf = (bytes: Uint8Array, syntax: string, known?: KnownText): Promise<DicomJson> =>
+  readHeader(memory(bytes), syntax, walk(bytes, syntax).headerBytes, known)
+const nameIn = (header: DicomJson | undefined): unknown =>
+  (header?.['00100010']?.Value?.[0] as { Alphabetic?: string } | undefined)?.Alphabetic
 
 const little = transferSyntaxes.explicitLittleEndian
 
@@ -108,6 +116,110 @@ suite('a data set whose attributes were corrected', () => {
     const header = await headerOf(bytes, little)
     assert.deepEqual(header['00081030']?.Value, ['ИВАНОВ'])
     assert.deepEqual(header['00100010']?.Value, [{ Alphabetic: 'ИВАНОВ^Пётр' }])
+  })
+
+  // КИМ^ЛИ and ЦРБ in KOI8-R: too few letters, and KOI8-R is never concluded.
+  const kim = Buffer.from('ebe9ed5eece920', 'hex')
+  const clinic = Buffer.from('e3f2e220', 'hex')
+  const unclear = (declared: string | undefined): Buffer =>
+    Buffer.concat([
+      ...(declared === undefined ? [] : [element('00080005', 'CS', declared)]),
+      element('00080080', 'LO', clinic),
+      element('00090010', 'LO', 'MAKER'),
+      element('00091001', 'LO', clinic),
+      element('00100010', 'PN', Buffer.concat([kim, Buffer.from(' ')])),
+      element('00180015', 'CS', clinic),
+      openSequence('00400275', [
+        item(element('00400007', 'LO', clinic)),
+        item(openSequence('00400008', [item(element('00080104', 'LO', clinic))])),
+        item(
+          Buffer.concat([element('00080005', 'CS', 'ISO_IR 192'), element('00400007', 'LO', 'КТ')]),
+        ),
+        item(element('00400007', 'LO', 'plain')),
+      ]),
+    ])
+  const petrova: Modification = {
+    ...renamed,
+    set: { '00100010': renamed.set['00100010'] ?? { vr: 'PN' } },
+  }
+  const itemsOf = (header: DicomJson | undefined, tag: string): DicomJson[] =>
+    (header?.[tag]?.Value ?? []) as DicomJson[]
+  const replacedIn = (header: DicomJson): (DicomJson | undefined)[] =>
+    itemsOf(header, '04000561').map((one) => itemsOf(one, '04000550')[0])
+  const count = (bytes: Buffer, part: Buffer): number =>
+    bytes.toString('latin1').split(part.toString('latin1')).length - 1
+  const display = /<[0-9A-F]{2,}>/
+
+  test('keeps text that nobody can read as it is where its set has room for the new value', async () => {
+    for (const declared of ['ISO_IR 144', 'ISO_IR 192']) {
+      const source = unclear(declared)
+      const { bytes } = await rewrite(source, little, [petrova])
+      const header = await headerOf(bytes, little, {
+        source: 'declared',
+        confidence: 1,
+        declared: [declared],
+      })
+      assert.deepEqual(nameIn(header), 'Петрова^Анна', declared)
+      assert.equal(count(bytes, clinic), count(source, clinic), declared)
+      assert.equal(count(bytes, kim), 1, declared)
+      assert.doesNotMatch(bytes.toString('latin1'), display)
+    }
+  })
+
+  test('keeps the bytes of text that nobody can read, and their set, where the new value needs UTF-8', async () => {
+    for (const declared of [undefined, 'ISO_IR 100']) {
+      const source = unclear(declared)
+      const { bytes } = await rewrite(source, little, [petrova])
+      const known = { source: 'pinned', encoding: 'koi8-r', confidence: 1 } as const
+      const stated = declared ?? 'ISO 2022 IR 6'
+      const header = await headerOf(bytes, little, { ...known, declared: [stated] })
+      assert.equal(nameIn(header), 'Петрова^Анна')
+      assert.equal(bytes.subarray(8, 18).toString(), 'ISO_IR 192')
+      assert.equal(count(bytes, clinic), count(source, clinic))
+      assert.equal(count(bytes, kim), 1)
+      assert.doesNotMatch(bytes.toString('latin1'), display)
+      // What is not UTF-8 is in items that say so: who knows the encoding reads all of it.
+      const [corrected, emptied] = replacedIn(header)
+      assert.equal(nameIn(corrected), 'КИМ^ЛИ')
+      for (const tag of ['00080080', '00091001', '00180015']) {
+        assert.equal(header[tag]?.Value, undefined, tag)
+        assert.deepEqual(emptied?.[tag]?.Value, ['ЦРБ'], tag)
+      }
+      assert.deepEqual(emptied?.['00090010']?.Value, ['MAKER'])
+      const [direct, deep, own, ascii] = itemsOf(header, '00400275')
+      assert.deepEqual(direct?.['00400007']?.Value, ['ЦРБ'])
+      assert.deepEqual(itemsOf(deep, '00400008')[0]?.['00080104']?.Value, ['ЦРБ'])
+      assert.deepEqual([own?.['00400007']?.Value, ascii?.['00400007']?.Value], [['КТ'], ['plain']])
+      // The same can be done to what came out.
+      const again = await rewrite(bytes, little, [
+        { ...petrova, set: { '00100010': { vr: 'PN', Value: [{ Alphabetic: 'Ли' }] } } },
+      ])
+      assert.equal(count(again.bytes, clinic), count(source, clinic))
+    }
+  })
+
+  test('turns text to UTF-8 by what is known of it, whatever it declares, in items too', async () => {
+    for (const declared of [undefined, 'ISO_IR 100', 'ISO_IR 144']) {
+      const terms = declared === undefined ? [] : [declared]
+      const known = {
+        source: 'pinned',
+        encoding: 'koi8-r',
+        confidence: 1,
+        declared: terms,
+      } as const
+      const { bytes } = await rewrite(unclear(declared), little, [petrova], known)
+      const header = await headerOf(bytes, little)
+      assert.equal(nameIn(header), 'Петрова^Анна')
+      for (const tag of ['00080080', '00091001', '00180015']) {
+        assert.deepEqual(header[tag]?.Value, ['ЦРБ'], tag)
+      }
+      const [direct, deep, own] = itemsOf(header, '00400275')
+      assert.deepEqual(direct?.['00400007']?.Value, ['ЦРБ'])
+      assert.deepEqual(itemsOf(deep, '00400008')[0]?.['00080104']?.Value, ['ЦРБ'])
+      assert.deepEqual(own?.['00400007']?.Value, ['КТ'])
+      assert.deepEqual(replacedIn(header).map(nameIn), ['КИМ^ЛИ'])
+      assert.equal(count(bytes, clinic), 0)
+    }
   })
 
   test('keeps what earlier systems changed', async () => {

@@ -1,23 +1,30 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { instanceLimits } from '#protocol/limits.ts'
-import { isAscii, judgeText, type TextCoding, textCoding } from './charsets.ts'
+import { isAscii, type KnownText } from './charsets.ts'
 import type { RandomAccess } from './data-set.ts'
 import type { DicomJson } from './dicom-json.ts'
-import { tagNumber } from './dictionary.ts'
-import type { Element, ParserEvents } from './element-parser.ts'
+import { tagNumber, tagText } from './dictionary.ts'
+import type { Element } from './element-parser.ts'
 import {
   createElementWriter,
   delimiters,
   encodedValue,
+  isExpressible,
   type ElementWriter,
 } from './element-writer.ts'
-import { parseStored } from './header-source.ts'
 import { createInflater } from './inflate.ts'
 import { createGivingWay, deflatedPieces } from './inflate-turns.ts'
-import { isPixelTag } from './pixel-facts.ts'
+import {
+  type Found,
+  type ItemEvent,
+  isLetters,
+  readElements,
+  specificCharacterSet,
+  type ValueEvent,
+} from './rewrite-reading.ts'
+import { type TextEncoder, textEncoder, utf8Encoder } from './text-encoder.ts'
 import { encodingOf, isDeflated, transferSyntaxes } from './transfer-syntax.ts'
-import { isLocalizedText, kindOf } from './value-representation.ts'
-import { charsetTerms } from './walker.ts'
+import { kindOf } from './value-representation.ts'
 
 /** Attributes that take other values, and what Original Attributes Sequence says of it (PS3.3 §C.12.1.1.9). */
 export type Modification = {
@@ -39,154 +46,86 @@ export type Rewritten = {
   data: RandomAccess
 }
 
-const specificCharacterSet = 0x00080005
 const originalAttributes = 0x04000561
-/** Larger values are not held while the header is written: their place is remembered. */
-const heldBytesMax = 64 * 1024
 
 /**
  * Writes other values into a data set, together with the ones that they replace. Sequences come out with undefined
  * lengths; text becomes UTF-8 only when a new or replaced value is beyond ASCII. Everything else stays byte for byte.
+ * `known` is what text was taken for when it came. Text that nobody can read never becomes UTF-8: see `planOf`.
  */
 export async function rewriteDataSet(
   stored: RandomAccess,
   { transferSyntax, headerBytes }: { transferSyntax: string; headerBytes: number },
   modifications: readonly Modification[],
+  known?: KnownText,
 ): Promise<Rewritten> {
   const deflated = isDeflated(transferSyntax)
   const data = deflated ? await inflated(stored) : stored
   const syntax = deflated ? transferSyntaxes.explicitLittleEndian : transferSyntax
-  const found = await readElements(data, syntax, deflated ? data.bytes : headerBytes)
+  const header = deflated ? data.bytes : headerBytes
+  const found = await readElements(data, { syntax, headerBytes: header, known })
   const end = Math.min(found.end, data.bytes)
-  const texts = modifications.flatMap(({ set }) => Object.entries(set))
-  const isBeyondAscii =
-    texts.some(([tag, element]) => !isAscii(encodedValue(tag, element, false))) ||
-    texts.some(([tag]) => found.top.get(tagNumber(tag))?.isBeyondAscii === true)
   const writer = createElementWriter(encodingOf(syntax))
-  writeAll({ writer, found, modifications, isUtf8: isBeyondAscii })
+  writeAll({ writer, found, ...planOf(found, modifications) })
   const tail = { offset: end, length: data.bytes - end }
   const parts = [...writer.parts(), ...(tail.length > 0 ? [tail] : [])]
   const bytes = parts.reduce((sum, part) => sum + part.length, 0)
   return { transferSyntax: syntax, bytes, parts, data }
 }
 
-type Event =
-  | { kind: 'value'; element: Element; bytes: Uint8Array; terms: readonly string[] }
-  | { kind: 'place'; element: Element }
-  | { kind: 'sequence'; element: Element }
-  | { kind: 'item' | 'item-end' | 'sequence-end' }
-
-type Found = {
-  /** Where the header ends and Pixel Data begins. */
-  end: number
-  events: Event[]
-  /** Elements of the data set itself: their events, and whether their text needs a character set. */
-  top: Map<number, { from: number; to: number; isBeyondAscii: boolean }>
-  coding: (terms: readonly string[]) => TextCoding
-}
-
-async function readElements(
-  data: RandomAccess,
-  syntax: string,
-  headerBytes: number,
-): Promise<Found> {
-  const reading = createReading(headerBytes)
-  // A few bytes more than the header, so that a header that ends where the pixels begin is met with its end.
-  await parseStored(data, syntax, reading.events, Math.min(data.bytes, headerBytes + 12))
-  return reading.found()
-}
-
-/** Takes down what a parser meets, up to Pixel Data. */
-function createReading(headerBytes: number): { events: ParserEvents; found: () => Found } {
-  const events: Event[] = []
-  const top: Found['top'] = new Map()
-  const samples = new Map<readonly string[], Uint8Array[]>()
-  const scopes: (readonly string[])[] = [[]]
-  const terms = (): readonly string[] => scopes.at(-1) ?? []
-  let end = headerBytes
-  let depth = 0
-  let current = { from: 0, to: 0, isBeyondAscii: false }
-  const begin = (tag: number): void => {
-    if (depth > 0) return
-    current = { from: events.length, to: events.length, isBeyondAscii: false }
-    if (!top.has(tag)) top.set(tag, current)
-  }
-  const add = (event: Event): void => {
-    events.push(event)
-    current.to = events.length
-  }
-  const parser: ParserEvents = {
-    element(element) {
-      if (depth === 0 && isPixelTag(element.tag)) {
-        end = element.offset
-        return 'stop'
-      }
-      begin(element.tag)
-      if (kindOf(element.vr) === 'text' || element.length <= heldBytesMax) return 'collect'
-      add({ kind: 'place', element })
-      return 'skip'
-    },
-    value(element, bytes) {
-      if (element.tag === specificCharacterSet) scopes[scopes.length - 1] = charsetTerms(bytes)
-      if (isLocalizedText(element.vr) && !isAscii(bytes)) {
-        current.isBeyondAscii = true
-        const known = samples.get(terms()) ?? []
-        samples.set(terms(), known)
-        known.push(bytes)
-      }
-      add({ kind: 'value', element, bytes, terms: terms() })
-    },
-    fragmentsBegin(element) {
-      if (depth === 0 && isPixelTag(element.tag)) {
-        end = element.offset
-        return 'stop'
-      }
-      throw new ProtocolError('unsupported', 'encapsulated values in the header are not rewritten')
-    },
-    sequenceBegins(element) {
-      begin(element.tag)
-      depth++
-      add({ kind: 'sequence', element })
-    },
-    itemBegins() {
-      scopes.push(terms())
-      add({ kind: 'item' })
-    },
-    itemEnds() {
-      scopes.pop()
-      add({ kind: 'item-end' })
-    },
-    sequenceEnds() {
-      depth--
-      add({ kind: 'sequence-end' })
-    },
-  }
-  return { events: parser, found: () => ({ end, events, top, coding: createCodings(samples) }) }
-}
-
-/** All text that is declared alike is judged together. */
-function createCodings(samples: ReadonlyMap<readonly string[], Uint8Array[]>): Found['coding'] {
-  const codings = new Map<readonly string[], TextCoding>()
-  return (of) => {
-    const known = codings.get(of) ?? textCoding(of, judgeText(of, samples.get(of) ?? []))
-    codings.set(of, known)
-    return known
-  }
-}
-
-type Writing = {
-  writer: ElementWriter
-  found: Found
+type Plan = {
   modifications: readonly Modification[]
+  /** Of the new values. */
+  encoder: TextEncoder
+  /** Whether all text becomes UTF-8, or stays in the set that it is declared in. */
   isUtf8: boolean
 }
 
+/**
+ * In which set the text is written. Where its own text cannot be read, the data set keeps its set if that has room for
+ * the new values. Else it becomes UTF-8 without what cannot be read: items keep their bytes and say which set these are in,
+ * and values of the data set itself are emptied and go to Original Attributes Sequence, bytes and set alike.
+ */
+function planOf(found: Found, modifications: readonly Modification[]): Plan {
+  const texts = modifications.flatMap(({ set }) => Object.entries(set))
+  const isPlain = texts.every(([tag, element]) =>
+    isAscii(encodedValue(tag, element, false, utf8Encoder)),
+  )
+  const isReplaced = texts.some(([tag]) => found.top.get(tagNumber(tag))?.isBeyondAscii === true)
+  const isReadable = found.coding(found.terms) !== undefined
+  if (isPlain && !(isReplaced && isReadable)) {
+    return { modifications, encoder: utf8Encoder, isUtf8: false }
+  }
+  const own = isReadable ? undefined : textEncoder(found.terms)
+  if (own !== undefined && texts.every(([, element]) => isExpressible(element, own))) {
+    return { modifications, encoder: own, isUtf8: false }
+  }
+  const all = [...modifications, ...emptyingOf(found, modifications)]
+  return { modifications: all, encoder: utf8Encoder, isUtf8: true }
+}
+
+/** Takes away the values that cannot be read and that nothing else replaces. */
+function emptyingOf(found: Found, modifications: readonly Modification[]): Modification[] {
+  const replaced = new Set(modifications.flatMap(({ set }) => Object.keys(set)))
+  const set: DicomJson = {}
+  for (const [tag, { from }] of found.top) {
+    const event = found.events[from]
+    if (event?.kind !== 'value' || !isLetters(event) || replaced.has(tagText(tag))) continue
+    if (found.coding(event.terms) === undefined) set[tagText(tag)] = { vr: event.element.vr }
+  }
+  const [first] = modifications
+  if (first === undefined || Object.keys(set).length === 0) return []
+  return [{ ...first, set, reason: 'COERCE' }]
+}
+
+type Writing = Plan & { writer: ElementWriter; found: Found }
+
 function writeAll(writing: Writing): void {
-  const { found, modifications, isUtf8, writer } = writing
+  const { found, modifications, encoder, isUtf8, writer } = writing
   const set = new Map<number, () => void>()
   for (const modification of modifications) {
     for (const [tag, element] of Object.entries(modification.set)) {
-      const value = encodedValue(tag, element, writer.encoding.bigEndian)
+      const value = encodedValue(tag, element, writer.encoding.bigEndian, encoder)
       set.set(tagNumber(tag), () => writer.element(tagNumber(tag), element.vr, value))
     }
   }
@@ -207,14 +146,21 @@ function writeAll(writing: Writing): void {
 }
 
 /** Elements as they were, their text in UTF-8 when everything else is. */
-function writeEvents({ writer, found, isUtf8 }: Writing, from: number, to: number): void {
-  for (const event of found.events.slice(from, to)) {
+function writeEvents(writing: Writing, from: number, to: number): void {
+  const { writer, found, isUtf8 } = writing
+  let next = from
+  for (const [index, event] of found.events.slice(from, to).entries()) {
+    if (from + index < next) continue
+    next = from + index + 1
     switch (event.kind) {
       case 'sequence':
         writer.sequence(event.element.tag)
         break
       case 'item':
         writer.bytes(delimiters.item)
+        if (!isUtf8 || [...event.used].every((terms) => found.coding(terms) !== undefined)) break
+        writeKept({ ...writing, isUtf8: false }, next, event)
+        next = event.end + 1
         break
       case 'item-end':
         writer.bytes(delimiters.itemEnd)
@@ -234,10 +180,29 @@ function writeEvents({ writer, found, isUtf8 }: Writing, from: number, to: numbe
   }
 }
 
-function utf8Of(found: Found, { element, bytes, terms }: Event & { kind: 'value' }): Uint8Array {
+/** The rest of an item whose text cannot all be read: as it was, in the set that was declared for it. */
+function writeKept(writing: Writing, from: number, { end, isDeclared, terms }: ItemEvent): void {
+  const { writer, found } = writing
+  let at = from
+  for (; at < end; at++) {
+    const event = found.events[at]
+    const isBefore = event?.kind === 'value' && event.element.tag < specificCharacterSet
+    if (!isBefore) break
+  }
+  writeEvents(writing, from, at)
+  if (!isDeclared) writer.element(specificCharacterSet, 'CS', statedTerms(terms))
+  writeEvents(writing, at, end + 1)
+}
+
+/** In an item, what the data set around it does not declare any more. ISO 2022 IR 6 is what no declaration means. */
+const statedTerms = (terms: readonly string[]): Uint8Array =>
+  Buffer.from(terms.join('\\').trim() === '' ? 'ISO 2022 IR 6' : terms.join('\\'), 'latin1')
+
+function utf8Of(found: Found, event: ValueEvent): Uint8Array {
+  const { element, bytes, terms } = event
   if (element.tag === specificCharacterSet) return Buffer.from('ISO_IR 192')
-  if (!isLocalizedText(element.vr) || isAscii(bytes)) return bytes
-  return Buffer.from(found.coding(terms)(bytes, element.vr), 'utf8')
+  const coding = isLetters(event) ? found.coding(terms) : undefined
+  return coding === undefined ? bytes : Buffer.from(coding(bytes, element.vr), 'utf8')
 }
 
 /** Numbers in what was written as UN are little-endian wherever they lie (PS3.5 §6.2.2). */
@@ -255,16 +220,7 @@ function writeOriginals(writing: Writing): void {
   for (const { set, at, system, source, reason } of modifications) {
     writer.bytes(delimiters.item)
     writer.sequence(0x04000550)
-    writer.bytes(delimiters.item)
-    for (const tag of Object.keys(set)
-      .map(tagNumber)
-      .sort((a, b) => a - b)) {
-      const was = found.top.get(tag)
-      if (was === undefined) writer.element(tag, set[tagText8(tag)]?.vr ?? 'UN', new Uint8Array(0))
-      else writeEvents(writing, was.from, was.to)
-    }
-    writer.bytes(delimiters.itemEnd)
-    writer.bytes(delimiters.sequenceEnd)
+    writeReplaced(writing, set)
     writer.element(0x04000562, 'DT', Buffer.from(dateTimeOf(at)))
     writer.element(0x04000563, 'LO', Buffer.from(system))
     writer.element(0x04000564, 'LO', Buffer.from(source))
@@ -274,7 +230,28 @@ function writeOriginals(writing: Writing): void {
   writer.bytes(delimiters.sequenceEnd)
 }
 
-const tagText8 = (tag: number): string => tag.toString(16).toUpperCase().padStart(8, '0')
+/** The item of Modified Attributes Sequence; what cannot be read is there in the set that was declared for it. */
+function writeReplaced(writing: Writing, set: DicomJson): void {
+  const { writer, found, isUtf8 } = writing
+  const isKept = isUtf8 && found.coding(found.terms) === undefined
+  writer.bytes(delimiters.item)
+  if (isKept) writer.element(specificCharacterSet, 'CS', statedTerms(found.terms))
+  const tags = new Set(Object.keys(set).map(tagNumber).flatMap(withCreator))
+  for (const tag of [...tags].sort((a, b) => a - b)) {
+    const was = found.top.get(tag)
+    const vr = set[tagText(tag)]?.vr
+    if (was !== undefined) writeEvents({ ...writing, isUtf8: isUtf8 && !isKept }, was.from, was.to)
+    else if (vr !== undefined) writer.element(tag, vr, new Uint8Array(0))
+  }
+  writer.bytes(delimiters.itemEnd)
+  writer.bytes(delimiters.sequenceEnd)
+}
+
+/** A private element means nothing without the element that reserves its block (PS3.5 §7.8.1). */
+const withCreator = (tag: number): number[] =>
+  ((tag >>> 16) & 1) === 1 && (tag & 0xffff) >= 0x1000
+    ? [((tag & 0xffff0000) | ((tag >>> 8) & 0xff)) >>> 0, tag]
+    : [tag]
 
 /** UTC, with its offset (PS3.5 §6.2, DT). */
 const dateTimeOf = (at: number): string =>

@@ -21,7 +21,7 @@ import type { SendQueueDeps } from './send-queue.ts'
 import { sentMark, type SendWork } from './send-work.ts'
 import { status } from './status.ts'
 import { commitmentClass } from './syntaxes.ts'
-import { encodersFor } from './text-encoder.ts'
+import { encodersFor } from '../dicom/text-encoder.ts'
 
 /**
  * Storage commitment as its user: the target is asked whether it keeps what it took. Its report comes on the same

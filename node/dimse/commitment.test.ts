@@ -24,7 +24,7 @@ import { encodeDataSet } from './data-set-writer.ts'
 import { readIdentifier } from './identifier.ts'
 import { createMemoryIngest, startScp } from './scp.fixture.ts'
 import { commitmentClass } from './syntaxes.ts'
-import { encodersFor } from './text-encoder.ts'
+import { encodersFor } from '../dicom/text-encoder.ts'
 import { ctClass, explicitLittle, until } from './units.fixture.ts'
 
 const device = (port?: number) => ({

@@ -22,7 +22,7 @@ import {
   type Failure,
   type Reference,
 } from './commitment-data.ts'
-import { encodersFor } from './text-encoder.ts'
+import { encodersFor } from '../dicom/text-encoder.ts'
 import { encodeDataSet } from './data-set-writer.ts'
 import { requireIdentifier } from './identifier.ts'
 import { createJobRunner } from './job-runner.ts'

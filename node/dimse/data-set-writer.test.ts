@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import { encodeDataSet } from './data-set-writer.ts'
 import { readIdentifier } from './identifier.ts'
-import { encodersFor, textEncoder } from './text-encoder.ts'
+import { encodersFor, textEncoder } from '../dicom/text-encoder.ts'
 import { explicitLittle, implicitLittle } from './units.fixture.ts'
 
 const letters = 'АБЯабяЁё№ Ivanov'

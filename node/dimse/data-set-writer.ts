@@ -7,7 +7,7 @@ import {
   numberBytes,
   type ValueKind,
 } from '../dicom/value-representation.ts'
-import { utf8Encoder, type TextEncoder } from './text-encoder.ts'
+import { utf8Encoder, type TextEncoder } from '../dicom/text-encoder.ts'
 
 /**
  * Writes small data sets in Little Endian (PS3.5 §7.1) straight into one buffer that is used again: answering a query

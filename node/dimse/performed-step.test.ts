@@ -14,7 +14,7 @@ import { commandField } from './command-set.ts'
 import { encodeDataSet } from './data-set-writer.ts'
 import { createPerformedStep, performedStepClass } from './performed-step.ts'
 import { startScp } from './scp.fixture.ts'
-import { encodersFor } from './text-encoder.ts'
+import { encodersFor } from '../dicom/text-encoder.ts'
 import { explicitLittle, until } from './units.fixture.ts'
 
 async function startNode() {

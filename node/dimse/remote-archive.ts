@@ -12,7 +12,7 @@ import { queryRetrieveLevel } from './query/models.ts'
 import { openAssociation, type ScuAssociation, type Target } from './scu-association.ts'
 import { isPending, isWarning, status } from './status.ts'
 import { verification } from './syntaxes.ts'
-import { encodersFor } from './text-encoder.ts'
+import { encodersFor } from '../dicom/text-encoder.ts'
 
 /** What is looked for in another archive; attributes by their tags. */
 export type RemoteQuery = { level: 'STUDY' | 'SERIES'; match: Record<string, string> }

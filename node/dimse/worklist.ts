@@ -10,7 +10,7 @@ import { requireIdentifier } from './identifier.ts'
 import { askedOf } from './items.ts'
 import type { Service } from './service.ts'
 import { status } from './status.ts'
-import { encodersFor } from './text-encoder.ts'
+import { encodersFor } from '../dicom/text-encoder.ts'
 import { matchesWorklist, readWorklistKeys } from './worklist-keys.ts'
 import { worklistRow } from './worklist-rows.ts'
 

@@ -4,7 +4,7 @@ import { declare, send, sendSlice } from '../../archive/archive.fixture.ts'
 import type { DicomJson } from '../../dicom/dicom-json.ts'
 import { encodeDataSet } from '../data-set-writer.ts'
 import { hasDcmtk } from '../scp.fixture.ts'
-import { utf8Encoder } from '../text-encoder.ts'
+import { utf8Encoder } from '../../dicom/text-encoder.ts'
 import { device, startTestNode, tool, type TestNode } from '../query-retrieve.fixture.ts'
 
 const skip = (await hasDcmtk()) ? false : 'dcmtk is not installed'

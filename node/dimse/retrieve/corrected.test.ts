@@ -15,7 +15,7 @@ import { commandField } from '../command-set.ts'
 import { encodeDataSet } from '../data-set-writer.ts'
 import { device, startTestNode } from '../query-retrieve.fixture.ts'
 import { openAssociation } from '../scu-association.ts'
-import { utf8Encoder } from '../text-encoder.ts'
+import { utf8Encoder } from '../../dicom/text-encoder.ts'
 import { explicitLittle, implicitLittle } from '../units.fixture.ts'
 
 const slice = { study: '1.2.7', series: '1.2.7.1', sop: '1.2.7.1.1', pixels: new Uint8Array(0) }

@@ -21,7 +21,7 @@ import { dimseLimits } from '#protocol/limits.ts'
 import { commandField } from '../command-set.ts'
 import { openAssociation } from '../scu-association.ts'
 import { status } from '../status.ts'
-import { utf8Encoder } from '../text-encoder.ts'
+import { utf8Encoder } from '../../dicom/text-encoder.ts'
 import { explicitLittle, implicitLittle } from '../units.fixture.ts'
 import {
   device,

@@ -1,6 +1,6 @@
 /**
  * Text in the character sets of (0008,0005) (PS3.3 §C.12.1.1.2): UTF-8, the single-byte sets, and those with code
- * extensions. Other sets are read only (`node/dicom/charsets.ts`); who asks in one of them is answered in another.
+ * extensions. Other sets are read only (`charsets.ts`); who asks in one of them is answered in another.
  */
 export type TextEncoder = {
   /** Values of (0008,0005). */
