@@ -18,15 +18,14 @@ export type Context = RouterContext<State>
 export const entityTag = (...parts: readonly string[]): string =>
   `"${createHash('sha256').update(parts.join('\n')).digest('base64url').slice(0, 32)}"`
 
-/** Answers 304 when the client has this already. */
+/** Answers 304 when the client has this already, or wants nothing that exists (`*`, RFC 9110 §13.1.2). */
 export function isUnchanged(ctx: Context, etag: string): boolean {
   ctx.set('ETag', etag)
   ctx.vary('Accept')
   ctx.set('Cache-Control', 'private, no-cache')
-  const known = ctx.get('If-None-Match')
-  if (known === '' || !known.split(',').some((one) => one.trim().replace(/^W\//, '') === etag)) {
-    return false
-  }
+  const known = ctx.get('If-None-Match').split(',')
+  const tags = known.map((one) => one.trim().replace(/^W\//, ''))
+  if (!tags.includes(etag) && !tags.includes('*')) return false
   ctx.status = 304
   return true
 }

@@ -74,6 +74,9 @@ async function framesAnswer(
   const data = randomAccess(reader, entry, signal)
   const frames = await known(entry, () => openFrames({ ...entry, data }))
   const numbers = wanted ?? Array.from({ length: frames.count }, (_, index) => index + 1)
+  if (numbers.some((number) => number > frames.count)) {
+    throw new ProtocolError('not_found', 'no such frame')
+  }
   const syntax = pixelSyntax(entry.transferSyntax)
   const form = bulkForm(acceptOf(ctx), { ...storedOf(entry), syntax }, numbers.length)
   const { target } = form

@@ -73,7 +73,7 @@ const options = new Map<string, Option>(
       const names = values.flatMap((value) => value.split(',')).filter((name) => name.trim() !== '')
       for (const name of names) {
         if (name.trim().toLowerCase() === 'all') search.fields = 'all'
-        else if (search.fields !== 'all') search.fields.push(pathOf(name.trim()).slice(0, 8))
+        else if (search.fields !== 'all') search.fields.push(fieldOf(name.trim()))
       }
     },
   } satisfies Record<string, Option>),
@@ -94,9 +94,13 @@ function count(values: string[], name: string): number {
   return Number(value)
 }
 
-/** Attribute keys: keywords or tags, with dots into sequences (PS3.18 §8.3.4.1). */
+/** Attribute keys: keywords or tags, with dots into sequences (PS3.18 §8.3.4.1). Others are ignored (§8.3). */
 function addMatch(search: Search, name: string, values: string[]): void {
   const path = pathOf(name)
+  if (path === undefined) {
+    search.warnings.push(notMatched(name.slice(0, 64)))
+    return
+  }
   const vr = vrOf(path.slice(-8))
   const alternatives = values.flatMap((value) =>
     // Neither UIDs nor codes can hold a comma, and lists of them are written with it.
@@ -104,17 +108,25 @@ function addMatch(search: Search, name: string, values: string[]): void {
   )
   for (const value of alternatives) checkValue(vr, value.trim())
   if (!isIndexPath(path) && !countedTags.has(path)) {
-    search.warnings.push(`The key ${name} is not supported for matching and was ignored.`)
+    search.warnings.push(notMatched(name))
     return
   }
   search.match[path] = [...(search.match[path] ?? []), ...alternatives]
 }
 
-function pathOf(name: string): string {
+const notMatched = (name: string): string =>
+  `The key ${name} is not supported for matching and was ignored.`
+
+/** Nothing for what names no attribute. */
+function pathOf(name: string): string | undefined {
   // Tags may also follow each other without a dot.
   const parts = /^([0-9a-f]{8}){2,}$/i.test(name) ? (name.match(/.{8}/g) ?? []) : name.split('.')
-  return parts.map((part) => tagOf(part) ?? wrong('a search key is no attribute')).join('.')
+  const tags = parts.map(tagOf)
+  return tags.includes(undefined) ? undefined : tags.join('.')
 }
+
+const fieldOf = (name: string): string =>
+  pathOf(name)?.slice(0, 8) ?? wrong('a field is no attribute')
 
 function checkValue(vr: string, value: string): void {
   if (value === '' || value === '*') return

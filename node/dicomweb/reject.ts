@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
 import type { Doors } from '../access/doors.ts'
-import type { Context } from './answer.ts'
+import { type Context, warn } from './answer.ts'
 import { uidsOf } from './paths.ts'
 
 /** What DELETE does here: nothing, or hiding for a reason. Nothing is ever erased by it. */
 export type DeletePolicy = 'reject' | 'refuse'
 
-const Wish = z.strictObject({
+const Wish = z.object({
   /** PS3.16 CID 7011; quality where the client says nothing. */
   code: z.enum(['113001', '113037', '113038', '113039']).default('113001'),
   reason: z.string().trim().min(1).max(1000).default('DICOMweb'),
@@ -25,8 +25,14 @@ export async function rejectPath(
   if (policy === 'refuse') {
     throw new ProtocolError('operation_not_granted', 'nothing is deleted at this node')
   }
-  const wish = Wish.safeParse(Object.fromEntries(ctx.URL.searchParams))
+  const given = ctx.URL.searchParams
+  const wish = Wish.safeParse(Object.fromEntries(given))
   if (!wish.success) throw new ProtocolError('bad_request', 'the reason is wrong')
+  const unknown = [...given.keys()].find((name) => !Object.hasOwn(Wish.shape, name))
+  // Ignored as everywhere (PS3.18 §8.3); one of them is told.
+  if (unknown !== undefined) {
+    warn(ctx, `The parameter ${unknown.slice(0, 64)} is not supported and was ignored.`)
+  }
   await doors.reject(ctx.state.user, { ...uidsOf(ctx.params), ...wish.data })
   ctx.status = 204
 }

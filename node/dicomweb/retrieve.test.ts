@@ -89,6 +89,15 @@ test('an unchanged answer is not sent again', async () => {
     const other = await web.get(path, { 'if-none-match': '"other"' })
     assert.equal(other.status, 200)
     await other.arrayBuffer()
+    const any = await web.get(path, { 'if-none-match': '*' })
+    assert.equal(any.status, 304, path)
+  }
+  // What is not there is not unchanged.
+  for (const path of ['/studies/1.9', `${instance}9`, `${instance}/frames/99`]) {
+    const [plain, any] = [await web.get(path), await web.get(path, { 'if-none-match': '*' })]
+    assert.ok(any.status >= 400, path)
+    assert.equal(any.status, plain.status, path)
+    await Promise.all([plain.arrayBuffer(), any.arrayBuffer()])
   }
   assert.equal(web.open.readers, 0)
 })

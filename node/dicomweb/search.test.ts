@@ -190,14 +190,20 @@ test('pages follow each other, and warnings say what was left out or not underst
   )
   assert.equal(await warnings('/studies?fuzzymatching=false'), '')
   assert.match(await warnings('/studies?TubeAngle=1'), /TubeAngle is not supported/)
+  for (const key of ['NoSuchKeyword', 'constructor', '_', 'RequestAttributesSequence.Nonsense']) {
+    const ignored = new RegExp(`The key ${key} is not supported for matching and was ignored`)
+    for (const path of ['/studies', '/series', '/studies/1.1/series', '/studies/1.1/instances']) {
+      assert.match(await warnings(`${path}?${key}=1`), ignored)
+    }
+    assert.deepEqual(await studies(web, `${key}=1&PatientID=7`), ['1.2'], key)
+  }
+  assert.match(await warnings(`/studies?${'x'.repeat(500)}=1`), /^299 cami "The key x{64} is/)
   assert.match(await warnings('/studies?scope=region'), /^299 cami "%D0%91.* '3' is out of reach"$/)
 })
 
 test('nonsense is refused', async () => {
   await using web = await open()
   for (const query of [
-    'NoSuchKeyword=1',
-    'constructor=1',
     'limit=-1',
     'limit=x',
     'limit=1&limit=2',

@@ -314,6 +314,7 @@ test('what is deleted is hidden, audited, and not asked for again', async () => 
   web.user.roles = ['dept_head']
   assert.equal(await remove(`${one}?code=113002`), 400)
   assert.equal(await remove('/studies/1.9'), 403)
+  assert.equal(await remove(`${one}?reason=`), 400)
   assert.equal(await remove(`${one}?code=113037&reason=wrong+side`), 204)
   const { event, outcome, study, detail } = web.audit.at(-1) ?? {}
   assert.deepEqual(
@@ -323,7 +324,9 @@ test('what is deleted is hidden, audited, and not asked for again', async () => 
   assert.equal((await web.get(one)).status, 404)
   const listed = await web.get('/studies/1.1/instances')
   assert.equal(((await listed.json()) as unknown[]).length, 1)
-  assert.equal(await remove('/studies/1.2'), 204)
+  const last = await fetch(`${web.url}/studies/1.2?purge=now`, { method: 'DELETE' })
+  assert.equal(last.status, 204)
+  assert.match(last.headers.get('warning') ?? '', /purge is not supported and was ignored/)
   const studies = (await (await web.get('/studies')).json()) as Record<
     string,
     { Value?: unknown[] }
