@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import {
+  correctionProof,
   dataSet,
   declare,
   noise,
@@ -210,6 +211,47 @@ test('each level of retrieval selects its instances', { skip }, async () => {
     assert.match(text, /DIMSE Status\s*:\s*0x0000/)
   }
 })
+
+test(
+  'a patient above the level must be that of the study, under any number',
+  { skip },
+  async () => {
+    const [study, series, sop] = ['1.2.840.2', '1.2.840.2.1', '1.2.840.2.1.1']
+    await sendSlice(node.archive, { study, series, sop, patientId: 'P78' })
+    await node.archive.overlay(correctionProof('patients'), {
+      kind: 'merge',
+      target: { level: 'patient', id: 'P78', issuer: '' },
+      survivor: { id: 'P79', issuer: '', name: '', birthDate: '', sex: '' },
+    })
+    const levels = [
+      ['QueryRetrieveLevel=STUDY', `StudyInstanceUID=${study}`],
+      ['QueryRetrieveLevel=SERIES', `StudyInstanceUID=${study}`, `SeriesInstanceUID=${series}`],
+      ['QueryRetrieveLevel=IMAGE', `SOPInstanceUID=${sop}`],
+    ]
+    const statusAndCount = async (keys: readonly string[], root = '-P') => {
+      const { files, text } = await get(keys, { more: [root] })
+      return [/DIMSE Status\s*:\s*(0x\w{4})(?![^]*DIMSE Status)/.exec(text)?.[1], files.length]
+    }
+    for (const keys of levels) {
+      for (const [patient, expected] of [
+        ['PatientID=P78', ['0x0000', 1]],
+        ['PatientID=P79', ['0x0000', 1]],
+        ['PatientID', ['0x0000', 1]],
+        ['PatientID=P77', ['0x0000', 0]],
+      ] as const) {
+        assert.deepEqual(
+          await statusAndCount([...keys, patient]),
+          expected,
+          `${keys.join(' ')} ${patient}`,
+        )
+      }
+    }
+    const [ofStudy = []] = levels
+    assert.deepEqual(await statusAndCount([...ofStudy, 'PatientID=P7*']), ['0xa900', 0])
+    // Of the Study Root it is no unique key.
+    assert.deepEqual(await statusAndCount([...ofStudy, 'PatientID=P77'], '-S'), ['0x0000', 1])
+  },
+)
 
 test(
   'movescu sends to a registered destination, byte for byte, with counts',

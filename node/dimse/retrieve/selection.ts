@@ -42,6 +42,8 @@ export async function select(
   levels: readonly Level[],
 ): Promise<Selection> {
   const level = levelOf(keys, levels)
+  const patient = levels.includes('PATIENT') ? patientOf(keys) : undefined
+  if (level === 'PATIENT' && patient === undefined) missing()
   const series = new Set(level === 'SERIES' ? required(keys, 'SERIES') : uids(keys, 'SERIES'))
   const sops = new Set(level === 'IMAGE' ? required(keys, 'IMAGE') : [])
   const isWanted = (entry: { series: string; sop: string }) =>
@@ -50,7 +52,7 @@ export async function select(
   await using stack = new AsyncDisposableStack()
   const studies: { study: StudyUid; bytes: number; instances: Wanted[] }[] = []
   let count = 0
-  for (const study of await studiesOf(deps, keys, level)) {
+  for (const study of await studiesOf(deps, keys, { level, patient })) {
     const reader = await openOwn(deps, study)
     if (reader === undefined) continue
     stack.use(reader)
@@ -82,16 +84,21 @@ async function openOwn({ doors, caller }: Deps, study: StudyUid): Promise<StudyR
   }
 }
 
+type Place = { level: Level; patient: string | undefined }
+
 /** The studies of the identifier: named, or found by what else it names (relational retrieval). */
-async function studiesOf(deps: Deps, keys: DicomJson, level: Level): Promise<StudyUid[]> {
-  if (level === 'STUDY') return required(keys, 'STUDY') as StudyUid[]
+async function studiesOf(deps: Deps, keys: DicomJson, place: Place): Promise<StudyUid[]> {
+  const { level, patient } = place
   const named = level === 'PATIENT' ? [] : uids(keys, 'STUDY')
-  if (named.length > 0) return named as StudyUid[]
-  const key = uniqueKeys[level]
-  const wanted = level === 'PATIENT' ? [patientOf(keys)] : [required(keys, level).join('\\')]
+  if (named.length > 0 && patient === undefined) return named as StudyUid[]
+  const at = named.length > 0 ? 'STUDY' : level
+  const match: Query['match'] = {}
+  if (at !== 'PATIENT') match[uniqueKeys[at]] = [required(keys, at).join('\\')]
+  // Also one that was merged into the patient that is shown.
+  if (patient !== undefined) match[uniqueKeys.PATIENT] = [patient]
   const query: Query = {
-    level: level === 'IMAGE' ? 'instance' : level === 'SERIES' ? 'series' : 'study',
-    match: { [key]: wanted },
+    level: at === 'IMAGE' ? 'instance' : at === 'SERIES' ? 'series' : 'study',
+    match,
     limit: queryLimits.matchesMax,
     offset: 0,
   }
@@ -102,11 +109,12 @@ async function studiesOf(deps: Deps, keys: DicomJson, level: Level): Promise<Stu
   ].filter((study) => study !== '') as StudyUid[]
 }
 
-function patientOf(keys: DicomJson): string {
+/** One patient, written out (PS3.4 §C.4.2.1.4.1); nothing when none is named. */
+function patientOf(keys: DicomJson): string | undefined {
   const values = (keys[uniqueKeys.PATIENT]?.Value ?? []).map(textOf)
-  const [id = ''] = values
-  if (values.length !== 1 || id.trim() === '' || /[*?]/.test(id)) missing()
-  return id
+  const given = values.filter((value) => value.trim() !== '')
+  const [id] = given
+  return given.length > 1 || /[*?]/.test(id ?? '') ? missing() : id
 }
 
 function uids(keys: DicomJson, level: Level): string[] {
