@@ -28,12 +28,16 @@ export type RemoteArchives = {
   move(device: Device, what: RemoteObject, watch: RemoteWatch): Promise<Counts>
 }
 
-const findClass = '1.2.840.10008.5.1.4.1.2.2.1'
-const moveClass = '1.2.840.10008.5.1.4.1.2.2.2'
+/** What we are a user of. */
+export const usedClasses = {
+  echo: verification,
+  find: '1.2.840.10008.5.1.4.1.2.2.1',
+  move: '1.2.840.10008.5.1.4.1.2.2.2',
+} as const
 const limits = { ...dimseLimits, responseTimeoutMs: remoteArchiveLimits.silenceMs }
 
 /** Asked for beside what is looked for. */
-const returned = {
+export const returned = {
   STUDY: [
     '00080020',
     '00080030',
@@ -73,13 +77,13 @@ export function createRemoteArchives(own: Pick<Target, 'callingAe' | 'identity'>
     }
   }
   return {
-    echo: (device) => withAssociation(device, verification, echo),
+    echo: (device) => withAssociation(device, usedClasses.echo, echo),
     find: (device, query) =>
-      withAssociation(device, findClass, (association, context) =>
+      withAssociation(device, usedClasses.find, (association, context) =>
         find(association, context, { device, query }),
       ),
     move: (device, what, watch) =>
-      withAssociation(device, moveClass, (association, context) =>
+      withAssociation(device, usedClasses.move, (association, context) =>
         move(association, context, { what, watch, to: own.callingAe }),
       ),
   }

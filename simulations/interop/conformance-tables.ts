@@ -15,6 +15,7 @@ import { rejections } from '../../node/dimse/pdu.ts'
 import { performedStepClass } from '../../node/dimse/performed-step.ts'
 import { findModels, getModels, moveModels } from '../../node/dimse/query/models.ts'
 import { textEncoder } from '../../node/dicom/text-encoder.ts'
+import { returned, usedClasses } from '../../node/dimse/remote-archive.ts'
 import { outcomeOfError, outcomeOfFailure, status, type Outcome } from '../../node/dimse/status.ts'
 import { choose, commitmentClass, verification } from '../../node/dimse/syntaxes.ts'
 import { tlsProfile } from '../../node/dimse/tls.ts'
@@ -23,6 +24,7 @@ import { statusOf } from '../../node/http/errors.ts'
 
 /** The tables of `docs/CONFORMANCE.md`, made from the code that does what they say. */
 export const tables: Record<string, () => string> = {
+  'network-services': networkTable,
   services: serviceTable,
   'storage-classes': storageTable,
   'transfer-syntaxes': syntaxTable,
@@ -44,6 +46,8 @@ export const tables: Record<string, () => string> = {
   'service-limits': () => limitTable({ ...limits.worklistLimits, ...limits.commitmentLimits }),
   'send-limits': () => limitTable({ ...limits.sendLimits, ...limits.queueLimits }),
   'report-limits': () => limitTable(limits.reportQueueLimits),
+  'remote-keys': remoteKeyTable,
+  'remote-limits': () => limitTable(limits.remoteArchiveLimits),
   'instance-limits': () => limitTable(limits.instanceLimits),
   'dicomweb-limits': () => limitTable({ ...limits.dicomwebLimits, ...limits.pixelLimits }),
   'media-limits': () => limitTable(limits.mediaLimits),
@@ -68,20 +72,44 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
+/** SOP class, its operations, and who may ask for them. */
+const services: readonly (readonly string[])[] = [
+  [verification, 'C-ECHO', 'everybody who may associate'],
+  ...[...findModels.keys()].map((uid) => [uid, 'C-FIND', '`query`']),
+  ...[...moveModels.keys()].map((uid) => [uid, 'C-MOVE', '`retrieve`']),
+  ...[...getModels.keys()].map((uid) => [uid, 'C-GET', '`retrieve`']),
+  [worklistClass, 'C-FIND', '`worklist`'],
+  [performedStepClass, 'N-CREATE, N-SET', '`performed-step`'],
+  [commitmentClass, 'N-ACTION, N-EVENT-REPORT', '`commitment`'],
+]
+const isService = (uid: string) => uid !== verification
+
+function networkTable(): string {
+  const used = new Set<string>([...Object.values(usedClasses), commitmentClass])
+  const yes = (is: boolean) => (is ? 'yes' : 'no')
+  const isProvided = (uid: string) =>
+    choose(uid, [transferSyntaxes.implicitLittleEndian], { isService }).result === 'accepted'
+  return table(
+    ['network service', 'as user (SCU)', 'as provider (SCP)'],
+    [
+      ['Storage, all classes of section 4.2.2 and private ones', 'yes', yes(isProvided(ctImage))],
+      ...services.map(([uid = '']) => [named(uid), yes(used.has(uid)), yes(isProvided(uid))]),
+    ],
+  )
+}
+
+function remoteKeyTable(): string {
+  const words = (tags: readonly string[]) => tags.map((tag) => keywordOf(tag) ?? tag).join(', ')
+  return table(
+    ['level', 'asked for'],
+    Object.entries(returned).map(([level, tags]) => [level, words(tags)]),
+  )
+}
+
 function serviceTable(): string {
-  const rows = [
-    [verification, 'C-ECHO', 'everybody who may associate'],
-    ...[...findModels.keys()].map((uid) => [uid, 'C-FIND', '`query`']),
-    ...[...moveModels.keys()].map((uid) => [uid, 'C-MOVE', '`retrieve`']),
-    ...[...getModels.keys()].map((uid) => [uid, 'C-GET', '`retrieve`']),
-    [worklistClass, 'C-FIND', '`worklist`'],
-    [performedStepClass, 'N-CREATE, N-SET', '`performed-step`'],
-    [commitmentClass, 'N-ACTION, N-EVENT-REPORT', '`commitment`'],
-  ]
-  const isService = (uid: string) => uid !== verification
   return table(
     ['SOP class', 'UID', 'services', 'permission', 'transfer syntaxes', 'SCU role', 'SCP role'],
-    rows.map(([uid = '', what = '', permission = '']) => {
+    services.map(([uid = '', what = '', permission = '']) => {
       const chosen = syntaxes.filter(
         (one) => choose(uid, [one.uid], { isService }).result === 'accepted',
       )

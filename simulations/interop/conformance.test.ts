@@ -17,6 +17,21 @@ test('tables name the classes that are accepted and no others', () => {
   assert.doesNotMatch(syntaxes, /JPIP/)
 })
 
+test('the overview tells what the node asks of others from what it answers', () => {
+  const network = tables['network-services']?.() ?? ''
+  for (const [name, used] of [
+    ['Verification', 'yes'],
+    ['Study Root Query/Retrieve Information Model - FIND', 'yes'],
+    ['Study Root Query/Retrieve Information Model - MOVE', 'yes'],
+    ['Study Root Query/Retrieve Information Model - GET', 'no'],
+    ['Patient Root Query/Retrieve Information Model - FIND', 'no'],
+    ['Modality Worklist Information Model - FIND', 'no'],
+    ['Storage Commitment Push Model', 'yes'],
+  ] as const) {
+    assert.ok(network.includes(`| ${name} | ${used} | yes |`), name)
+  }
+})
+
 test('a mark without a table, and a table without a mark, are mistakes', () => {
   assert.throws(() => withTables('<!-- table: nothing -->\n<!-- end -->'), /there is no table/)
   assert.throws(() => withTables(''), /no mark for/)
