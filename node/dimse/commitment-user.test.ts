@@ -26,7 +26,7 @@ import { SendWork, sentMark } from './send-work.ts'
 import type { Service } from './service.ts'
 import { status } from './status.ts'
 import { commitmentClass } from './syntaxes.ts'
-import { encodersFor } from './text-encoder.ts'
+import { encodersFor } from '../dicom/text-encoder.ts'
 import { ctClass } from './units.fixture.ts'
 
 const study = '1.2.3' as StudyUid

@@ -67,15 +67,14 @@ export function createMessages(deps: MessagesDeps): Messages {
   const takeData = ({ context, data, last }: Fragment): Promise<void> | undefined => {
     if (incoming === undefined) throw unexpected('data set without a command')
     const { command, reception } = incoming
-    const end = () => {
+    const end = (): undefined => {
       incoming = undefined
       current = undefined
       complete(context, command, reception)
     }
     const wait = reception.take(data)
-    if (wait !== undefined) return last ? wait.then(end) : wait
-    if (last) end()
-    return undefined
+    if (!last) return wait
+    return wait === undefined ? end() : wait.then(end)
   }
 
   return {
