@@ -32,8 +32,16 @@ const tag = {
 
 /** What only N-CREATE may say (PS3.4 table F.7.2-1): what was scheduled, where and when it began; and see below. */
 const saidAtBeginning = new Set([
-  ...['00080060', '00081120', '00200010'],
-  ...['00400241', '00400242', '00400243', '00400244', '00400245', '00400253', '00400270'],
+  '00080060',
+  '00081120',
+  '00200010',
+  '00400241',
+  '00400242',
+  '00400243',
+  '00400244',
+  '00400245',
+  '00400253',
+  '00400270',
 ])
 /** Of the patient and of the visit nothing may be said later. */
 const isSaidAtBeginning = (tag: string): boolean =>

@@ -106,17 +106,7 @@ export async function openJobQueue<T>(deps: {
       )
     },
     async postpone(id, code) {
-      await change(id, ({ attempts, state }) => {
-        if (state !== 'waiting') return {}
-        const delay = Math.min(limits.delayMs * 2 ** attempts, limits.delayMsMax)
-        const isLast = attempts + 1 >= limits.attemptsMax
-        return {
-          attempts: attempts + 1,
-          code,
-          dueAt: clock() + delay,
-          ...(isLast && { state: 'failed' }),
-        }
-      })
+      await change(id, (job) => (isWaiting(job) ? afterFailure(job, limits, clock(), code) : {}))
       await forget()
     },
     async retry(id) {
@@ -131,6 +121,17 @@ export async function openJobQueue<T>(deps: {
 
 const isWaiting = ({ state }: Job<unknown>): boolean => state === 'waiting'
 const hasEnded = ({ state }: Job<unknown>): boolean => state === 'done' || state === 'cancelled'
+
+function afterFailure<T>(
+  { attempts }: Job<T>,
+  { delayMs, delayMsMax, attemptsMax }: Limits,
+  now: number,
+  code: ErrorCode,
+): Partial<Job<T>> {
+  const dueAt = now + Math.min(delayMs * 2 ** attempts, delayMsMax)
+  const isLast = attempts + 1 >= attemptsMax
+  return { attempts: attempts + 1, code, dueAt, ...(isLast && { state: 'failed' }) }
+}
 
 function undone<T>(job: Job<T>): Job<T> {
   if (job.state === 'done') throw new ProtocolError('conflict', 'the work is done')
