@@ -73,33 +73,36 @@ export function outcomeOfError(error: unknown): Outcome {
 
 type Outcomes = Partial<Record<ErrorCode, Outcome>>
 
+/** What means the same whatever was asked. */
+const ofRequests: Outcomes = {
+  forbidden: { status: status.notAuthorized, comment: 'not authorized' },
+  not_found: { status: status.noSuchInstance, comment: 'no such SOP instance' },
+  conflict: { status: status.duplicateInstance, comment: 'SOP instance exists' },
+}
+
 /** Of queries and retrieval: for them other codes mean other statuses (PS3.4 §C.4). */
 const failures: Outcomes = {
+  ...ofRequests,
   bad_request: { status: status.dataSetMismatch, comment: 'identifier does not match SOP class' },
   instance_malformed: { status: status.dataSetMismatch, comment: 'identifier is malformed' },
   instance_truncated: { status: status.dataSetMismatch, comment: 'identifier is truncated' },
   unsupported: { status: status.cannotUnderstand, comment: 'not supported' },
-  forbidden: { status: status.notAuthorized, comment: 'not authorized' },
   too_large: { status: status.outOfResources, comment: 'more than can be asked for at once' },
-  not_found: { status: status.noSuchInstance, comment: 'no such SOP instance' },
-  conflict: { status: status.duplicateInstance, comment: 'SOP instance exists' },
 }
 
 const noRoom = { status: status.resourceLimitation, comment: 'more than there is room for' }
 
 /** Of DIMSE-N services (PS3.7 §10.1, §C.5), which know no statuses of PS3.4 but their own. */
 const normalized: Outcomes = {
+  ...ofRequests,
   bad_request: {
     status: status.invalidArgumentValue,
     comment: 'data set does not say what it must',
   },
   instance_malformed: { status: status.processingFailure, comment: 'data set is malformed' },
   instance_truncated: { status: status.processingFailure, comment: 'data set is truncated' },
-  forbidden: { status: status.notAuthorized, comment: 'not authorized' },
   too_large: noRoom,
   unavailable: noRoom,
-  not_found: { status: status.noSuchInstance, comment: 'no such SOP instance' },
-  conflict: { status: status.duplicateInstance, comment: 'SOP instance exists' },
 }
 const ofAttributes: Outcomes = {
   ...normalized,
