@@ -87,7 +87,7 @@ export function timeSearch(date: string, time: string): string {
   const digits = date.replaceAll(/[.-]/g, '')
   if (!/^\d{8}$/.test(digits)) return '~'
   const rest = /^\d{2,6}/.exec(time.replaceAll(':', ''))?.[0] ?? ''
-  return (digits + rest.padEnd(6, '0')).replaceAll(/\d/g, (digit) => String(9 - Number(digit)))
+  return String(99_999_999_999_999 - Number(digits + rest.padEnd(6, '0'))).padStart(14, '0')
 }
 
 /** Keys by which a study is found. */

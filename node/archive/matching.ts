@@ -112,17 +112,17 @@ function createTestOf(vr: string, wanted: string): (values: DicomJsonValue[]) =>
     }
     default: {
       const pattern = wanted.trim()
-      const isLike = (text: string) => matchesGlob(pattern, text.trim())
+      const matches = createGlob(pattern)
+      const isLike = (text: string) => matches(text.trim())
       return (values) => values.some((value) => isPlain(value) && isLike(String(value)))
     }
   }
 }
 
 function createNameTest(wanted: string): (values: DicomJsonValue[]) => boolean {
-  const [pattern, sound] = [foldName(wanted), soundName(wanted)]
+  const [matches, sounds] = [createGlob(foldName(wanted)), createGlob(soundName(wanted))]
   const isLike = (name: string): boolean =>
-    matchesGlob(pattern, foldName(name)) ||
-    (folding.differInScript(wanted, name) && matchesGlob(sound, soundName(name)))
+    matches(foldName(name)) || (folding.differInScript(wanted, name) && sounds(soundName(name)))
   return (values) => values.some((value) => groupsOf(value).some(isLike))
 }
 
@@ -143,8 +143,21 @@ function groupsOf(value: DicomJsonValue | undefined): string[] {
     .filter((group) => foldName(group) !== '')
 }
 
-/** `*` is any text and `?` one character. Two pointers instead of a regular expression: no input makes it slow. */
-export function matchesGlob(pattern: string, text: string): boolean {
+/**
+ * `*` is any text and `?` one character. Most patterns say what a text is, begins or ends with, or has in it: those are
+ * not walked through.
+ */
+export function createGlob(pattern: string): (text: string) => boolean {
+  const [, before, piece, after] = /^(\*?)([^*?]*)(\*?)$/.exec(pattern) ?? []
+  if (piece === undefined) return (text) => matchesGlob(pattern, text)
+  if (before === '*') {
+    return after === '*' ? (text) => text.includes(piece) : (text) => text.endsWith(piece)
+  }
+  return after === '*' ? (text) => text.startsWith(piece) : (text) => text === piece
+}
+
+/** Two pointers instead of a regular expression: no input makes it slow. */
+function matchesGlob(pattern: string, text: string): boolean {
   let p = 0
   let t = 0
   let star = -1

@@ -3,10 +3,10 @@ import * as keys from './catalog-keys.ts'
 import type { KeyRange } from './catalog-keys.ts'
 import { foldIdentifier } from './folding.ts'
 import {
+  createGlob,
   foldName,
   hasWildcard,
   isUniversal,
-  matchesGlob,
   parseRange,
   soundName,
 } from './matching.ts'
@@ -18,7 +18,7 @@ export type KeyPlan = {
   ranges: KeyRange[]
   /** The keys come newest study first already. */
   isOrdered: boolean
-  /** Tells from the key alone that a study cannot match, so that its row need not be read. */
+  /** Tells from the key alone that a study cannot match, so that its row need not be read; absent: none can be told. */
   accepts?: (key: string) => boolean
 }
 
@@ -51,7 +51,10 @@ export function planSearch(query: Query): Plan {
 
 const unordered = (ranges: KeyRange[]): KeyPlan => ({ by: 'keys', ranges, isOrdered: false })
 
-const byText = ({ ranges, accepts }: TextSearch): KeyPlan => ({ ...unordered(ranges), accepts })
+const byText = ({ ranges, accepts }: TextSearch): KeyPlan => ({
+  ...unordered(ranges),
+  ...(accepts && { accepts }),
+})
 
 /** Whether there are fewer keys than one for each study. */
 const isNarrow = ({ ranges }: KeyPlan): boolean => {
@@ -78,7 +81,8 @@ function uidsOf(values: readonly string[]): string[] {
 
 type TextSearch = {
   ranges: KeyRange[]
-  accepts: (key: string) => boolean
+  /** Absent when every key of the ranges would be accepted. */
+  accepts?: (key: string) => boolean
   /** Every value says how the text begins; otherwise all keys of the kind are looked at. */
   isBegun: boolean
 }
@@ -94,19 +98,21 @@ function textSearch(
   // What matches also an empty text is not among the keys.
   if (wanted.some(({ pattern }) => isUniversal([pattern]))) return undefined
   const isBegun = wanted.every(({ prefix }) => prefix !== '')
+  const isAll = isBegun && wanted.every(({ pattern, prefix }) => pattern === `${prefix}*`)
   const patterns = [...new Set(wanted.map(({ pattern }) => pattern))]
+  const globs = patterns.map(createGlob)
   const pieces = patterns.map(longestPiece)
+  const accepts = (key: string): boolean => {
+    const isLikely = pieces.some((piece) => key.includes(piece))
+    if (!isLikely && key.length < keys.searchTextMax) return false
+    const text = keys.searchedText(key)
+    return text.length >= keys.searchTextMax || globs.some((matches) => matches(text))
+  }
   const ranges = isBegun ? wanted.map((one) => rangeOf(kind, one)) : [keys.rangeOf(kind)]
   return {
     isBegun,
     ranges: [...new Map(ranges.map((range) => [range.gte, range])).values()],
-    accepts(key) {
-      const isLikely = pieces.some((piece) => key.includes(piece))
-      if (!isLikely && key.length < keys.searchTextMax) return false
-      const text = keys.searchedText(key)
-      if (text.length >= keys.searchTextMax) return true
-      return patterns.some((pattern) => matchesGlob(pattern, text))
-    },
+    ...(!isAll && { accepts }),
   }
 }
 

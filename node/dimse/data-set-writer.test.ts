@@ -69,6 +69,21 @@ test('what a set cannot express is said in another, and sets that are only read 
   assert.equal(textEncoder(['no such thing']), undefined)
 })
 
+test('text that was written before a set was found wanting is written again in the next one', async () => {
+  const dataSet: DicomJson = {
+    '00080050': { vr: 'SH', Value: ['A-1'] },
+    '00081030': { vr: 'LO', Value: ['Müller'] },
+    '00100010': { vr: 'PN', Value: [{ Alphabetic: 'Иванов' }] },
+    '0020000D': { vr: 'UI', Value: ['1.2.3'] },
+  }
+  const encoders = encodersFor(['ISO_IR 100'])
+  const { keys } = await readIdentifier(
+    encodeDataSet(dataSet, { isExplicit: true, encoders }),
+    explicitLittle,
+  )
+  assert.deepEqual(keys, { '00080005': { vr: 'CS', Value: ['ISO_IR 192'] }, ...dataSet })
+})
+
 test('any bytes for an identifier are read or refused, nothing else', async () => {
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), fc.boolean(), async (bytes, explicit) => {

@@ -14,11 +14,13 @@ import { utf8Encoder, type TextEncoder } from '../dicom/text-encoder.ts'
  * with thousands of matches allocates one buffer for each match and nothing for its elements.
  */
 export type DataSetWriter = {
-  begin(encoder: TextEncoder): void
-  /** Elements come in ascending order. False when the text cannot be expressed: begin again with another encoder. */
+  begin(): void
+  /** From now on text is written by this encoder; false when what was written by another does not hold any more. */
+  use(encoder: TextEncoder): boolean
+  /** Elements come in ascending order. False, and nothing of it written, when the text cannot be expressed. */
   element(tag: number, vr: string, element: DicomJsonElement | undefined): boolean
-  /** A copy of what was written. */
-  finish(): Buffer
+  /** A copy of what was written, behind `head`. */
+  finish(head?: Uint8Array): Buffer
 }
 
 const initialBytes = 16 * 1024
@@ -31,18 +33,42 @@ export function createDataSetWriter(isExplicit: boolean): DataSetWriter {
     at: 0,
     isExplicit,
     encoder: utf8Encoder,
+    isPlain: true,
   }
   return {
-    begin(encoder) {
+    begin() {
       out.at = 0
-      out.encoder = encoder
+      out.isPlain = true
     },
-    element: (tag, vr, element) => writeElement(out, tag, vr, element),
-    finish: () => Buffer.from(out.bytes.subarray(0, out.at)),
+    use(encoder) {
+      out.encoder = encoder
+      return out.isPlain
+    },
+    element(tag, vr, element) {
+      const start = out.at
+      const isWritten = writeElement(out, tag, vr, element)
+      if (!isWritten) out.at = start
+      return isWritten
+    },
+    finish(head = nothing) {
+      const written = Buffer.allocUnsafe(head.length + out.at)
+      written.set(head)
+      out.bytes.copy(written, head.length, 0, out.at)
+      return written
+    },
   }
 }
 
-type Output = { bytes: Buffer; at: number; isExplicit: boolean; encoder: TextEncoder }
+const nothing = new Uint8Array()
+
+/** `isPlain`: no text beyond ASCII so far, which is the same in every character set. */
+type Output = {
+  bytes: Buffer
+  at: number
+  isExplicit: boolean
+  encoder: TextEncoder
+  isPlain: boolean
+}
 
 function reserve(out: Output, bytes: number): void {
   if (out.at + bytes <= out.bytes.length) return
@@ -170,6 +196,7 @@ function encodeText(out: Output, value: string, isName: boolean): boolean {
   reserve(out, out.encoder.bytesFor(value))
   const end = out.encoder.write(value, out.bytes, out.at, isName)
   if (end < 0) return false
+  out.isPlain = false
   out.at = end
   return true
 }
@@ -247,35 +274,52 @@ export function encodeDataSet(
 ): Buffer {
   const writer = createDataSetWriter(isExplicit)
   const elements = ascending(dataSet).filter(([tag]) => tag !== specificCharacterSet)
-  return writeExpressible(writer, encoders, () =>
-    elements.every(([tag, element]) => writer.element(tag, element.vr, element)),
-  )
+  const write = ([tag, element]: [number, DicomJsonElement]): boolean =>
+    writer.element(tag, element.vr, element)
+  return writeExpressible(elements, write, { writer, encoders, isExplicit })
 }
 
 const specificCharacterSet = 0x00080005
 
 /**
- * Tries the encoders until one can express everything; `write` gives false when it could not. Elements before
- * (0008,0005) do not occur in identifiers.
+ * Tries the encoders until one can express everything; `write` writes one element, and gives false when it could not.
+ * Elements before (0008,0005) do not occur in identifiers.
  */
-export function writeExpressible(
-  writer: DataSetWriter,
-  encoders: readonly TextEncoder[],
-  write: () => boolean,
+export function writeExpressible<Item>(
+  items: readonly Item[],
+  write: (item: Item) => boolean,
+  to: { writer: DataSetWriter; encoders: readonly TextEncoder[]; isExplicit: boolean },
 ): Buffer {
+  const { writer, encoders, isExplicit } = to
+  let written = 0
+  writer.begin()
   for (const encoder of encoders) {
-    writer.begin(encoder)
-    writer.element(specificCharacterSet, 'CS', termsOf(encoder))
-    if (write()) return writer.finish()
+    if (!writer.use(encoder)) {
+      writer.begin()
+      written = 0
+    }
+    for (; written < items.length; written++) {
+      if (!write(items[written] as Item)) break
+    }
+    if (written === items.length) return writer.finish(characterSetOf(encoder, isExplicit))
   }
   throw new Error('no character set can express the text')
 }
 
-const termsOf = (() => {
-  const made = new WeakMap<TextEncoder, DicomJsonElement>()
-  return (encoder: TextEncoder): DicomJsonElement => {
-    const terms = made.get(encoder) ?? { vr: 'CS', Value: [...encoder.terms] }
-    made.set(encoder, terms)
-    return terms
+/** (0008,0005) of an encoder, made once. */
+const characterSetOf = (() => {
+  const made = {
+    explicit: new WeakMap<TextEncoder, Buffer>(),
+    implicit: new WeakMap<TextEncoder, Buffer>(),
+  }
+  return (encoder: TextEncoder, isExplicit: boolean): Buffer => {
+    const known = made[isExplicit ? 'explicit' : 'implicit']
+    const found = known.get(encoder)
+    if (found !== undefined) return found
+    const writer = createDataSetWriter(isExplicit)
+    writer.element(specificCharacterSet, 'CS', { vr: 'CS', Value: [...encoder.terms] })
+    const element = writer.finish()
+    known.set(encoder, element)
+    return element
   }
 })()

@@ -46,8 +46,8 @@ type Side = {
 }
 
 const repetitions = 15
-/** A node and its peer run for months: what the first questions of a kind cost is not asked here. */
-const warmUp = 15
+/** A node and its peer run for months: what the first questions of a kind cost, while code is compiled, is not asked here. */
+const warmUp = 60
 
 async function folder(run: BenchRun, name: string): Promise<string> {
   const dir = path.join(run.dir, name)

@@ -89,18 +89,17 @@ function createEncoder(
   options: { isExplicit: boolean; declared: readonly string[]; aeTitle: string },
 ): (match: DicomJson) => Buffer {
   const writer = createDataSetWriter(options.isExplicit)
-  const encoders = encodersFor(options.declared)
+  const to = { ...options, writer, encoders: encodersFor(options.declared) }
   const fixed: Record<string, DicomJsonElement> = {
     [queryRetrieveLevel]: { vr: 'CS', Value: [level] },
     [retrieveAeTitle]: { vr: 'AE', Value: [options.aeTitle] },
   }
-  return (match) =>
-    writeExpressible(writer, encoders, () => {
-      for (const { tag, name, vr, key } of returned) {
-        const found = fixed[name] ?? match[name]
-        const element = key === undefined ? found : askedElement(found, key)
-        if (!writer.element(tag, element?.vr ?? vr, element)) return false
-      }
-      return true
-    })
+  return (match) => {
+    const write = ({ tag, name, vr, key }: Asked['returned'][number]): boolean => {
+      const found = fixed[name] ?? match[name]
+      const element = key === undefined ? found : askedElement(found, key)
+      return writer.element(tag, element?.vr ?? vr, element)
+    }
+    return writeExpressible(returned, write, to)
+  }
 }
