@@ -169,13 +169,20 @@ async function openCurrent(
   return store
 }
 
-/** As overlays show it; `overlay` makes what is cached of it out of date when they change. */
-function shown(row: InstanceRow, study?: StudyRow, series?: SeriesRow): InstanceRow {
+/**
+ * As overlays show it; `overlay` makes what is cached of it out of date when they change. Few studies have any: only of
+ * those the series is read.
+ */
+function shown(
+  row: InstanceRow,
+  study: StudyRow | undefined,
+  series: () => SeriesRow | undefined,
+): InstanceRow {
   const number = study?.overlaySeq ?? 0
   if (number === 0 && study?.shown === undefined) return row
   return {
     ...row,
-    attributes: shownAttributes(row, study, series),
+    attributes: shownAttributes(row, study, series()),
     ...(number > 0 && { overlay: number }),
   }
 }
@@ -226,21 +233,22 @@ function createReads(store: CatalogStore, { study, studies }: StudyRowCache) {
     instance(uid: string): InstanceRow | undefined {
       const row = receivedInstance(uid)
       if (row === undefined || row.hidden === true) return undefined
-      return shown(row, study(row.study), series(row.study, row.series))
+      return shown(row, study(row.study), () => series(row.study, row.series))
     },
     receivedInstance,
     async *instancesOf(uid: string, only?: string): AsyncGenerator<InstanceRow> {
       const range = only === undefined ? keys.rangeOf('i', uid) : keys.rangeOf('i', uid, only)
       const of = study(uid)
       if (of === undefined) return
-      // Only corrections of a series have to be looked up; few studies have any.
       const above = new Map<string, SeriesRow | undefined>()
+      const seriesAbove = (one: string): SeriesRow | undefined => {
+        if (!above.has(one)) above.set(one, series(uid, one))
+        return above.get(one)
+      }
       for await (const [, bytes] of store.entries(range)) {
         const row = jsonOf(bytes) as InstanceRow
         if (row.hidden === true) continue
-        if (of.touchedSeq > 0 && !above.has(row.series))
-          above.set(row.series, series(uid, row.series))
-        yield shown(row, of, above.get(row.series))
+        yield shown(row, of, () => seriesAbove(row.series))
       }
     },
     chunks: (uid: SopUid) => store.get(keys.chunksKey(uid)),
