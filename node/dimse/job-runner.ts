@@ -58,15 +58,15 @@ export function createJobRunner<T>(deps: {
   const wake = () => {
     clearTimeout(timer)
     if (stopping.signal.aborted) return
-    for (const job of queue.due()) {
+    const { due, nextAt } = queue.ahead()
+    for (const job of due) {
       const lane = laneOf(job.work)
       if (busy.size >= lanesMax) break
       if (!busy.has(lane) && !isHeld(job.id)) begin(job, lane)
     }
-    const next = queue.nextAt()
     // What is due and not begun waits for the end of something, which wakes.
-    if (next === undefined || next <= clock()) return
-    timer = setTimeout(wake, Math.min(next - clock(), sleepMsMax))
+    if (nextAt === undefined) return
+    timer = setTimeout(wake, Math.min(nextAt - clock(), sleepMsMax))
     timer.unref()
   }
   const stopListening = queue.onChange(() => queueMicrotask(wake))

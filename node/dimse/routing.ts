@@ -1,10 +1,11 @@
+import { ProtocolError } from '#protocol/errors.ts'
 import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
-import { sendLimits } from '#protocol/limits.ts'
+import { queueLimits, sendLimits } from '#protocol/limits.ts'
 import { authorizeRoute } from '#protocol/authorize.ts'
 import type { Archive } from '../archive/archive.ts'
 import type { SendRoute } from '../config.ts'
 import type { Log } from '../log.ts'
-import type { JobQueue } from '../store/job-queue.ts'
+import type { Job, JobQueue } from '../store/job-queue.ts'
 import type { Records } from '../store/records.ts'
 import type { KeptCopy } from './kept-copies.ts'
 import type { SendWork } from './send-work.ts'
@@ -16,88 +17,134 @@ export type RoutingDeps = {
   routes: readonly SendRoute[]
   archive: Pick<Archive, 'changes' | 'facts' | 'on'>
   /** How far the archive's changes have become jobs. */
-  records: Pick<Records, 'get' | 'put'>
+  records: Pick<Records, 'get' | 'put' | 'del'>
   jobs: JobQueue<SendWork>
   self: OrganizationOid
   clock: () => number
   log: Log
   /** How long more may arrive before what changed is looked at. */
   settleMs?: number
+  /** What may be owed to all targets together; each has an equal part of it. */
+  jobsMax?: number
 }
 
 const cursorKind = 'send-cursor'
-const cursorKey = 'archive'
+/** Where one cursor for all targets lay. */
+const formerKey = 'archive'
 
 /**
- * Makes jobs of what changed in the archive. The place in its changes is kept, so nothing is missed over a restart; a
- * node whose first routes are configured begins with what comes from then on.
+ * Makes jobs of what changed in the archive. Each target follows the changes at its own pace and its place is kept, so
+ * nothing is missed over a restart, and one that is away for long holds up no other. A target that is new begins with
+ * what comes from then on.
  */
 export async function openRouting(deps: RoutingDeps): Promise<AsyncDisposable> {
-  const { records, archive, log, settleMs = sendLimits.settleMs } = deps
+  const { routes, records, jobsMax = queueLimits.jobsMax } = deps
+  const targets = Map.groupBy(routes, targetKey)
+  const share = Math.floor(jobsMax / targets.size)
+  await using opened = new AsyncDisposableStack()
+  for (const [to, own] of targets) opened.use(await openFollower(deps, { to, routes: own, share }))
+  await records.del(cursorKind, formerKey)
+  return opened.move()
+}
+
+type Way = { to: string; routes: readonly SendRoute[]; share: number }
+
+async function openFollower(deps: RoutingDeps, way: Way): Promise<AsyncDisposable> {
+  const { records, archive, jobs, log, settleMs = sendLimits.settleMs } = deps
+  const { to, share } = way
   let timer: NodeJS.Timeout | undefined
   let following: Promise<void> | undefined
   let isClosed = false
-  let cursor = await firstCursor(deps)
+  let isBehind = false
+  let cursor = await firstCursor(deps, to)
 
+  const hasRoom = () => owedTo(jobs, to) < share
   const follow = async () => {
     for (;;) {
       const changes = await archive.changes(cursor, sendLimits.changesPerRead)
       const last = changes.at(-1)
-      if (last === undefined || isClosed) return
-      for (const study of new Set(changes.map(({ study }) => study))) await plan(deps, study)
+      if (last === undefined || isClosed) break
+      for (const study of new Set(changes.map(({ study }) => study))) {
+        await plan(deps, way, study)
+      }
       cursor = last.position
-      await records.put(cursorKind, cursorKey, cursor)
+      await records.put(cursorKind, to, cursor)
+    }
+    isBehind = false
+  }
+  const tryFollow = async () => {
+    try {
+      await follow()
+    } catch (error) {
+      if (!isBehind) log.warn({ err: error }, 'changes wait to be sent on')
+      isBehind = true
+      // A job that ends makes room, and is heard of; whatever else it was may be over a little later.
+      if (hasRoom()) wake()
     }
   }
   const wake = () => {
+    if (isClosed) return
     timer ??= setTimeout(() => {
-      following = (following ?? Promise.resolve()).then(follow).catch((error: unknown) => {
-        log.warn({ err: error }, 'changes wait to be sent on')
-        wake()
-      })
       timer = undefined
+      following = (following ?? Promise.resolve()).then(tryFollow)
     }, settleMs).unref()
   }
-  const stop = archive.on(wake)
-  await follow()
+  const stopArchive = archive.on(wake)
+  const stopJobs = jobs.onChange(() => {
+    if (isBehind && hasRoom()) wake()
+  })
+  await tryFollow()
   return {
     async [Symbol.asyncDispose]() {
       isClosed = true
-      stop()
+      stopArchive()
+      stopJobs()
       clearTimeout(timer)
       await following
     },
   }
 }
 
-async function firstCursor({ records, archive }: RoutingDeps): Promise<number> {
-  const kept = await records.get(cursorKind, cursorKey)
-  if (typeof kept === 'number') return kept
+/** What was not sent yet, or failed and must be seen to. */
+const owedTo = (jobs: JobQueue<SendWork>, to: string): number =>
+  jobs.list().filter(({ state, work }) => work.to === to && isOwed(state)).length
+
+const isOwed = (state: Job<SendWork>['state']): boolean => state === 'waiting' || state === 'failed'
+
+async function firstCursor({ records, archive }: RoutingDeps, to: string): Promise<number> {
+  const kept = (await records.get(cursorKind, to)) ?? (await records.get(cursorKind, formerKey))
+  const cursor = typeof kept === 'number' ? kept : await endOfChanges(archive)
+  await records.put(cursorKind, to, cursor)
+  return cursor
+}
+
+async function endOfChanges({ changes }: Pick<Archive, 'changes'>): Promise<number> {
   let end = 0
   for (;;) {
-    const changes = await archive.changes(end, sendLimits.changesPerRead)
-    const last = changes.at(-1)
-    if (last === undefined) break
+    const last = (await changes(end, sendLimits.changesPerRead)).at(-1)
+    if (last === undefined) return end
     end = last.position
   }
-  await records.put(cursorKind, cursorKey, end)
-  return end
 }
 
 /** A study that fits a route has one job there, which begins anew when the study changes. */
 async function plan(
-  { routes, archive, jobs, self, clock }: RoutingDeps,
+  { archive, jobs, self, clock }: RoutingDeps,
+  { to, routes, share }: Way,
   study: StudyUid,
 ): Promise<void> {
   const facts = await archive.facts(study)
   if (facts === undefined) return
   for (const route of routes) {
-    const to = targetKey(route)
     const about = { now: clock(), self, route: { ...route, to }, study: facts }
     if (!authorizeRoute(about).ok) continue
     const known = jobs.list().find(({ work }) => work.to === to && work.study === study)
-    if (known === undefined) await jobs.add({ to, study, wanted: 1, sent: [], refused: 0 })
-    else if (known.state !== 'cancelled') {
+    if (known === undefined) {
+      if (owedTo(jobs, to) >= share) {
+        throw new ProtocolError('unavailable', 'a target is owed as many studies as it may be')
+      }
+      await jobs.add({ to, study, wanted: 1, sent: [], refused: 0 })
+    } else if (known.state !== 'cancelled') {
       await jobs.update(known.id, more, { isNew: true })
     }
   }

@@ -24,7 +24,7 @@ import { SendRoute } from '../config.ts'
 import { readPart10File } from '../dicom/part10.ts'
 import { silentLog } from '../log.ts'
 import { openJobQueue } from '../store/job-queue.ts'
-import { openRecords } from '../store/records.ts'
+import { openRecords, type Records } from '../store/records.ts'
 import { connectAs, openCommitment } from './commitment.fixture.ts'
 import { readIdentifier } from './identifier.ts'
 import { openRouting } from './routing.ts'
@@ -49,20 +49,28 @@ const routeTo = (port: number, change: Partial<SendRoute> = {}): SendRoute => ({
 })
 
 /** A node that sends on; `reopen` is a restart of everything but the archive. */
-async function openSending(archive: Archive, routes: SendRoute[]) {
+async function openSending(
+  archive: Archive,
+  routes: SendRoute[],
+  {
+    jobsMax = 100,
+    before,
+  }: { jobsMax?: number; before?: (records: Records) => Promise<void> } = {},
+) {
   const folder = await temporaryFolder()
   const audited: AuditEntry[] = []
   const start = async () => {
     const stack = new AsyncDisposableStack()
     const records = stack.use(await openRecords(folder.path))
+    await before?.(records)
     const common = { clock: Date.now, random: randomBytes, log: silentLog }
-    const limits = { delayMs: 20, delayMsMax: 50, attemptsMax: 1000 }
+    const limits = { delayMs: 20, delayMsMax: 50, attemptsMax: 1000, jobsMax }
     const jobs = await openJobQueue({ ...common, records, kind: 'send', work: SendWork, limits })
     const audit = async (entry: AuditEntry) => void audited.push(entry)
     const deps = { ...common, routes, archive, jobs, records, audit, self: holder }
     const own = { callingAe: 'STORESCU' }
     const queue = stack.use(createSendQueue({ ...deps, own, connect: connectAs('STORESCU') }))
-    stack.use(await openRouting({ ...deps, settleMs: 100 }))
+    stack.use(await openRouting({ ...deps, settleMs: 100, jobsMax }))
     return { stack, jobs, queue }
   }
   let current = await start()
@@ -153,6 +161,56 @@ test('a target that is away gets everything once it is back, after a restart, an
     sent.sort(),
     Array.from({ length: 6 }, (_, index) => `1.2.3.9.${index}`),
   )
+})
+
+test('a target that is owed all it may be holds up neither another one nor a start, and gets the rest later', async () => {
+  await using source = await openSource()
+  const { archive } = source
+  const target = createMemoryIngest()
+  await using scp = await startScp(target)
+  const closed = createServer().listen(0, '127.0.0.1')
+  await once(closed, 'listening')
+  const { port } = closed.address() as AddressInfo
+  closed.close()
+  await using sending = await openSending(archive, [routeTo(port), routeTo(scp.port)], {
+    jobsMax: 6,
+  })
+  const slices = Array.from({ length: 8 }, (_, index) =>
+    slice(index, { study: `1.2.${index}`, series: `1.2.${index}.1`, sop: `1.2.${index}.1.1` }),
+  )
+  const digests = slices.map((one) => sha256(dataSet(one))).sort()
+  const digestsAt = ({ kept }: typeof target) => kept.map((one) => sha256(one.dataSet)).sort()
+  for (const one of slices) await sendSlice(archive, one)
+  await until(() => target.kept.length === 8, 10_000)
+  await sending.reopen()
+  const owed = sending
+    .jobs()
+    .list()
+    .filter(({ state }) => state === 'waiting')
+  assert.equal(owed.length, 3)
+  const back = createMemoryIngest()
+  await using _ = await startScp({ ...back, port })
+  await until(() => back.kept.length === 8, 20_000)
+  assert.deepEqual([digestsAt(back), digestsAt(target)], [digests, digests])
+})
+
+test('a node that kept one place for all targets goes on from there', async () => {
+  await using source = await openSource()
+  const { archive } = source
+  const target = createMemoryIngest()
+  await using scp = await startScp(target)
+  await sendSlice(archive, slice(0))
+  const route = routeTo(scp.port)
+  const before = async (records: Records) => {
+    if (sending === undefined) await records.put('send-cursor', 'archive', 0)
+    else assert.equal(await records.get('send-cursor', 'archive'), undefined)
+  }
+  let sending: Awaited<ReturnType<typeof openSending>> | undefined
+  sending = await openSending(archive, [route], { before })
+  await using _ = sending
+  await until(() => target.kept.length === 1, 10_000)
+  await sending.reopen()
+  assert.equal(target.kept.length, 1)
 })
 
 test('what comes later follows, and the target commits to all of it', async () => {

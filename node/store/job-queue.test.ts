@@ -50,16 +50,16 @@ test('a job that fails waits twice as long each time, then has failed', async ()
   const { id } = await queue.add({ what: 'send' })
   const waits: number[] = []
   while (queue.get(id)?.state === 'waiting') {
-    assert.equal(queue.due().length, 1)
+    assert.equal(queue.ahead().due.length, 1)
     await queue.postpone(id, 'unavailable')
     waits.push((queue.get(id)?.dueAt ?? 0) - time.now)
     time.now += waits.at(-1) ?? 0
   }
   assert.deepEqual(waits, [10, 20, 35, 35])
   assert.equal(queue.get(id)?.state, 'failed')
-  assert.deepEqual(queue.due(), [])
+  assert.deepEqual(queue.ahead().due, [])
   await queue.retry(id)
-  assert.equal(queue.due()[0]?.attempts, 0)
+  assert.equal(queue.ahead().due[0]?.attempts, 0)
 })
 
 test('jobs and how often they were tried outlive a restart', async () => {
@@ -75,7 +75,7 @@ test('jobs and how often they were tried outlive a restart', async () => {
   const again = await opened.reopen()
   assert.deepEqual(again.list(), before)
   assert.equal(again.get(id)?.code, 'timeout')
-  assert.equal(again.nextAt(), before[0]?.dueAt)
+  assert.equal(again.ahead().nextAt, before[0]?.dueAt)
 })
 
 test('a cancelled job is not done, one that is done is not cancelled', async () => {
@@ -84,7 +84,7 @@ test('a cancelled job is not done, one that is done is not cancelled', async () 
   const { id } = await queue.add({ what: 'one' })
   await queue.cancel(id)
   await queue.postpone(id, 'timeout')
-  assert.deepEqual([queue.due().length, queue.get(id)?.state], [0, 'cancelled'])
+  assert.deepEqual([queue.ahead().due.length, queue.get(id)?.state], [0, 'cancelled'])
   const { id: other } = await queue.add({ what: 'two' })
   await queue.succeed(other)
   await assert.rejects(queue.cancel(other), isError('conflict'))

@@ -32,9 +32,8 @@ export type JobQueue<T> = {
   get(id: string): Job<T> | undefined
   /** The oldest first, ended ones included as long as they are kept. */
   list(): Job<T>[]
-  due(): Job<T>[]
-  /** When the next one is due. */
-  nextAt(): number | undefined
+  /** What is due now, and when the first of the others will be: of one moment, or one that becomes due between is missed. */
+  ahead(): { due: Job<T>[]; nextAt: number | undefined }
   /** Progress within an attempt; `isNew`: there is more to do, so it is due at once with all its attempts. */
   update(id: string, next: (work: T) => T, options?: { isNew?: boolean }): Promise<void>
   /** Unless more work came meanwhile, which `isDone` tells from it. */
@@ -85,16 +84,15 @@ export async function openJobQueue<T>(deps: {
     },
     get: (id) => kept.get(id),
     list: () => kept.all(),
-    due() {
+    ahead() {
       const now = clock()
-      return kept.all().filter((job) => isWaiting(job) && job.dueAt <= now)
-    },
-    nextAt() {
-      const times = kept
-        .all()
-        .filter(isWaiting)
-        .map(({ dueAt }) => dueAt)
-      return times.length === 0 ? undefined : Math.min(...times)
+      const due: Job<T>[] = []
+      let nextAt: number | undefined
+      for (const job of kept.all().filter(isWaiting)) {
+        if (job.dueAt <= now) due.push(job)
+        else nextAt = Math.min(nextAt ?? job.dueAt, job.dueAt)
+      }
+      return { due, nextAt }
     },
     async update(id, next, { isNew = false } = {}) {
       const anew = { state: 'waiting', attempts: 0, dueAt: clock() } as const
