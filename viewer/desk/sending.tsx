@@ -11,6 +11,7 @@ type Job = {
   dueAt: number
   code?: string
   sent: number
+  warned: number
   refused: number
   commitment?: 'asked' | 'kept' | 'failed'
   changedAt: number
@@ -51,7 +52,7 @@ export function SendingSection() {
 function JobRow({ job, onChanged }: { job: Job; onChanged: () => void }) {
   const { d, moment, clock, notice } = useDesk()
   const action = useAction()
-  const { id, to, study, state, attempts, dueAt, code, sent, refused, commitment } = job
+  const { id, to, study, state, attempts, dueAt, code, sent, warned, refused, commitment } = job
   const change = (what: 'retry' | 'cancel') =>
     action.run(async () => {
       await post(`/api/sending/${id}/${what}`)
@@ -74,6 +75,11 @@ function JobRow({ job, onChanged }: { job: Job; onChanged: () => void }) {
       </td>
       <td>
         {d('sentCount', { n: sent })}
+        {warned > 0 && (
+          <small class="caution" title={d('warnedHint')}>
+            {d('warnedCount', { n: warned })}
+          </small>
+        )}
         {refused > 0 && <small class="caution">{d('refusedCount', { n: refused })}</small>}
         {commitment !== undefined && <small>{d(`commitment-${commitment}`)}</small>}
       </td>

@@ -10,6 +10,7 @@ type Work = {
   to: string
   study: string
   sent: readonly string[]
+  warned?: readonly string[]
   refused: number
   commitment?: { state: 'asked' | 'kept' | 'failed'; failed: number }
 }
@@ -24,6 +25,8 @@ const Row = z.strictObject({
   code: z.enum(errorCodes).exactOptional(),
   /** Instances that the target has acknowledged, and those that it refused in the last attempt. */
   sent: z.int(),
+  /** Of those, what it took with a reservation: its copy proves nothing. */
+  warned: z.int(),
   refused: z.int(),
   commitment: z.enum(['asked', 'kept', 'failed']).exactOptional(),
   changedAt: z.int(),
@@ -84,6 +87,7 @@ const rowOf = ({ work, ...job }: Job<Work>): z.infer<typeof Row> => ({
   dueAt: job.dueAt,
   ...(job.code !== undefined && { code: job.code }),
   sent: work.sent.length,
+  warned: work.warned?.length ?? 0,
   refused: work.refused,
   ...(work.commitment !== undefined && { commitment: work.commitment.state }),
   changedAt: job.changedAt,

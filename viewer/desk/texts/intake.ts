@@ -157,6 +157,11 @@ export const intakeTexts = {
   'job-cancelled': ['отменено', 'cancelled'],
   nextAttempt: ['попытка {n} в {at}', 'attempt {n} at {at}'],
   sentCount: ['снимков: {n}', 'objects: {n}'],
+  warnedCount: ['принято с оговоркой: {n}', 'taken with a reservation: {n}'],
+  warnedHint: [
+    'Получатель мог изменить эти снимки: его копия не считается подтверждением, и у нас они остаются.',
+    'The target may have changed these objects: its copy proves nothing, and ours are kept.',
+  ],
   refusedCount: ['отказано: {n}', 'refused: {n}'],
   'commitment-asked': ['ждём подтверждения хранения', 'commitment asked'],
   'commitment-kept': ['хранение подтверждено', 'commitment kept'],
