@@ -60,13 +60,14 @@ export function elementOf(tag: string, values: readonly string[]): DicomJson[str
 
 /**
  * Whether an instance is not to be seen. Who rejected a study or series saw what was there: an acquisition that is
- * repeated under the same UIDs is another matter, and nobody would miss what is acknowledged and never shown.
+ * repeated under the same UIDs is another matter, and nobody would miss what is acknowledged and never shown. What lay
+ * in quarantine comes when it is let in.
  */
-function isHidden(
-  rows: OverlayRows,
-  { study, series, sop, seq: received, from }: InstanceRow,
-): boolean {
+function isHidden(rows: OverlayRows, row: InstanceRow): boolean {
+  const { study, series, sop, from } = row
   if (from !== undefined && !isReleasedAs(releaseOf(rows, from), { study, sop })) return true
+  const isReleased = row.reason !== undefined
+  const came = (isReleased ? releaseOf(rows, row.seq)?.seq : undefined) ?? row.seq
   const rejectionsOf = (target: OverlayTarget): Saying[] =>
     inForce(rows, targetKeyOf(target)).filter(({ kind }) => kind === 'reject')
   const above = [
@@ -74,7 +75,7 @@ function isHidden(
     ...rejectionsOf({ level: 'series', study, series }),
   ]
   return (
-    above.some(({ seq }) => received < seq) ||
+    above.some(({ seq }) => came < seq) ||
     rejectionsOf({ level: 'instance', study, series, sop }).length > 0
   )
 }

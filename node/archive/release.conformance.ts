@@ -48,6 +48,28 @@ export function releaseConformance(withArchive: WithArchive): void {
     },
   )
 
+  withArchive(
+    'what is let in after its study was rejected is seen until it is rejected too',
+    async (archive, { reopen }) => {
+      await sendSlice(archive, slice(sop))
+      await sendSlice(archive, slice('1.2.3.5'), stranger)
+      const reject = { kind: 'reject', target: { level: 'study', study }, code: '113001' } as const
+      await archive.overlay(correctionProof('rejection'), reject)
+      const entries = await entriesOf(archive)
+      await archive.overlay(proof, { kind: 'release', entries, as: 'received' })
+      const seen = async (one: Archive) => {
+        await using open = await one.open(studyProof(study))
+        return (await open.instances()).map((instance) => instance.sop)
+      }
+      assert.deepEqual(await seen(archive), ['1.2.3.5'])
+      await archive[Symbol.asyncDispose]()
+      const again = await reopen()
+      assert.deepEqual(await seen(again), ['1.2.3.5'])
+      await again.overlay(correctionProof('rejection'), reject)
+      assert.equal(await again.facts(study), undefined)
+    },
+  )
+
   withArchive('other bytes under a known UID come in under a UID of their own', async (archive) => {
     await sendSlice(archive, slice(sop))
     const other = dataSet(slice(sop, { pixels: new Uint8Array(16).fill(9) }))
