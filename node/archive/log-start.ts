@@ -10,7 +10,7 @@ import {
   sealBytes,
 } from './log-record.ts'
 import type { RecordLocation, RecordType } from './log-record.ts'
-import { readSalt, scanSegment } from './segment-scan.ts'
+import { chainAt, readSalt, scanSegment } from './segment-scan.ts'
 import type { ScanEnd, ScannedRecord } from './segment-scan.ts'
 import type { SegmentState } from './segment-writer.ts'
 
@@ -70,7 +70,7 @@ export async function* startSegment(start: Start): AsyncGenerator<Replayed, Star
     }
     const from = start.position ?? { offset: 0, chain: noChain }
     const sealChain = await readSeal(file, size, salt)
-    if (await isApplied(file, { size, salt, sealChain, position: start.position })) {
+    if (await isApplied(file, { ...start, size, salt, sealChain })) {
       return { state: 'sealed', chain: sealChain ?? noChain, size }
     }
     const options = { segment: number, salt, payloads: sealChain === undefined, from }
@@ -170,7 +170,7 @@ async function readSeal(file: DiskFile, size: number, salt: Buffer): Promise<Buf
   return seal.subarray(sealBytes - chainBytes)
 }
 
-type Claim = {
+type Claim = Pick<Start, 'log' | 'number'> & {
   size: number
   salt: Buffer
   sealChain: Buffer | undefined
@@ -181,11 +181,7 @@ type Claim = {
 async function isApplied(file: DiskFile, claim: Claim): Promise<boolean> {
   const { size, position, sealChain } = claim
   if (position === undefined) return false
-  const chain = Buffer.alloc(chainBytes)
-  await file.read(chain, position.offset - chainBytes)
-  if (chain.compare(position.chain) !== 0) {
-    throw new CatalogMismatch('the catalog and the value log differ')
-  }
+  await checkClaim(file, claim, position)
   if (sealChain === undefined || position.offset !== size - sealBytes) return false
   const seal = Buffer.alloc(sealBytes)
   await file.read(seal, size - sealBytes)
@@ -193,4 +189,24 @@ async function isApplied(file: DiskFile, claim: Claim): Promise<boolean> {
   const digest = seal.subarray(sealBytes - 64, sealBytes - chainBytes)
   const expected = encodeTrailer(head, { bytes: 0, sha256: digest }, position.chain)
   return expected.compare(seal, prefixBytes + 2) === 0
+}
+
+/**
+ * The chain of the last record that was applied is compared with the catalog's. Where it differs, what lies before may
+ * still lead to the catalog's: then a bit of the chain itself is rotten, and a log that is made anew from it would lose
+ * the record as one that was never finished.
+ */
+async function checkClaim(
+  file: DiskFile,
+  { log, number, salt }: Claim,
+  { offset, chain }: LogPosition,
+): Promise<void> {
+  const found = Buffer.alloc(chainBytes)
+  await file.read(found, offset - chainBytes)
+  if (found.compare(chain) === 0) return
+  const expected = await chainAt(file, { segment: number, salt }, offset)
+  if (expected?.compare(chain) !== 0) {
+    throw new CatalogMismatch('the catalog and the value log differ')
+  }
+  log.error({ segment: number, offset }, 'a record of the value log is damaged')
 }

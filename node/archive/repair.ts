@@ -4,6 +4,7 @@ import type { Log } from '../log.ts'
 import type { EntryRow, QuarantineRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
 import { entryRecord } from './filing.ts'
+import { readPayload } from './payload.ts'
 import {
   checkDigest,
   copyInstance,
@@ -71,7 +72,9 @@ export function createRepair(parts: RepairParts): Repair {
       const { segment } = location
       try {
         const wanted = { sha256, bytes: location.bytes, location }
-        const entry = entryRecord(seq, await gather(parts, wanted))
+        // Often its own bytes are whole, and it is what stands around them that was altered.
+        const own = readPayload(parts.valueLog, location, sha256)
+        const entry = entryRecord(seq, await own.catch(() => gather(parts, wanted)))
         checkDigest(entry, wanted)
         const appended = await parts.valueLog.append([entry])
         await catalog.apply({ kind: 'entry', seq, ...placeOf(appended), sha256 })

@@ -9,6 +9,7 @@ import {
   encodeTrailer,
   endOf,
   magic,
+  noChain,
   pieceBytes,
   pieceLengthBytes,
   prefixBytes,
@@ -126,6 +127,35 @@ async function readRecord(reading: Reading): Promise<Found> {
     if (digest.compare(sha256) !== 0) return { ok: false, guess: end }
   }
   return { ok: true, record }
+}
+
+/**
+ * The chain that the record which ends at `end` should have, worked out from all that lies before it; undefined when no
+ * record ends there. What it has may be damaged.
+ */
+export async function chainAt(
+  file: DiskFile,
+  { segment, salt }: Pick<RecordOptions, 'segment' | 'salt'>,
+  end: number,
+): Promise<Buffer | undefined> {
+  let before: { offset: number; chain: Buffer } = { offset: 0, chain: noChain }
+  const size = async () => end
+  for await (const record of scanSegment(
+    { ...file, size },
+    { segment, salt, payloads: false, from: before },
+  )) {
+    if (record.end === end) return record.chain
+    before = { offset: record.end, chain: record.chain }
+  }
+  const window = createWindow(file)
+  const head = await readHead(window, before.offset, salt)
+  if (head === undefined) return undefined
+  const trailer = await window.read(end - trailerBytes, trailerBytes)
+  const { payloadBytes: bytes, sha256 } = decodeTrailer(trailer)
+  const streamed = head.prefix.payloadBytes === undefined
+  const payload = before.offset + head.bytes.byteLength
+  if (endOf({ segment, offset: before.offset, payload, bytes, streamed }) !== end) return undefined
+  return decodeTrailer(encodeTrailer(head.bytes, { bytes, sha256 }, before.chain)).chain
 }
 
 type Head = { bytes: Buffer; prefix: RecordPrefix; header: Record<string, unknown> }
