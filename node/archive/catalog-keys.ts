@@ -33,6 +33,7 @@ export const corruptKey = (sop: string): string => joined('b', sop)
 /** A study in which somebody must correct something. */
 export const attentionKey = (study: string): string => joined('aq', study)
 export const overlayKey = (seq: number): string => joined('ov', number(seq))
+export const isOverlay = (key: string): boolean => key.startsWith(joined('ov', ''))
 /** Numbers of the overlays on one thing. */
 export const targetKey = (...parts: readonly string[]): string => joined('ot', ...parts)
 /** Number of the overlay that ends another one. */

@@ -1,5 +1,14 @@
 import type { Archive } from './archive.ts'
-import { dataSet, noise, scanner, searchProof, sendSlice, stranger } from './archive.fixture.ts'
+import type { StudyUid } from '#protocol/ids.ts'
+import {
+  correctionProof,
+  dataSet,
+  noise,
+  scanner,
+  searchProof,
+  sendSlice,
+  stranger,
+} from './archive.fixture.ts'
 import type { Slice } from './archive.fixture.ts'
 import { digestOfDataSet } from './chunk-digests.ts'
 import { digestOf } from './payload.ts'
@@ -48,6 +57,9 @@ export async function fill(archive: Archive, count = 12): Promise<void> {
     await sendSlice(archive, slice, i === 1 ? stranger : scanner)
   }
   for (const entry of entries) await archive.append('index-entry', Buffer.from(entry))
+  const target = { level: 'study', study: manySlice(1).study as StudyUid } as const
+  const attributes = [{ tag: '00081030', new: ['исправлено'] }]
+  await archive.overlay(correctionProof('attributes'), { kind: 'correct', target, attributes })
 }
 
 /** Everything an archive says about what it holds, but for where the bytes are. */
@@ -67,6 +79,7 @@ export async function describe(archive: Archive): Promise<Record<string, unknown
   const changes = await archive.changes(0, 1000)
   found['changes'] = changes
   found['records'] = await Promise.all(changes.map(({ study }) => archive.record(study)))
+  found['overlays'] = await archive.overlays(correctionProof('history'), { limit: 100, offset: 0 })
   found['quarantine'] = await archive.quarantine(searchProof)
   const entries: string[] = []
   for await (const entry of archive.replay('index-entry')) {

@@ -3,7 +3,8 @@ import type { SopUid, StudyUid } from '#protocol/ids.ts'
 import type { Log } from '../log.ts'
 import type { EntryRow, QuarantineRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
-import { entryRecord } from './filing.ts'
+import { entryRecord, overlayRecord } from './filing.ts'
+import type { Overlay } from './overlay.ts'
 import { readPayload } from './payload.ts'
 import {
   checkDigest,
@@ -25,6 +26,8 @@ export type Repair = {
   instance(sop: string): Promise<boolean>
   quarantined(row: QuarantineRow): Promise<boolean>
   entry(seq: number, row: EntryRow): Promise<boolean>
+  /** From the catalog, which has all of it. */
+  overlay(overlay: Overlay): Promise<boolean>
 }
 
 export type RepairParts = Omit<CopyParts, 'catalog'> & {
@@ -84,6 +87,19 @@ export function createRepair(parts: RepairParts): Repair {
       } catch (error) {
         log.error({ segment, code: codeOf(error) }, 'an index entry is damaged')
         found({ kind: 'damaged', segment })
+        return false
+      }
+    },
+    async overlay(overlay) {
+      const { seq } = overlay
+      try {
+        const { location, span } = placeOf(await parts.valueLog.append([overlayRecord(overlay)]))
+        await catalog.apply({ kind: 'overlay', overlay, span })
+        log.warn({ seq }, 'a correction was repaired')
+        found({ kind: 'repaired', segment: location.segment })
+        return true
+      } catch (error) {
+        log.error({ seq, code: codeOf(error) }, 'a correction is in the catalog alone')
         return false
       }
     },

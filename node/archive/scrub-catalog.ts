@@ -2,8 +2,11 @@ import { scrubLimits } from '#protocol/limits.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { differencesOf } from './catalog-mend.ts'
 import type { Difference } from './catalog-mend.ts'
+import * as keys from './catalog-keys.ts'
 import type { Catalog } from './catalog.ts'
 import type { LogPosition } from './log-start.ts'
+import type { Overlay } from './overlay.ts'
+import type { Repair } from './repair.ts'
 import { createTaker } from './scrub-segment.ts'
 import type { ValueLog } from './value-log.ts'
 
@@ -11,6 +14,7 @@ export type CatalogScrubParts = {
   valueLog: Pick<ValueLog, 'check' | 'segments' | 'read'>
   catalog: Catalog
   shadow: Catalog
+  repair: Pick<Repair, 'overlay'>
 }
 
 /** Kinds of rows that belong to one catalog and say nothing of the log: positions, batches, format, damage found. */
@@ -20,27 +24,37 @@ const kept = /^(?:[ceikqnso]\0|o[vc]\0|ledger$)/
 const roundsMax = 3
 
 /**
- * Compares the catalog row by row with the one that was made from the log just now, and puts right what differs. Says
- * how many rows it repaired.
+ * Compares the catalog row by row with the one that was made from the log just now, and puts right what differs: rows,
+ * and corrections that the log has lost and the catalog has not.
  */
-export async function scrubCatalog(parts: CatalogScrubParts): Promise<number> {
-  let repaired = 0
+export async function scrubCatalog(
+  parts: CatalogScrubParts,
+): Promise<{ rows: number; repaired: number; damaged: number }> {
+  const figures = { rows: 0, repaired: 0, damaged: 0 }
   for (let round = 0; round < roundsMax; round++) {
     const found = await compare(parts)
+    if (found.lost.length > 0 && round === 0) {
+      for (const overlay of found.lost) {
+        figures[(await parts.repair.overlay(overlay)) ? 'repaired' : 'damaged']++
+      }
+      // Rows differ because of them: what is left is looked at again.
+      continue
+    }
     const mended = await parts.catalog.mend(found.differences)
     await parts.catalog.discard(found.altered)
-    repaired += mended + found.altered.length
+    figures.rows += mended + found.altered.length
     // What changed meanwhile is looked at again.
-    if (found.differences.length === mended) return repaired
+    if (found.differences.length === mended) return figures
   }
-  return repaired
+  return figures
 }
 
-async function compare({ valueLog, catalog, shadow }: CatalogScrubParts) {
+async function compare({ valueLog, catalog, shadow }: Omit<CatalogScrubParts, 'repair'>) {
   const { positions, rows } = await catalog.snapshot()
   await catchUp({ valueLog, catalog, shadow }, positions)
   const differences: Difference[] = []
   const altered: Buffer[] = []
+  const lost: Overlay[] = []
   let isLogDamaged = false
   for await (const one of differencesOf({ rows, inspect: catalog.inspect }, shadow)) {
     if ('altered' in one) {
@@ -49,8 +63,11 @@ async function compare({ valueLog, catalog, shadow }: CatalogScrubParts) {
       const isLeft = one.expected === undefined && kept.test(one.key)
       isLogDamaged ||= isLeft
       if (!isLeft) differences.push(one)
+      else if (one.found !== undefined && keys.isOverlay(one.key)) {
+        lost.push(JSON.parse(one.found.toString()) as Overlay)
+      }
     }
-    if (differences.length + altered.length > scrubLimits.differencesMax) {
+    if (differences.length + altered.length + lost.length > scrubLimits.differencesMax) {
       const error = new ProtocolError('storage_corrupt', 'the catalog differs from the log')
       await catalog.distrust(error)
       throw error
@@ -58,12 +75,12 @@ async function compare({ valueLog, catalog, shadow }: CatalogScrubParts) {
   }
   // The shadow counts less where the log lost something: then only rows that are missing are put back.
   const safe = isLogDamaged ? differences.filter(({ found }) => found === undefined) : differences
-  return { differences: safe, altered }
+  return { differences: safe, altered, lost }
 }
 
 /** Takes into the shadow what the catalog has applied and it has not. */
 async function catchUp(
-  { valueLog, catalog, shadow }: CatalogScrubParts,
+  { valueLog, catalog, shadow }: Omit<CatalogScrubParts, 'repair'>,
   positions: ReadonlyMap<number, LogPosition>,
 ): Promise<void> {
   const taker = createTaker({ valueLog, catalog, shadow })

@@ -67,6 +67,30 @@ test('rows that vanished, changed or do not belong are put right from the log', 
   assert.deepEqual(await again.scrub(), { repaired: 0, damaged: 0, rows: 0 })
 })
 
+test('a correction that the log has lost is written to it again from the catalog', async () => {
+  await using folder = await temporaryFolder()
+  const archive = await open(folder.path)
+  await fill(archive)
+  const expected = await describe(archive)
+  await archive[Symbol.asyncDispose]()
+  const log = join(folder.path, 'log')
+  const text = Buffer.from('"исправлено"')
+  for (const name of await readdir(log)) {
+    const bytes = await readFile(join(log, name))
+    const at = bytes.indexOf(text)
+    if (at < 0) continue
+    bytes[at + 3] = (bytes[at + 3] ?? 0) ^ 1
+    await writeFile(join(log, name), bytes)
+  }
+  {
+    await using again = await open(folder.path)
+    const { repaired, damaged } = await again.scrub()
+    assert.deepEqual([repaired, damaged], [1, 0])
+    assert.deepEqual(await again.scrub(), { repaired: 0, damaged: 0, rows: 0 })
+  }
+  await expectWhole(folder.path, expected)
+})
+
 test('altered bytes are repaired from a copy, on reading and by the scrub', async () => {
   await using folder = await temporaryFolder()
   const archive = await open(folder.path)

@@ -147,9 +147,11 @@ async function runPass(pass: Pass, file: string): Promise<void> {
       await writeState(file, state)
     }
     checkStopped(pass)
-    const rows = await scrubCatalog({ valueLog, catalog, shadow })
+    const { rows, ...overlays } = await scrubCatalog({ ...pass, shadow })
     if (rows > 0) found({ kind: 'catalog-repaired', rows })
     state.rows += rows
+    state.repaired += overlays.repaired
+    state.damaged += overlays.damaged
   }
   await rm(folder, { recursive: true, force: true })
   state.finishedAt = clock()
