@@ -36,19 +36,17 @@ export function createCatalogWriter(parts: WriterParts): CatalogWriter {
     await batches.retry()
     return !batches.isBehind()
   })
-  async function check(): Promise<void> {
+  function check(): void {
     if (batches.isBehind()) throw new ProtocolError('storage_full', 'the catalog takes no writes')
   }
   return {
     apply: (change) => batches.add(change, true),
     follow: (change) => batches.add(change, false),
     written: batches.written,
-    check,
+    check: async () => check(),
     async exclusive(task) {
       await batches.written()
-      await batches.idle()
-      await check()
-      return await batches.block(task)
+      return await batches.block(task, check)
     },
     async [Symbol.asyncDispose]() {
       await recovery[Symbol.asyncDispose]()
@@ -111,7 +109,7 @@ function createBatches(parts: WriterParts, onBehind: () => void) {
     /** Tries again what could not be written. */
     retry: (): Promise<void> => turn.take(run),
     /** Nothing is written before the task has ended. */
-    block: turn.take,
+    block: turn.takeNext,
     add: (change: Change, isWaitedFor: boolean): Promise<void> =>
       new Promise((resolve) => {
         queue.push({ change, resolve })
@@ -129,19 +127,32 @@ function createBatches(parts: WriterParts, onBehind: () => void) {
 /** One task at a time; whoever begins one has seen that there is none. */
 function createTurn(onEnd: () => void) {
   let running: Promise<void> | undefined
+  const isTaken = (): boolean => running !== undefined
+
+  async function idle(): Promise<void> {
+    for (let task = running; task !== undefined; task = running) await task
+  }
+
+  function take<T>(task: () => Promise<T>): Promise<T> {
+    const result = task()
+    const end = () => {
+      running = undefined
+      onEnd()
+    }
+    running = result.then(end, end)
+    return result
+  }
+
   return {
-    isTaken: () => running !== undefined,
-    async idle(): Promise<void> {
-      for (let task = running; task !== undefined; task = running) await task
-    },
-    take<T>(task: () => Promise<T>): Promise<T> {
-      const result = task()
-      const end = () => {
-        running = undefined
-        onEnd()
-      }
-      running = result.then(end, end)
-      return result
+    isTaken,
+    idle,
+    take,
+    /** When nothing runs any more; `check` throws when it may not begin then. */
+    async takeNext<T>(task: () => Promise<T>, check: () => void): Promise<T> {
+      // Of all who wait for one end the first to hear of it begins the next: the others wait again.
+      while (isTaken()) await idle()
+      check()
+      return await take(task)
     },
   }
 }
