@@ -3,9 +3,14 @@ import { truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createClock, openTestArchive, sendSlice } from './archive.fixture.ts'
+import type { StudyUid } from '#protocol/ids.ts'
+import { silentLog } from '../log.ts'
+import { createClock, openTestArchive, sendSlice, temporaryFolder } from './archive.fixture.ts'
+import { openCatalog } from './catalog.ts'
 import { fillUp, mountSmall } from './full-disk.fixture.ts'
+import { createSequence } from './sequence.ts'
 import { createSimulatedDisk } from './simulated-disk.fixture.ts'
+import { createStudyCompletion } from './study-completion.ts'
 
 test('a study that came while the catalog took no writes falls complete afterwards', async (t) => {
   await using place = await mountSmall(16)
@@ -35,4 +40,28 @@ test('a study that came while the catalog took no writes falls complete afterwar
   move(6 * 60_000)
   for (let i = 0; i < 30 && !done.includes(missing); i++) await pause(50)
   assert.ok(done.includes(missing))
+})
+
+test('a study is watched also when its row cannot be read just then', async () => {
+  await using folder = await temporaryFolder()
+  const { timers, clock, move } = createClock()
+  const catalog = await openCatalog(join(folder.path, 'c'), { log: silentLog, node: 'n' })
+  const completion = await createStudyCompletion({
+    valueLog: { append: async () => assert.fail('nothing is complete') },
+    catalog,
+    sequence: createSequence(0),
+    timers,
+    clock,
+    quietMs: () => 1000,
+    log: silentLog,
+    completed: () => undefined,
+  })
+  await using _ = completion
+  // As while LevelDB is opened again after a full disk.
+  await catalog[Symbol.asyncDispose]()
+  completion.touch('1.2' as StudyUid)
+  for (let i = 0; i < 3; i++) {
+    move(1001)
+    await pause(20)
+  }
 })

@@ -2,6 +2,7 @@ import type { StudyUid } from '#protocol/ids.ts'
 import { indexLimits } from '#protocol/limits.ts'
 import type { Log } from '../log.ts'
 import { stateOf } from './catalog-rows.ts'
+import type { StudyRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
 import { createQuietWatch } from './completion.ts'
 import type { Timers } from './completion.ts'
@@ -42,8 +43,8 @@ export async function createStudyCompletion(parts: CompletionParts): Promise<Stu
   const { clock, log, completed } = parts
   const running = new Set<Promise<void>>()
   const quietOf = (study: StudyUid): number => {
-    const row = parts.catalog.study(study)
-    return parts.quietMs({ device: row?.device ?? '', modalities: row?.modalities ?? [] })
+    const { device = '', modalities = [] } = rowOf(parts.catalog, study) ?? {}
+    return parts.quietMs({ device, modalities })
   }
   const watch = createQuietWatch(parts.timers, quietOf, (study) => {
     const task = runQuiet(study).finally(() => running.delete(task))
@@ -81,10 +82,21 @@ export async function createStudyCompletion(parts: CompletionParts): Promise<Stu
   }
 }
 
+/** Nothing also while the catalog is being opened again: its study is watched all the same. */
+function rowOf(catalog: Catalog, study: StudyUid): StudyRow | undefined {
+  try {
+    return catalog.study(study)
+  } catch {
+    return undefined
+  }
+}
+
 async function complete(
   { valueLog, catalog, sequence, clock }: CompletionParts,
   study: StudyUid,
 ): Promise<boolean> {
+  // What waits to be written of it is not in its row: whether it is complete is asked again.
+  await catalog.check()
   const row = catalog.study(study)
   if (row === undefined || stateOf(row) === 'complete') return false
   const seq = sequence.next()
