@@ -53,6 +53,10 @@ export function createSegmentPool(options: PoolOptions): SegmentPool {
         const writer = idle.shift() ?? (await files.make())
         taken.add(writer)
         return writer
+      } catch (error) {
+        // Its place is free: who waits may be told the same, or finds that there is room again.
+        waiting.shift()?.()
+        throw error
       } finally {
         making--
       }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import { storageLimits } from '#protocol/limits.ts'
 import { silentLog } from '../log.ts'
 import { noise } from './archive.fixture.ts'
 import { digestOfDataSet } from './chunk-digests.ts'
@@ -304,4 +305,20 @@ test('a segment is sealed at its size and names the one before it', async () => 
   const again = open(disk, 2000)
   assert.equal((await replay(again)).length, 6)
   await again[Symbol.asyncDispose]()
+})
+
+test('who waits for a segment is told when none can be made', { timeout: 5000 }, async () => {
+  const disk = createSimulatedDisk()
+  await using log = open(disk)
+  await replay(log)
+  disk.faults = { write: () => 'ENOSPC' }
+  const streams = Array.from({ length: storageLimits.openSegmentsMax + 2 }, (_, i) =>
+    log.stream('instance', encodeHeader({ name: String(i) })),
+  )
+  const small = appendGathered(log, 'small', noise(100, 1))
+  // Nobody else comes: who is left must not wait for them.
+  const all = await Promise.allSettled([...streams, small])
+  assert.ok(all.every(({ status }) => status === 'rejected'))
+  disk.faults = {}
+  await appendGathered(log, 'later', noise(100, 2))
 })
