@@ -239,3 +239,29 @@ test('a power cut at any point of an eviction and a compaction loses nothing', a
     )
   }
 })
+
+test('an instance that cannot leave keeps neither others nor dead space here', async () => {
+  await using folder = await temporaryFolder()
+  const { Level } = await import('level')
+  {
+    await using archive = await openTestArchive(folder.path, { segmentBytes, clock: () => now })
+    await fill(archive)
+    for (const study of ['1.0', '1.1', '1.2']) await archive.complete(study as StudyUid)
+  }
+  {
+    await using level = new Level<string, Buffer>(join(folder.path, 'catalog'), {
+      valueEncoding: 'buffer',
+    })
+    await level.open()
+    await level.del(`c\0${manySlice(0).sop}`)
+  }
+  const retention = { policy, findProof: proven }
+  await using archive = await openTestArchive(folder.path, {
+    segmentBytes,
+    clock: later,
+    retention,
+  })
+  const done = await archive.retain()
+  assert.equal(done.evicted, 11)
+  assert.ok(done.compacted.segments > 0)
+})

@@ -83,7 +83,7 @@ export async function retain(parts: RetentionParts): Promise<Retained> {
         done.withoutCopy++
         continue
       }
-      await evict(parts, proof)
+      if (!(await tryEvict(parts, proof))) continue
       left.instances++
       left.bytes += bytes
       left.to.add(proof.to)
@@ -124,6 +124,18 @@ function isProof(
     age >= 0 &&
     age <= policy.proofDays * dayMs
   )
+}
+
+/** What cannot leave stays, and keeps nothing else here; the next time it is tried again. */
+async function tryEvict(parts: RetentionParts, proof: CopyProof): Promise<boolean> {
+  try {
+    await evict(parts, proof)
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'storage_failed') throw error
+    parts.log.warn({ code: codeOf(error), err: error }, 'an instance could not be moved away')
+    return false
+  }
 }
 
 /** The only way by which bytes leave an archive. Throws `conflict` when the proof does not hold for them. */
