@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { ArchiveEvent } from './archive.ts'
@@ -194,4 +194,53 @@ test('writing goes on while the scrub reads, and neither disturbs the other', as
   }
   await sending
   assert.deepEqual(await archive.scrub(), { repaired: 0, damaged: 0, rows: 0 })
+})
+
+const segmentsWithDamage = async (dir: string): Promise<void> => {
+  const log = join(dir, 'log')
+  for (const name of await readdir(log)) {
+    const bytes = await readFile(join(log, name))
+    const at = bytes.indexOf(dataSet(manySlice(3)))
+    if (at < 0) continue
+    bytes[at + 200] = (bytes[at + 200] ?? 0) ^ 1
+    await writeFile(join(log, name), bytes)
+  }
+}
+
+test('what a clock that ran ahead said was read is read again when it is right', async () => {
+  await using folder = await temporaryFolder()
+  let now = 1_900_000_000_000
+  await using archive = await openTestArchive(folder.path, {
+    segmentBytes,
+    clock: () => now,
+    findCopy: replicaOf(),
+  })
+  await fill(archive)
+  assert.equal((await archive.scrub()).damaged, 0)
+  now = 1_800_000_000_000
+  await segmentsWithDamage(folder.path)
+  const { repaired } = await archive.scrub()
+  assert.ok(repaired > 0)
+  const { bytesDone, bytesTotal, segments } = await archive.integrity()
+  assert.equal(bytesDone, bytesTotal)
+  assert.ok(segments.every(({ verifiedAt }) => (verifiedAt ?? Infinity) <= now))
+})
+
+test('a scrub whose second catalog was damaged begins again', async () => {
+  await using folder = await temporaryFolder()
+  {
+    await using archive = await open(folder.path)
+    await fill(archive)
+    await archive.scrub()
+  }
+  // As a pass leaves it when the power goes.
+  const file = join(folder.path, 'scrub.json')
+  const { finishedAt: _, ...state } = JSON.parse(await readFile(file, 'utf8')) as {
+    finishedAt: number
+  }
+  await writeFile(file, JSON.stringify(state))
+  await mkdir(join(folder.path, 'scrub'))
+  await writeFile(join(folder.path, 'scrub', 'CURRENT'), 'MANIFEST-000004\n')
+  await using again = await open(folder.path)
+  assert.deepEqual(await again.scrub(), { repaired: 0, damaged: 0, rows: 0 })
 })

@@ -1,10 +1,9 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import { scrubLimits } from '#protocol/limits.ts'
 import type { Log } from '../log.ts'
-import { openCatalog } from './catalog.ts'
+import { isTrusted, openCatalog, removeCatalog } from './catalog.ts'
 import type { Catalog } from './catalog.ts'
 import type { Finding, Repair } from './repair.ts'
 import { scrubCatalog } from './scrub-catalog.ts'
@@ -75,7 +74,8 @@ export async function createScrub(parts: ScrubParts): Promise<Scrub> {
 
   async function pass(): Promise<ScrubSummary> {
     if (state.finishedAt !== undefined) {
-      state = { ...emptyState(clock()), verified: state.verified }
+      const next = emptyState(clock())
+      state = { ...next, verified: readBefore(next.startedAt, state) }
     }
     const isHurried = (): boolean => hurried > 0
     await runPass({ ...parts, state, isHurried, signal: stop.signal }, file)
@@ -124,12 +124,10 @@ async function sleep(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 async function runPass(pass: Pass, file: string): Promise<void> {
-  const { dir, node, log, state, catalog, valueLog, clock, found } = pass
+  const { dir, log, state, catalog, valueLog, clock, found } = pass
   const folder = join(dir, 'scrub')
-  const isNew = !Object.values(state.verified).some((at) => at >= state.startedAt)
-  if (isNew) await rm(folder, { recursive: true, force: true })
   {
-    await using shadow = await openCatalog(folder, { log, node })
+    await using shadow = await openShadow(pass, folder)
     const total = (await valueLog.segments()).reduce((sum, { bytes }) => sum + bytes, 0)
     const pace = createPace(pass, total)
     for (const { number, isMissing } of await segmentsOf(pass)) {
@@ -143,7 +141,8 @@ async function runPass(pass: Pass, file: string): Promise<void> {
         : await scrubSegment({ ...pass, shadow, pace }, number, { offset, chain })
       state.repaired += finding.repaired
       state.damaged += finding.damaged
-      state.verified[number] = clock()
+      // A clock that was set back meanwhile does not undo what was read.
+      state.verified[number] = Math.max(clock(), state.startedAt)
       await writeState(file, state)
     }
     checkStopped(pass)
@@ -153,11 +152,30 @@ async function runPass(pass: Pass, file: string): Promise<void> {
     state.repaired += overlays.repaired
     state.damaged += overlays.damaged
   }
-  await rm(folder, { recursive: true, force: true })
+  await removeCatalog(folder)
   state.finishedAt = clock()
   await writeState(file, state)
   const { repaired, damaged, rows } = state
   log.info({ repaired, damaged, rows }, 'the archive was read through')
+}
+
+/** When segments were read before that time. A time that has yet to come is of a clock that ran ahead. */
+const readBefore = (time: number, { verified }: ScrubState): ScrubState['verified'] =>
+  Object.fromEntries(Object.entries(verified).filter(([, at]) => at < time))
+
+/** The second catalog, as far as the pass has come. With one that was damaged the pass begins again. */
+async function openShadow({ state, node, log }: Pass, folder: string): Promise<Catalog> {
+  const hasBegun = Object.values(state.verified).some((at) => at >= state.startedAt)
+  if (hasBegun && (await isTrusted(folder))) {
+    try {
+      return await openCatalog(folder, { log, node })
+    } catch (error) {
+      log.warn({ err: error }, 'what a scrub had read so far was damaged; it begins again')
+    }
+  }
+  state.verified = readBefore(state.startedAt, state)
+  await removeCatalog(folder)
+  return await openCatalog(folder, { log, node })
 }
 
 function checkStopped({ signal }: Pass): void {
