@@ -53,8 +53,6 @@ export async function sendContent(
   if (bytes !== undefined) ctx.length = range.length
   // Written here: pieces that were lent are given back when they are sent, which no stream tells.
   ctx.respond = false
-  // Who goes away ends a reading that waits for another holder.
-  ctx.res.once('close', () => void release())
   try {
     await sendPieces(ctx.res, pieces)
   } finally {
@@ -70,6 +68,8 @@ async function sendPieces(
   answer: ServerResponse,
   pieces: AsyncIterable<Uint8Array>,
 ): Promise<void> {
+  // Of one that went away while the first bytes were read nothing more is heard.
+  if (answer.destroyed) return
   const closed = new Promise<void>((resolve) => answer.once('close', resolve))
   try {
     for await (const piece of ahead(pieces)) {

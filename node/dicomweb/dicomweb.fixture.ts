@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import Koa from 'koa'
 import { Router } from '@koa/router'
 import type { RouterMiddleware } from '@koa/router'
@@ -25,8 +26,8 @@ import { silentLog } from '../log.ts'
 import type { State } from './answer.ts'
 import { createDicomweb } from './router.ts'
 
-/** Readers that are open, and how reading through them fails. */
-type Open = { readers: number; failure?: ErrorCode }
+/** Readers that are open, how reading through them fails, and whether it waits for bytes that do not come. */
+type Open = { readers: number; failure?: ErrorCode; isStalled?: boolean }
 
 export type Access = { study: string; detail: string; instances: number; bytes: number }
 
@@ -72,8 +73,8 @@ export async function openDicomweb() {
     open,
     user,
     url: `${server.url}/dicom-web`,
-    get: (path: string, headers: Record<string, string> = {}) =>
-      fetch(`${server.url}/dicom-web${path}`, { headers }),
+    get: (path: string, headers: Record<string, string> = {}, signal?: AbortSignal) =>
+      fetch(`${server.url}/dicom-web${path}`, { headers, ...(signal && { signal }) }),
     async keep(bytes: Uint8Array): Promise<Part10File> {
       const file = readPart10File(bytes)
       const { sopClass, sopUid, transferSyntax } = file
@@ -132,6 +133,11 @@ function createTestDoors(parts: {
         ...reader,
         async *read(...given: Parameters<typeof reader.read>) {
           if (open.failure !== undefined) throw new ProtocolError(open.failure, 'it fails')
+          const [, , signal] = given
+          if (open.isStalled === true && signal !== undefined) {
+            if (!signal.aborted) await once(signal, 'abort')
+            signal.throwIfAborted()
+          }
           yield* reader.read(...given)
         },
         async [Symbol.asyncDispose]() {

@@ -45,6 +45,9 @@ export async function withStudy(
     ended.abort()
     return (released ??= Promise.resolve(reader[Symbol.asyncDispose]()))
   }
+  // Who goes away ends a reading that waits for another holder, also before the first byte.
+  if (ctx.res.destroyed) await release()
+  ctx.res.once('close', () => void release())
   try {
     const answer = await use({
       ctx,
