@@ -24,8 +24,13 @@ type BallastOptions = {
   log: Log
 }
 
+const fileOf = (folder: string): string => join(folder, 'ballast')
+
+/** When the archive is not open yet, and cannot be for want of room. */
+export const giveUpBallast = (folder: string): Promise<void> => rm(fileOf(folder), { force: true })
+
 export async function openBallast({ folder, disk, bytes, log }: BallastOptions): Promise<Ballast> {
-  const file = await openBallastFile(join(folder, 'ballast'), bytes)
+  const file = await openBallastFile(fileOf(folder), bytes)
   const closing = new AbortController()
   let filling: Promise<void> | undefined
   let looking: Promise<void> | undefined
@@ -62,10 +67,12 @@ export async function openBallast({ folder, disk, bytes, log }: BallastOptions):
     if (bytes > 0) await (looking ??= look().finally(() => (looking = undefined)))
   }
   const tick = () =>
-    void lookOnce().catch((error: unknown) => log.warn({ err: error }, 'free space is not known'))
+    lookOnce().catch((error: unknown) => log.warn({ err: error }, 'free space is not known'))
 
-  const timer = bytes > 0 ? setInterval(tick, storageLimits.ballastLookMs).unref() : undefined
-  tick()
+  // Whoever opens the archive needs the room at once.
+  await tick()
+  const timer =
+    bytes > 0 ? setInterval(() => void tick(), storageLimits.ballastLookMs).unref() : undefined
   return {
     disk: {
       ...disk,

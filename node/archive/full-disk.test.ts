@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { stat, truncate } from 'node:fs/promises'
+import { stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { codeOf } from '#protocol/errors.ts'
@@ -12,6 +12,7 @@ import {
   noise,
   openTestArchive,
   sendSlice,
+  temporaryFolder,
 } from './archive.fixture.ts'
 import { openBallast } from './ballast.ts'
 import { openDisk } from './disk.ts'
@@ -107,3 +108,32 @@ async function eventually(condition: () => Promise<boolean>): Promise<void> {
     await pause(50)
   }
 }
+
+test('an archive opens on a disk that filled up while it was closed', async (t) => {
+  await using disk = await mountSmall(24)
+  if (disk === undefined) return t.skip('this process may not mount a file system')
+  const folder = join(disk.path, 'archive')
+  const slice = manySlice(0, { pixels: noise(100_000, 0) })
+  {
+    await using archive = await openTestArchive(folder, { ballastBytes })
+    await sendSlice(archive, slice)
+    const ballast = () =>
+      stat(join(folder, 'ballast')).then(
+        ({ size }) => size,
+        () => 0,
+      )
+    await eventually(async () => (await ballast()) === ballastBytes)
+  }
+  await fillUp(join(disk.path, 'rubbish'), 0)
+  await using archive = await openTestArchive(folder, { ballastBytes })
+  assert.deepEqual(await fetch(archive, slice.study, slice.sop), dataSet(slice))
+})
+
+test('an archive opens although its lock was damaged, but not twice', async () => {
+  await using folder = await temporaryFolder()
+  await (await openTestArchive(folder.path))[Symbol.asyncDispose]()
+  await writeFile(join(folder.path, 'lock', 'CURRENT'), '')
+  await using archive = await openTestArchive(folder.path)
+  await assert.rejects(openTestArchive(folder.path), { code: 'configuration_invalid' })
+  assert.equal((await archive.counts()).instances, 0)
+})

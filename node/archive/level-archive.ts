@@ -22,7 +22,7 @@ import type { Catalog } from './catalog.ts'
 import { systemTimers } from './completion.ts'
 import type { Timers } from './completion.ts'
 import { createDeflatedSink } from './deflated-sink.ts'
-import { openBallast } from './ballast.ts'
+import { giveUpBallast, openBallast } from './ballast.ts'
 import type { Ballast } from './ballast.ts'
 import { openDisk } from './disk.ts'
 import type { Disk } from './disk.ts'
@@ -75,7 +75,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const { dir, log, clock, random } = options
   await using stack = new AsyncDisposableStack()
   await mkdir(dir, { recursive: true })
-  stack.use(await lockArchive(join(dir, 'lock')))
+  stack.use(await lockArchive(join(dir, 'lock'), () => giveUpBallast(dir)))
   const ballast = stack.use(
     await openBallast({
       folder: dir,
