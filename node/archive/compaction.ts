@@ -22,6 +22,8 @@ export type CompactionParts = Omit<CopyParts, 'valueLog' | 'catalog'> & {
   valueLog: ValueLog
   catalog: Catalog
   log: Log
+  /** The archive closes: a segment that is not empty yet stays. */
+  signal: AbortSignal
 }
 export type Compacted = { segments: number; bytes: number }
 
@@ -29,11 +31,12 @@ export async function compact(
   parts: CompactionParts,
   { deadFractionMin }: { deadFractionMin: number },
 ): Promise<Compacted> {
-  const { valueLog, log } = parts
+  const { valueLog, log, signal } = parts
   const live = await liveBytes(parts.catalog)
   const done: Compacted = { segments: 0, bytes: 0 }
   for (const { number, bytes, isOpen } of await valueLog.segments()) {
     const dead = 1 - (live.get(number) ?? 0) / bytes
+    if (signal.aborted) break
     if (isOpen || dead < deadFractionMin) continue
     try {
       await compactSegment(parts, number, bytes)
@@ -73,7 +76,7 @@ async function compactSegment(
   segment: number,
   bytes: number,
 ): Promise<void> {
-  const { valueLog, catalog, log } = parts
+  const { valueLog, catalog, log, signal } = parts
   const position = catalog.positions().get(segment)
   const isApplied = position !== undefined && position.offset >= bytes - sealBytes
   if (!isApplied) throw new ProtocolError('unavailable', 'the catalog has not applied a segment')
@@ -82,9 +85,11 @@ async function compactSegment(
   let next = await records.next()
   for (; next.done !== true; next = await records.next()) {
     const record = next.value
+    if (signal.aborted) break
     await waiting.add(record.instance?.location.bytes ?? 0, () => keep(parts, record))
   }
   await waiting.settle()
+  if (next.done !== true) throw new ProtocolError('aborted', 'the archive is being closed')
   if (next.value.state !== 'sealed') throw damaged()
   // A catalog that takes no writes has not switched; and what it wrote must last longer than what it points at.
   await catalog.check()

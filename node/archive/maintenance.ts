@@ -66,7 +66,7 @@ export async function createMaintenance(parts: MaintenanceParts): Promise<Mainte
   })
   const retention = createSchedule(parts.retainEveryMs, {
     log: parts.log,
-    retain: () => retainAndCompact({ ...parts, findCopy }),
+    retain: (signal) => retainAndCompact({ ...parts, findCopy, signal }),
   })
   return {
     repair,
@@ -77,8 +77,8 @@ export async function createMaintenance(parts: MaintenanceParts): Promise<Mainte
       retain: retention.run,
     },
     async [Symbol.asyncDispose]() {
-      await retention[Symbol.asyncDispose]()
-      await scrub[Symbol.asyncDispose]()
+      // Both at once: a segment is removed when the scrub does not read it any more.
+      await Promise.all([retention[Symbol.asyncDispose](), scrub[Symbol.asyncDispose]()])
     },
   }
 }
@@ -88,10 +88,12 @@ type Retaining = Retained & { compacted: Compacted }
 /** One at a time; whoever asks while one goes on gets its result. */
 function createSchedule(
   everyMs: number | undefined,
-  { retain: start, log }: { retain: () => Promise<Retaining>; log: Log },
+  { retain: start, log }: { retain: (signal: AbortSignal) => Promise<Retaining>; log: Log },
 ) {
+  const stop = new AbortController()
   let going: Promise<Retaining> | undefined
-  const run = (): Promise<Retaining> => (going ??= start().finally(() => (going = undefined)))
+  const run = (): Promise<Retaining> =>
+    (going ??= start(stop.signal).finally(() => (going = undefined)))
   const tick = (): void =>
     void run().then(
       ({ evicted, withoutCopy, compacted }) =>
@@ -103,13 +105,14 @@ function createSchedule(
     run,
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
+      stop.abort()
       await going?.catch(() => {})
     },
   }
 }
 
 async function retainAndCompact(
-  parts: MaintenanceParts & { findCopy: FindCopy },
+  parts: MaintenanceParts & { findCopy: FindCopy; signal: AbortSignal },
 ): Promise<Retaining> {
   const { retention, disk, emit, deadFractionMin = storageLimits.deadFractionMin } = parts
   const freeFraction = async (): Promise<number> => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import type { StudyUid } from '#protocol/ids.ts'
 import type { Archive } from './archive.ts'
@@ -264,4 +265,22 @@ test('an instance that cannot leave keeps neither others nor dead space here', a
   const done = await archive.retain()
   assert.equal(done.evicted, 11)
   assert.ok(done.compacted.segments > 0)
+})
+
+test('an archive that closes does not wait until everything has left that may', async () => {
+  await using folder = await temporaryFolder()
+  let asked = 0
+  const findProof: FindProof = async (wanted) => {
+    asked++
+    await pause(20)
+    return await proven(wanted)
+  }
+  const archive = await openLater(folder.path, { retention: { policy, findProof } })
+  const retaining = archive.retain()
+  await pause(30)
+  await archive[Symbol.asyncDispose]()
+  await retaining
+  assert.ok(asked > 0 && asked < 6, `${asked} were asked for`)
+  await using again = await openTestArchive(folder.path, { segmentBytes, clock: later })
+  assert.equal((await again.counts()).instances, 12)
 })

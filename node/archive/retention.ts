@@ -55,6 +55,8 @@ export type RetentionParts = {
   freeFraction: () => Promise<number>
   clock: () => number
   log: Log
+  /** The archive closes: what is left is for the next time. */
+  signal: AbortSignal
   /** So many instances of a study left. */
   moved: (study: StudyUid, left: { instances: number; bytes: number; to: string[] }) => void
 }
@@ -64,13 +66,15 @@ const dayMs = 24 * 3600 * 1000
 
 /** Moves away what the policy does not want here any more and what is safe elsewhere; everything else stays. */
 export async function retain(parts: RetentionParts): Promise<Retained> {
-  const { catalog, policy, findProof, clock, log } = parts
+  const { catalog, policy, findProof, clock, log, signal } = parts
   const done: Retained = { evicted: 0, bytes: 0, withoutCopy: 0 }
   const isLow = (await parts.freeFraction()) < (policy.lowSpace?.freeFraction ?? 0)
   for await (const study of catalog.allStudies()) {
+    if (signal.aborted) break
     if (!isDue(policy, study, { now: clock(), isLow })) continue
     const left = { instances: 0, bytes: 0, to: new Set<string>() }
     for await (const row of catalog.instancesOf(study.study)) {
+      if (signal.aborted) break
       if (row.evicted !== undefined) continue
       const { sop, sha256, bytes } = row
       const proof = await findProof({ study: study.study, sop, sha256, bytes }).catch(
