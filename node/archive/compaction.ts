@@ -80,7 +80,8 @@ async function compactSegment(
   const position = catalog.positions().get(segment)
   const isApplied = position !== undefined && position.offset >= bytes - sealBytes
   if (!isApplied) throw new ProtocolError('unavailable', 'the catalog has not applied a segment')
-  const records = valueLog.check({ segment, pace: async () => {} })
+  // What breaks off in the middle must not seem to be reading for ever.
+  await using records = valueLog.check({ segment, pace: async () => {} })
   const waiting = createWindow()
   let next = await records.next()
   for (; next.done !== true; next = await records.next()) {

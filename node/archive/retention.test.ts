@@ -9,6 +9,7 @@ import type { Archive } from './archive.ts'
 import {
   dataSet,
   fetch,
+  noise,
   openTestArchive,
   searchProof,
   sendSlice,
@@ -284,3 +285,21 @@ test('an archive that closes does not wait until everything has left that may', 
   await using again = await openTestArchive(folder.path, { segmentBytes, clock: later })
   assert.equal((await again.counts()).instances, 12)
 })
+
+test(
+  'a segment whose emptying was broken off is emptied the next time',
+  { timeout: 10_000 },
+  async () => {
+    await using folder = await temporaryFolder()
+    const disk = createSimulatedDisk()
+    const options = { disk, deadFractionMin: 0, segmentBytes: 24_000_000 }
+    await using archive = await openTestArchive(folder.path, options)
+    // More than is emptied at once, so that it breaks off in the middle.
+    for (let i = 0; i < 28; i++)
+      await sendSlice(archive, manySlice(i, { pixels: noise(900_000, i) }))
+    disk.faults = { write: () => 'ENOSPC' }
+    assert.equal((await archive.retain()).compacted.segments, 0)
+    disk.faults = {}
+    assert.ok((await archive.retain()).compacted.segments > 0)
+  },
+)

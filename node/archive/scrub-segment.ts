@@ -33,7 +33,7 @@ export async function scrubSegment(
   const until = position.offset
   const whole = new Set<number>()
   let isDamaged = false
-  const records = valueLog.check({ segment, until, pace })
+  await using records = valueLog.check({ segment, until, pace })
   const taker = createTaker(parts)
   let next = await records.next()
   for (; next.done !== true; next = await records.next()) {
