@@ -8,7 +8,7 @@ import type { Device } from '../config.ts'
 import type { Log } from '../log.ts'
 import { createAlerts } from './alerts.ts'
 import { serveAssociation, type Served } from './association.ts'
-import { createConnections, type Slot } from './connections.ts'
+import { createConnections, type Connections, type Slot } from './connections.ts'
 import { plainAddress, recognize } from './devices.ts'
 import type { Identify } from './identity.ts'
 import type { DimseLimits } from './link.ts'
@@ -86,13 +86,14 @@ export async function createScp(deps: ScpDeps): Promise<Scp> {
     { noDelay: true, keepAlive: true, highWaterMark: limits.responseQueueBytes },
     (socket) => serve(socket, enter(socket)),
   )
-  const port = await listening(server, { ...deps, log })
   const { secure } = deps
   const secureServer =
     secure && createTlsServer({ identity: secure.identity, enter, onSecure: serve, limits })
-  const securePort =
-    secureServer && (await listening(secureServer, { ...deps, port: secure.port, log }))
   const servers = [server, ...(secureServer === undefined ? [] : [secureServer])]
+  const [port = 0, securePort] = await allListening(servers, [deps.port, secure?.port], {
+    ...deps,
+    connections,
+  })
   const sweep = setInterval(() => {
     for (const association of served) association.checkDeadlines()
   }, limits.sweepIntervalMs)
@@ -115,6 +116,25 @@ export async function createScp(deps: ScpDeps): Promise<Scp> {
 }
 
 const addressOf = ({ remoteAddress = '' }: Socket): string => plainAddress(remoteAddress)
+
+/** All or none: one that is left open would keep the program alive, deaf to whoever calls. */
+async function allListening(
+  servers: readonly Server[],
+  ports: readonly (number | undefined)[],
+  deps: Pick<ScpDeps, 'host' | 'log'> & { connections: Connections },
+): Promise<number[]> {
+  const open: number[] = []
+  try {
+    for (const [index, server] of servers.entries()) {
+      open.push(await listening(server, { ...deps, port: ports[index] ?? 0 }))
+    }
+    return open
+  } catch (error) {
+    for (const server of servers) server.close()
+    deps.connections.close()
+    throw error
+  }
+}
 
 async function listening(
   server: Server,

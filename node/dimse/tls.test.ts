@@ -2,8 +2,9 @@ import { after, before, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { dataSet, temporaryFolder } from '../archive/archive.fixture.ts'
@@ -154,4 +155,20 @@ test('our own associations check whom they talk to', async () => {
     code: 'unavailable',
   })
   await assert.rejects(connectTo(target, pairs), { code: 'unavailable' })
+})
+
+test('a start that fails leaves no port open, on which a caller would be heard by nobody', async () => {
+  const free = createServer().listen(0, '127.0.0.1')
+  await once(free, 'listening')
+  const { port } = free.address() as AddressInfo
+  free.close()
+  await once(free, 'close')
+  await using taken = await start()
+  const unfit = { port: 0, identity: { ...identity, key: await readFile(at('ct.key'), 'utf8') } }
+  for (const secure of [unfit, { port: Number(taken.tlsPort), identity }]) {
+    await assert.rejects(startScp({ ...createMemoryIngest(), port, secure }))
+    const socket = connect(port, '127.0.0.1')
+    const [error] = (await once(socket, 'error').catch((error: unknown) => [error])) as [Error]
+    assert.match(error.message, /ECONNREFUSED/)
+  }
 })
