@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuditEntry } from '#protocol/audit-event.ts'
+import type { ProtocolError } from '#protocol/errors.ts'
 import type { SeriesUid, StudyUid } from '#protocol/ids.ts'
 import { createRemoteArchiveDoors, type RemoteMove } from '../access/remote-archive-doors.ts'
 import type { SessionUser } from '../access/session-user.ts'
@@ -154,4 +158,27 @@ test('who may not, what is no archive, and one that is not there are refused', a
   }
   await assert.rejects(doors.echo(user, 'theirs'), { code: 'unavailable' })
   assert.deepEqual([audited.at(-1)?.outcome, audited.at(-1)?.code], ['failure', 'unavailable'])
+})
+
+test('a transfer that is given up while the archive is being reached does not begin', async () => {
+  await using deaf = createServer().listen(0, '127.0.0.1')
+  await once(deaf, 'listening')
+  const remote = createRemoteArchives({ callingAe: 'CAMI' })
+  const cancel = new AbortController()
+  const away = device('CAMI', { port: (deaf.address() as AddressInfo).port })
+  const watch = { signal: cancel.signal, onProgress: () => undefined }
+  const sockets: Socket[] = []
+  deaf.on('connection', (socket) => {
+    sockets.push(socket)
+    cancel.abort()
+  })
+  const moving = remote.move(away, { study: '1.2.7' }, watch)
+  const late = sleep(2000, 'still waiting', { ref: false })
+  const code = (error: unknown) => (error as ProtocolError).code
+  assert.equal(await Promise.race([moving.catch(code), late]), 'aborted')
+  for (const socket of sockets) socket.destroy()
+
+  const before = { signal: AbortSignal.abort(), onProgress: () => assert.fail('it was asked') }
+  const there = device('CAMI', { port: theirs.port })
+  await assert.rejects(remote.move(there, { study: '1.2.7' }, before), { code: 'aborted' })
 })

@@ -61,13 +61,16 @@ export function createRemoteArchives(own: Pick<Target, 'callingAe' | 'identity'>
     device: Device,
     sopClass: string,
     use: (association: ScuAssociation, context: Context) => Promise<T>,
+    signal?: AbortSignal,
   ): Promise<T> => {
     const { explicitLittleEndian, implicitLittleEndian } = transferSyntaxes
     const pairs = [explicitLittleEndian, implicitLittleEndian].map((transferSyntax) => ({
       abstractSyntax: sopClass,
       transferSyntax,
     }))
-    const association = await openAssociation({ ...targetOf(device), ...own, pairs, limits })
+    const association = await wanted(signal, () =>
+      openAssociation({ ...targetOf(device), ...own, pairs, limits }),
+    )
     try {
       const context = association.contextOf(sopClass)
       if (context === undefined) throw new ProtocolError('unsupported', 'not offered there')
@@ -83,9 +86,35 @@ export function createRemoteArchives(own: Pick<Target, 'callingAe' | 'identity'>
         find(association, context, { device, query }),
       ),
     move: (device, what, watch) =>
-      withAssociation(device, usedClasses.move, (association, context) =>
-        move(association, context, { what, watch, to: own.callingAe }),
+      withAssociation(
+        device,
+        usedClasses.move,
+        (association, context) => move(association, context, { what, watch, to: own.callingAe }),
+        watch.signal,
       ),
+  }
+}
+
+const givenUp = () => new ProtocolError('aborted', 'the transfer was given up')
+
+/** Who gives up while the archive is being reached waits for nothing; what was opened all the same is closed. */
+async function wanted(
+  signal: AbortSignal | undefined,
+  open: () => Promise<ScuAssociation>,
+): Promise<ScuAssociation> {
+  if (signal === undefined) return open()
+  const { promise: over, reject } = Promise.withResolvers<never>()
+  const onAbort = () => reject(givenUp())
+  if (signal.aborted) onAbort()
+  signal.addEventListener('abort', onAbort, { once: true })
+  const opening = signal.aborted ? over : open()
+  try {
+    return await Promise.race([opening, over])
+  } catch (error) {
+    opening.then(async (late) => late.release()).catch(() => undefined)
+    throw error
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 
@@ -133,6 +162,7 @@ async function move(
   let counts: Counts = { completed: 0, failed: 0, warning: 0 }
   // One that does not say how far it is cannot be cancelled between two answers: the association ends.
   const onAbort = () => void association.release()
+  if (watch.signal.aborted) throw givenUp()
   watch.signal.addEventListener('abort', onAbort, { once: true })
   try {
     for await (const { command } of association.askMany(id, asked, identifier)) {
