@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from '#protocol/errors.ts'
+import { queueLimits } from '#protocol/limits.ts'
 import type { Log } from '../log.ts'
 import type { Job, JobQueue } from '../store/job-queue.ts'
 
@@ -12,11 +14,7 @@ export type JobRunner = AsyncDisposable & {
 /** Timers of Node end at 2^31 ms. */
 const sleepMsMax = 24 * 60 * 60 * 1000
 
-/**
- * Works on the jobs of a queue that are due: one at a time in a lane, a few at a time over all. What `run` throws
- * postpones the job.
- */
-export function createJobRunner<T>(deps: {
+type JobRunnerDeps<T> = {
   queue: JobQueue<T>
   /** Gives what the job must still be to be done, when more work may have come meanwhile. */
   run: (job: Job<T>, signal: AbortSignal) => Promise<void | ((work: T) => boolean)>
@@ -24,30 +22,34 @@ export function createJobRunner<T>(deps: {
   /** Being worked on elsewhere. */
   isHeld?: (id: string) => boolean
   lanesMax: number
+  /** A lane rests so long when the end of its work could not be written down: it would be done again at once. */
+  restMs?: number
   clock: () => number
   log: Log
-}): JobRunner {
-  const { queue, run, laneOf, isHeld = () => false, lanesMax, clock, log } = deps
+}
+
+/**
+ * Works on the jobs of a queue that are due: one at a time in a lane, a few at a time over all. The lane whose turn is
+ * longest ago comes first, or a few dead peers that are owed much would hold up all others. What `run` throws postpones
+ * the job.
+ */
+export function createJobRunner<T>(deps: JobRunnerDeps<T>): JobRunner {
+  const { queue, laneOf, isHeld = () => false, lanesMax, clock, log } = deps
+  const { restMs = queueLimits.delayMs } = deps
   const stopping = new AbortController()
   const busy = new Map<string, Promise<void>>()
+  /** When each lane had its last turn; lanes are peers, and not many. */
+  const turnOf = new Map<string, number>()
+  let turn = 0
   let timer: NodeJS.Timeout | undefined
 
-  const work = async (job: Job<T>) => {
-    try {
-      const isDone = await run(job, stopping.signal)
-      await queue.succeed(job.id, isDone ?? undefined)
-    } catch (error) {
-      if (stopping.signal.aborted) return
-      const code = codeOf(error)
-      log.warn({ code, job: job.id, attempts: job.attempts + 1 }, 'a job is to be tried again')
-      if (code === 'internal') log.error({ err: error, job: job.id }, 'a job failed unexpectedly')
-      await queue.postpone(job.id, code)
-    }
-  }
-
   const begin = (job: Job<T>, lane: string) => {
-    const done = work(job)
-      .catch((error: unknown) => log.error({ err: error, job: job.id }, 'a job could not be kept'))
+    turnOf.set(lane, ++turn)
+    const done = attempt(deps, job, stopping.signal)
+      .catch(async (error: unknown) => {
+        log.error({ err: error, job: job.id }, 'a job could not be kept')
+        await rest(restMs, stopping.signal)
+      })
       .finally(() => {
         busy.delete(lane)
         wake()
@@ -59,10 +61,11 @@ export function createJobRunner<T>(deps: {
     clearTimeout(timer)
     if (stopping.signal.aborted) return
     const { due, nextAt } = queue.ahead()
-    for (const job of due) {
-      const lane = laneOf(job.work)
+    const lanes = Map.groupBy(due, ({ work }) => laneOf(work))
+    for (const lane of longestAgo([...lanes.keys()], turnOf)) {
       if (busy.size >= lanesMax) break
-      if (!busy.has(lane) && !isHeld(job.id)) begin(job, lane)
+      const job = busy.has(lane) ? undefined : lanes.get(lane)?.find(({ id }) => !isHeld(id))
+      if (job !== undefined) begin(job, lane)
     }
     // What is due and not begun waits for the end of something, which wakes.
     if (nextAt === undefined) return
@@ -85,3 +88,31 @@ export function createJobRunner<T>(deps: {
     },
   }
 }
+
+async function attempt<T>(
+  { queue, run, log }: JobRunnerDeps<T>,
+  job: Job<T>,
+  stopping: AbortSignal,
+): Promise<void> {
+  try {
+    const isDone = await run(job, stopping)
+    await queue.succeed(job.id, isDone ?? undefined)
+  } catch (error) {
+    if (stopping.aborted) return
+    const code = codeOf(error)
+    log.warn({ code, job: job.id, attempts: job.attempts + 1 }, 'a job is to be tried again')
+    if (code === 'internal') log.error({ err: error, job: job.id }, 'a job failed unexpectedly')
+    await queue.postpone(job.id, code)
+  }
+}
+
+async function rest(ms: number, stopping: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal: stopping, ref: false })
+  } catch {
+    // Nothing is begun any more.
+  }
+}
+
+const longestAgo = (lanes: readonly string[], turnOf: ReadonlyMap<string, number>): string[] =>
+  lanes.toSorted((a, b) => (turnOf.get(a) ?? 0) - (turnOf.get(b) ?? 0))
