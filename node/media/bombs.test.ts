@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import {
   bombLimits,
   bombs,
@@ -12,6 +15,7 @@ import {
   preambles,
 } from '../dicom/bombs.fixture.ts'
 import { createMediaWorld, writeTree, zipOf } from './media.fixture.ts'
+import { openZip } from './zip.ts'
 
 test('no bomb on a medium holds, fills or ends the process (T17)', async (t) => {
   await using world = await createMediaWorld()
@@ -54,4 +58,27 @@ test('a ZIP file of zeros takes neither memory nor the process (T17)', async () 
   assert.notEqual(result.find(({ path }) => path === 'zeros')?.outcome, 'stored')
   assert.ok(blockMs <= bombLimits.blockMs, `${blockMs} ms`)
   assert.ok(grownBytes <= bombLimits.grownBytes, `${grownBytes} bytes`)
+})
+
+test('of a large file in a ZIP file nothing is held that was read already', async () => {
+  await using world = await createMediaWorld()
+  const file = path.join(world.dir, 'large.zip')
+  await writeFile(file, await zipOf(world.dir, [{ name: 'a', bytes: new Uint8Array(32 << 20) }]))
+  await using medium = await openZip(file)
+  const { signal } = new AbortController()
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const read: WeakRef<Uint8Array>[] = []
+  for await (const entry of medium.entries(signal)) {
+    if (entry.kind !== 'file') continue
+    for await (const part of entry.file.read(signal)) {
+      read.push(new WeakRef(part))
+      if (read.length % 100 !== 0) continue
+      await new Promise(setImmediate)
+      collect()
+      const held = read.filter((part) => part.deref() !== undefined).length
+      assert.ok(held < 10, `${held} of ${read.length} parts are held`)
+    }
+  }
+  assert.ok(read.length >= 100)
 })

@@ -113,12 +113,13 @@ async function* inflate(
   const whole = entry.getData(writable, { signal: all }).catch(translate)
   // An entry that fails before its first byte never ends the stream.
   const failed = Promise.race([aborted(all), whole.then(() => nothing())])
-  failed.catch(() => undefined)
   const reader = readable.getReader()
+  // A race for every part would hold each of them until the entry ends.
+  failed.catch(() => void reader.cancel().catch(() => undefined))
   try {
     let bytes = 0
     for (;;) {
-      const next = await Promise.race([reader.read().catch(() => failed), failed])
+      const next = await reader.read().catch(() => failed)
       if (next.done) break
       bytes += next.value.byteLength
       growth.left -= next.value.byteLength
@@ -127,7 +128,7 @@ async function* inflate(
       }
       yield next.value
     }
-    await whole
+    await Promise.race([failed, whole])
   } finally {
     stop.abort()
     await reader.cancel().catch(() => undefined)
