@@ -5,7 +5,7 @@ import { dimseLimits } from '#protocol/limits.ts'
 import type { Device } from '../config.ts'
 import { silentLog } from '../log.ts'
 import { openJobQueue } from '../store/job-queue.ts'
-import { openRecords } from '../store/records.ts'
+import { openRecords, type Records } from '../store/records.ts'
 import { CommitmentReport, createCommitment, type Connect } from './commitment.ts'
 import type { CommitmentResult } from './commitment-data.ts'
 import { openAssociation } from './scu-association.ts'
@@ -28,22 +28,25 @@ export async function openCommitment(deps: {
   devices: Device[]
   delayMs?: number
   referencesWaitingMax?: number
+  reportsPerDeviceMax?: number
+  around?: (records: Records) => Records
 }) {
   const folder = await temporaryFolder()
   const results: CommitmentResult[] = []
   const start = async () => {
     const records = await openRecords(folder.path)
     const reports = await openJobQueue({
-      records,
+      records: deps.around?.(records) ?? records,
       kind: 'commitment-report',
       work: CommitmentReport,
       clock: Date.now,
       random: randomBytes,
       limits: { delayMs: deps.delayMs ?? 50 },
     })
-    const { referencesWaitingMax } = deps
+    const { referencesWaitingMax, reportsPerDeviceMax } = deps
     const service = createCommitment({
       ...(referencesWaitingMax !== undefined && { referencesWaitingMax }),
+      ...(reportsPerDeviceMax !== undefined && { reportsPerDeviceMax }),
       archive: deps.archive,
       reports,
       devices: { get: (id) => deps.devices.find((device) => device.id === id) },

@@ -2,6 +2,7 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { open, readdir } from 'node:fs/promises'
 import path from 'node:path'
+import { ProtocolError } from '#protocol/errors.ts'
 import type { SopUid } from '#protocol/ids.ts'
 import { commitmentLimits } from '#protocol/limits.ts'
 import {
@@ -11,6 +12,7 @@ import {
   sendSlice,
   temporaryFolder,
 } from '../archive/archive.fixture.ts'
+import type { Records } from '../store/records.ts'
 import { connectAs, openCommitment } from './commitment.fixture.ts'
 import {
   commitmentInstance,
@@ -39,9 +41,9 @@ const slice = (sop: string) => ({ study: '1.2.3', series: '1.2.3.1', sop, pixels
 const reference = (sop: string, sopClass = ctClass): Reference => ({ sop, sopClass })
 
 /** Asks as a modality does; the reports that come on the same association, and a way to end it. */
-async function ask(port: number, transaction: string, references: Reference[]) {
+async function ask(port: number, transaction: string, references: Reference[], ae = 'STORESCU') {
   const reports: { command: Command; result: CommitmentResult }[] = []
-  const association = await connectAs('STORESCU')(
+  const association = await connectAs(ae)(
     { host: '127.0.0.1', port, calledAe: 'CAMI' },
     [{ abstractSyntax: commitmentClass, transferSyntax: explicitLittle }],
     async (command, data = Buffer.alloc(0)) => {
@@ -156,6 +158,53 @@ test('more instances than may wait for their report are refused until it is take
   const taken = await ask(scp.port, '2.25.8', references)
   assert.equal(taken.status, 0)
   await taken.association.release()
+})
+
+test('a device that cannot be told leaves room for the reports of others', async () => {
+  await using folder = await temporaryFolder()
+  await using archive = await openTestArchive(folder.path)
+  const devices = [device(), { ...device(), id: 'mr-1', aeTitle: 'OTHER' }]
+  await using commitment = await openCommitment({ archive, devices, reportsPerDeviceMax: 2 })
+  await using scp = await startScp({ archive, devices, services: [commitment.service()] })
+  const references = [reference('1.2.3.4')]
+  for (const transaction of ['2.25.6', '2.25.7']) {
+    const work = { transaction, device: 'mr-1', references }
+    await commitment.reports().add(work, { delayMs: 3_600_000 })
+  }
+  const statusFor = async (ae: string) => {
+    const { status, association } = await ask(scp.port, '2.25.8', references, ae)
+    await association.release()
+    return status
+  }
+  assert.equal(await statusFor('OTHER'), 0x0213)
+  assert.equal(await statusFor('STORESCU'), 0)
+})
+
+test('a disk that is full while a device is told does not end the node, and the report goes out later', async () => {
+  await using folder = await temporaryFolder()
+  await using archive = await openTestArchive(folder.path)
+  let isFull = false
+  const around = (records: Records): Records => ({
+    ...records,
+    async put(kind, key, value) {
+      if (isFull) throw new ProtocolError('storage_failed', 'the disk is full')
+      await records.put(kind, key, value)
+    },
+  })
+  const full = {
+    async verify(sop: SopUid) {
+      isFull = true
+      return archive.verify(sop)
+    },
+  }
+  await using commitment = await openCommitment({ archive: full, devices: [device()], around })
+  await using scp = await startScp({ archive, services: [commitment.service()] })
+  const { association, status, reports } = await ask(scp.port, '2.25.9', [reference('1.2.3.4')])
+  assert.equal(status, 0)
+  await until(() => reports.length > 0)
+  await association.release()
+  isFull = false
+  assert.equal(commitment.reports().list()[0]?.state, 'waiting')
 })
 
 /** Finds the data set in the value log and changes one bit of its last pixel. */

@@ -49,6 +49,8 @@ export type CommitmentDeps = {
   connect: Connect
   /** Instances that may wait for their report. */
   referencesWaitingMax?: number
+  /** Reports that one device may be owed. */
+  reportsPerDeviceMax?: number
   /** A peer answers a request of ours (see `send-queue.ts`). */
   onResult: (result: CommitmentResult) => Promise<void>
   clock: () => number
@@ -95,7 +97,12 @@ export function createCommitment(deps: CommitmentDeps): Service & AsyncDisposabl
     } finally {
       held.delete(id)
     }
-    if (reports.get(id)?.state === 'waiting') await reports.retry(id)
+    if (reports.get(id)?.state !== 'waiting') return
+    // When even that cannot be written it goes out at its own time.
+    await reports.retry(id).catch((error: unknown) => {
+      log.error({ err: error }, 'a report is late')
+      runner.wake()
+    })
   }
 
   return {
@@ -111,8 +118,8 @@ export function createCommitment(deps: CommitmentDeps): Service & AsyncDisposabl
       const refusal = refusalOf(request)
       if (refusal !== undefined) return exchange.respond(refusal)
       const asked = readCommitmentRequest(await keysOf(request))
-      checkRoom(deps, asked)
       const work = { ...asked, device: request.device.id }
+      checkRoom(deps, work)
       const { id } = await reports.add(work, { delayMs: commitmentLimits.reportDelayMs })
       await exchange.respond({ status: status.success })
       const telling = tell(id, request, exchange).finally(() => tellings.delete(telling))
@@ -125,14 +132,24 @@ export function createCommitment(deps: CommitmentDeps): Service & AsyncDisposabl
   }
 }
 
-/** Reports that nobody takes are held in memory: not for any number of instances. */
+/** Reports that nobody takes are held in memory: not for any number of instances, nor all of them for one device. */
 function checkRoom(
-  { reports, referencesWaitingMax = commitmentLimits.referencesWaitingMax }: CommitmentDeps,
-  { references }: CommitmentRequest,
+  {
+    reports,
+    referencesWaitingMax = commitmentLimits.referencesWaitingMax,
+    reportsPerDeviceMax = commitmentLimits.reportsPerDeviceMax,
+  }: CommitmentDeps,
+  { references, device }: CommitmentReport,
 ): void {
   const waiting = reports.list().filter(({ state }) => state === 'waiting')
-  const sum = waiting.reduce((sum, { work }) => sum + work.references.length, references.length)
-  if (sum > referencesWaitingMax) {
+  const own = waiting.filter(({ work }) => work.device === device)
+  const sumOf = (jobs: typeof waiting) =>
+    jobs.reduce((sum, { work }) => sum + work.references.length, references.length)
+  if (
+    sumOf(waiting) > referencesWaitingMax ||
+    sumOf(own) > commitmentLimits.referencesPerDeviceMax ||
+    own.length >= reportsPerDeviceMax
+  ) {
     throw new ProtocolError('too_large', 'too many instances wait for their report')
   }
 }

@@ -81,6 +81,9 @@ export const commitmentLimits = {
   referencesAskedMax: 5000,
   /** Instances whose report has not been taken yet, over all devices. */
   referencesWaitingMax: 250_000,
+  /** What one device may be owed of that, and of the reports: one that cannot be told holds up no other. */
+  referencesPerDeviceMax: 64_000,
+  reportsPerDeviceMax: 250,
   /** The report goes out on the association of its request, or after this time on another. */
   reportDelayMs: 30 * second,
   /** How long we ourselves wait for a report on the association of our request. */
