@@ -2,6 +2,7 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type { AuditEntry } from '#protocol/audit-event.ts'
+import { ProtocolError } from '#protocol/errors.ts'
 import type { StudyUid } from '#protocol/ids.ts'
 import { openTestArchive, sendSlice, temporaryFolder } from '../archive/archive.fixture.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
@@ -17,7 +18,7 @@ import { startScp } from './scp.fixture.ts'
 import { encodersFor } from '../dicom/text-encoder.ts'
 import { explicitLittle, until } from './units.fixture.ts'
 
-async function startNode() {
+async function startNode(fail: () => void = () => undefined) {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder())
   const archiveFolder = stack.use(await temporaryFolder())
@@ -26,8 +27,18 @@ async function startNode() {
   const referrals = await openReferrals({ records, clock: Date.now, random: randomBytes })
   const steps = await openProcedureSteps(records)
   const audited: AuditEntry[] = []
-  const deps = { steps, referrals, archive, organization: '1.2.643.1', log: silentLog }
-  const audit = async (entry: AuditEntry) => void audited.push(entry)
+  const failing: typeof referrals = {
+    ...referrals,
+    async progress(id, step) {
+      fail()
+      return referrals.progress(id, step)
+    },
+  }
+  const deps = { steps, referrals: failing, archive, organization: '1.2.643.1', log: silentLog }
+  const audit = async (entry: AuditEntry) => {
+    fail()
+    audited.push(entry)
+  }
   const rest = { audit, clock: Date.now, random: randomBytes }
   const service = stack.use(createPerformedStep({ ...deps, ...rest }))
   const devices = ['STORESCU', 'OTHER'].map((aeTitle) => ({
@@ -188,4 +199,27 @@ test('a step that is completed without a series ends its referral, is noticed, a
   assert.equal((await node.referrals.get(id)).state, 'completed')
   assert.equal((await node.archive.record(study))?.state, 'open')
   assert.equal(node.audited.at(-1)?.detail, 'performed step completed, without series')
+})
+
+test('a step whose end was written but not answered completes its study, and its referral when it is said again', async () => {
+  let isBroken = false
+  await using node = await startNode(() => {
+    if (isBroken) throw new ProtocolError('storage_failed', 'the disk is full')
+  })
+  const { study } = await node.referrals.create(referral, 'anna')
+  await using ct = await openModality(node.port)
+  const item = { '00080050': value('SH', 'A-1'), '0020000D': value('UI', study) }
+  await ct.create('1.2.7.1', { ...state('IN PROGRESS'), ...answering(item) })
+  const slice = { study, series: '1.2.3.1', sop: '1.2.3.4' }
+  await sendSlice(node.archive, slice)
+  isBroken = true
+  const end = { ...state('COMPLETED'), ...made('1.2.3.4') }
+  assert.notEqual((await ct.set('1.2.7.1', end)).status, 0)
+  isBroken = false
+  await until(() => node.steps.awaiting().length === 0)
+  const [open] = node.referrals.open()
+  assert.equal(open?.state, 'in-progress')
+  assert.equal((await ct.set('1.2.7.1', end)).status, 0x0110)
+  assert.deepEqual(node.referrals.open(), [])
+  assert.equal((await node.referrals.find('A-1'))?.state, 'completed')
 })

@@ -62,7 +62,7 @@ const mayNotChange = {
 
 export type PerformedStepDeps = {
   steps: ProcedureSteps
-  referrals: Pick<Referrals, 'find' | 'open' | 'progress'>
+  referrals: Pick<Referrals, 'find' | 'get' | 'open' | 'progress'>
   archive: Pick<Archive, 'has' | 'complete' | 'on'>
   organization: string
   audit: (entry: AuditEntry) => Promise<unknown>
@@ -92,13 +92,17 @@ export function createPerformedStep(deps: PerformedStepDeps): Service & Disposab
       const isUnknown = state === undefined && tag.state in keys
       if (isUnknown) return exchange.respond(wrongState)
       const changed = await change(steps, request, { keys, state })
-      if (changed === undefined) return exchange.respond(mayNotChange)
+      if (changed === undefined) {
+        await catchUp(deps, command.sopUid)
+        return exchange.respond(mayNotChange)
+      }
+      // It has ended, whether the rest succeeds or not and whether the device is there to hear of it.
+      if (changed.state === 'completed') arrivals.watch(changed)
       if (isWithoutSeries(changed)) {
         log.warn({ device: request.device.id }, 'a performed step is completed without a series')
       }
       await follow(deps, changed, request)
       await exchange.respond({ status: status.success })
-      if (changed.state === 'completed') arrivals.watch(changed)
     },
     [Symbol.dispose]: () => arrivals[Symbol.dispose](),
   }
@@ -229,6 +233,18 @@ async function follow(
     holder: organization,
     detail: `performed step ${state}${noReferral}${noSeries}`,
   })
+}
+
+/** A device that was not answered, because something failed between its step and the referral, says all of it again. */
+async function catchUp({ steps, referrals }: PerformedStepDeps, sop: string): Promise<void> {
+  const { scheduled, state } = await steps.get(sop)
+  if (scheduled === undefined) return
+  const referral = await referrals.get(scheduled.referral)
+  const step = referral.steps.find(({ id }) => id === scheduled.step)
+  const isBehind = step?.state === 'scheduled' || step?.state === 'in-progress'
+  // Another performed step of the same may have begun since.
+  if (!isBehind || (step.performed.at(-1) ?? sop) !== sop) return
+  await referrals.progress(scheduled.referral, { id: scheduled.step, state, performed: sop })
 }
 
 const uidOf = (bytes: Uint8Array): string =>
