@@ -241,8 +241,16 @@ test('a corpus of malformed files is reported file by file', { skip: noCorpus },
   const files = await world.importFolder('malformed')
   const found = await readdir(folder, { recursive: true, withFileTypes: true })
   assert.equal(files.length, found.filter((entry) => entry.isFile()).length)
-  const named = outcomes(files)
-  const pair = ['A', 'B'].map((one) => named[`synthetic/same_sop_uid_other_content_${one}.dcm`])
+})
+
+test('of two files with one UID the second is quarantined', { skip: noCorpus }, async () => {
+  await using world = await createMediaWorld()
+  const names = ['A', 'B'].map((one) => `same_sop_uid_other_content_${one}.dcm`)
+  for (const name of names) {
+    const place = path.join(world.mountDir, 'pair', name)
+    await cp(path.join(corpus, 'malformed/synthetic', name), place)
+  }
+  const pair = Object.values(outcomes(await world.importFolder('pair')))
   assert.deepEqual(new Set(pair), new Set(['quarantined uid-conflict', 'stored']))
 })
 
