@@ -85,29 +85,34 @@ export function createExchanges(deps: ExchangesDeps): Exchanges {
 /** Requests of ours that wait for their response. */
 function createRequests({ speech, link, limits }: ExchangesDeps, over: AbortSignal) {
   type Waiting = { field: number; settle: (reply: Reply) => void }
+  const unsettled = new Set<(error: ProtocolError) => void>()
   const waiting = new Map<number, Waiting>()
   let messageId = 0
 
-  const lost = new Promise<never>((_resolve, reject) => {
-    const onOver = () => reject(new ProtocolError('aborted', 'the association was lost'))
-    if (over.aborted) onOver()
-    else over.addEventListener('abort', onOver, { once: true })
-  })
-  lost.catch(() => undefined)
+  const lost = () => new ProtocolError('aborted', 'the association was lost')
+  const onOver = () => {
+    for (const fail of unsettled) fail(lost())
+  }
+  over.addEventListener('abort', onOver, { once: true })
 
   return {
     async send(contextId: number, asked: SubRequest, data?: Data): Promise<Reply> {
       messageId = (messageId % 65_535) + 1
       const id = messageId
-      const { promise, resolve } = Promise.withResolvers<Reply>()
+      // Each has a promise of its own: a race with the end of the association would hold all of them until then.
+      const { promise, resolve, reject } = Promise.withResolvers<Reply>()
+      promise.catch(() => undefined)
       waiting.set(id, { field: asked.field, settle: resolve })
+      unsettled.add(reject)
+      if (over.aborted) reject(lost())
       try {
         await speech.say(contextId, requestBytes(id, asked, data !== undefined), data)
-        return await within(Promise.race([promise, lost]), limits.responseTimeoutMs)
+        return await within(promise, limits.responseTimeoutMs)
       } catch (error) {
         link.close(abortPdu(abortReason.unspecified, abortSource.user))
         throw error
       } finally {
+        unsettled.delete(reject)
         waiting.delete(id)
       }
     },
