@@ -115,7 +115,11 @@ async function readScrubCompare(dir: string, expected: unknown): Promise<Outcome
     const info = (facts: object): void => {
       if ('records' in facts) noticed = 'start'
     }
-    await using archive = await open(dir, false, { ...silentLog, info })
+    let phase: 'start' | 'read' = 'start'
+    // Also where nothing that is used was hit, whoever operates it is told.
+    const told = (): void => void (noticed = noticed === 'unused' ? phase : noticed)
+    await using archive = await open(dir, false, { ...silentLog, info, warn: told, error: told })
+    phase = 'read'
     void archive.failed.then(() => (hasFailed = true))
     if (isMadeAgain(before, await readFile(join(dir, 'catalog', 'CURRENT'), 'utf8'))) {
       noticed = 'start'
@@ -127,7 +131,8 @@ async function readScrubCompare(dir: string, expected: unknown): Promise<Outcome
     }
   }
   for (let round = 0; round < 3; round++) {
-    await using archive = await open(dir, true)
+    const told = (): void => void (noticed = noticed === 'unused' ? 'scrub' : noticed)
+    await using archive = await open(dir, true, { ...silentLog, error: told })
     const summary = await archive.scrub().catch(() => undefined)
     if (hasFailed && noticed === 'unused') noticed = 'read'
     if (summary === undefined) continue
