@@ -59,20 +59,22 @@ export function portsFrom(base: number, count: number): RegionPorts {
   }
 }
 
-/** Ports that are free now, for tests that run beside each other. They are fixed, so that a restarted node keeps its own. */
+const [firstPort, lastPort] = [15_000, 32_000]
+const portsOfProcess = 64
+let next = 0
+
+/**
+ * Ports that are free now, for tests that run beside each other. They are fixed, so that a restarted node keeps its own.
+ * Each process looks in a part of its own, below the ports that Linux gives to outgoing connections: either could take
+ * one before it is used.
+ */
 export async function freePorts(count: number): Promise<RegionPorts> {
-  const servers = await Promise.all(
-    Array.from({ length: 2 + 6 * count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      return server
-    }),
-  )
-  const free = servers.map((server) => {
-    const address = server.address()
-    return typeof address === 'object' && address !== null ? address.port : 0
-  })
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  const free: number[] = []
+  for (let tried = 0; free.length < 2 + 6 * count; tried++) {
+    if (tried === lastPort - firstPort) throw new Error('no ports are free')
+    const port = firstPort + ((process.pid * portsOfProcess + next++) % (lastPort - firstPort))
+    if (await isFree(port)) free.push(port)
+  }
   const at = (index: number) => free[index] ?? 0
   return {
     registry: { http: at(0), peer: at(1) },
@@ -88,4 +90,16 @@ export async function freePorts(count: number): Promise<RegionPorts> {
       }
     }),
   }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+  } catch {
+    return false
+  }
+  server.close()
+  await once(server, 'close')
+  return true
 }

@@ -70,7 +70,9 @@ export async function createRegion(options: RegionOptions): Promise<Region> {
   progress('registry')
   await programs.start('registry')
   progress('nodes')
-  await Promise.all(organizations.map(({ key }) => programs.start(key)))
+  // Also when one does not start all others have to be heard of, or nobody would end them.
+  const started = await Promise.allSettled(organizations.map(({ key }) => programs.start(key)))
+  for (const one of started) if (one.status === 'rejected') throw one.reason
 
   const description = describe({ dataDir, organizations, ports, programs, accounts, operators })
   if (isNew) {
