@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { silentLog } from '../log.ts'
 import {
   dataSet,
@@ -44,6 +46,28 @@ test('a backup of a running archive starts elsewhere with everything that was th
     assert.deepEqual(await fetch(restored, one.study, one.sop), dataSet(one))
   }
   assert.deepEqual(await restored.scrub(), { repaired: 0, damaged: 0, rows: 0 })
+})
+
+test('a segment that is removed while it is backed up does not end the backup', async () => {
+  await using here = await temporaryFolder()
+  await using there = await temporaryFolder()
+  await using archive = await open(here.path)
+  await fill(archive)
+  // It is listed, and gone when it is read.
+  const gone = join(here.path, 'archive', 'log', '00000099.seg')
+  await symlink(join(here.path, 'nowhere'), gone)
+  const backing = backUp(here.path, there.path, silentLog)
+  while (!existsSync(join(there.path, 'archive', 'log'))) await pause(1)
+  await rm(gone)
+  assert.ok((await backing).segments > 0)
+  await using restored = await open(there.path)
+  assert.deepEqual(await describe(restored), await describe(archive))
+})
+
+test('a backup of what is not there says so', async () => {
+  await using here = await temporaryFolder()
+  await using there = await temporaryFolder()
+  await assert.rejects(backUp(here.path, there.path, silentLog), { code: 'ENOENT' })
 })
 
 test('bytes that rot are taken from a backup', async () => {

@@ -22,6 +22,25 @@ export async function backUp(from: string, to: string, log: Log): Promise<Backed
   for (const database of ['records', 'replica']) await copyDatabase(from, to, database)
   for (const folder of ['audit', 'federation'])
     await copyFolder(join(from, folder), join(to, folder))
+  const seen = new Set<string>()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await copyLog({ from, to, seen, done }, log)
+      return done
+    } catch (error) {
+      if (!isGone(error) || attempt >= attemptsMax) throw error
+    }
+  }
+}
+
+/**
+ * A segment that compaction removes meanwhile has left its records in one that was not there yet: then all are looked
+ * through again.
+ */
+async function copyLog(
+  { from, to, seen, done }: { from: string; to: string; seen: Set<string>; done: BackedUp },
+  log: Log,
+): Promise<void> {
   const source = join(from, 'archive', 'log')
   const target = join(to, 'archive', 'log')
   await mkdir(target, { recursive: true })
@@ -29,15 +48,21 @@ export async function backUp(from: string, to: string, log: Log): Promise<Backed
     const segment = segmentNumber(name)
     if (segment === undefined) continue
     if (await isBackedUp(join(source, name), join(target, name))) {
-      done.known++
+      if (!seen.has(name)) done.known++
+      seen.add(name)
       continue
     }
-    done.damaged += await copySegment({ source, target, name, segment }, log)
-    done.segments++
-    done.bytes += (await stat(join(target, name))).size
+    const damaged = await copySegment({ source, target, name, segment }, log)
+    const { size } = await stat(join(target, name))
+    done.damaged += damaged
+    if (!seen.has(name)) done.segments++
+    seen.add(name)
+    done.bytes += size
   }
-  return done
 }
+
+const isGone = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT'
 
 /** Sealed here and there with the same seal: it does not change any more. */
 async function isBackedUp(source: string, copy: string): Promise<boolean> {
@@ -57,7 +82,7 @@ async function tailOf(file: string) {
 
 type Copying = { source: string; target: string; name: string; segment: number }
 
-/** Copies under another name, reads the copy, cuts what was being written, and gives it its name. */
+/** Copies a segment, reads the copy, and cuts off what was being written. */
 async function copySegment({ source, target, name, segment }: Copying, log: Log): Promise<number> {
   const file = join(target, name)
   await copyFile(join(source, name), file)
