@@ -101,11 +101,13 @@ test(
       `${studies.length} studies, ${retrieved} instances, ${bytes} bytes equal; ${captured.bytes} bytes captured`,
     )
     assert.ok(captured.bytes > bytes, 'the link was captured whole')
-    assert.equal(captured.includes('DICM'), false)
+    // Four letters come up by chance in one of a hundred such captures; what every data set begins with does not.
+    assert.equal(captured.includes('1.2.840.10008.'), false)
     for (const study of studies) {
       const person = study['00100010']?.Value?.[0] as { Alphabetic?: string } | undefined
       for (const part of person?.Alphabetic?.split('^') ?? []) {
-        if (part.length > 3) assert.equal(captured.includes(part), false, 'a name on the link')
+        if (Buffer.byteLength(part) < 6) continue
+        assert.equal(captured.includes(part), false, 'a name on the link')
       }
       assert.equal(captured.includes(valueOf(study, '0020000D')), false, 'a UID on the link')
     }
