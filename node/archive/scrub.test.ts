@@ -30,6 +30,19 @@ async function expectWhole(dir: string, expected: unknown): Promise<void> {
   }
 }
 
+/** Flips a bit so far behind where each of these is found in the log. */
+async function flipBehind(dir: string, marks: readonly Buffer[], offset: number): Promise<void> {
+  const log = join(dir, 'log')
+  for (const name of await readdir(log)) {
+    const bytes = await readFile(join(log, name))
+    for (const mark of marks) {
+      const at = bytes.indexOf(mark)
+      if (at >= 0) bytes[at + offset] = (bytes[at + offset] ?? 0) ^ 1
+    }
+    await writeFile(join(log, name), bytes)
+  }
+}
+
 test('a scrub of a healthy archive finds nothing and says when each segment was read', async () => {
   await using folder = await temporaryFolder()
   await using archive = await open(folder.path)
@@ -73,15 +86,7 @@ test('a correction that the log has lost is written to it again from the catalog
   await fill(archive)
   const expected = await describe(archive)
   await archive[Symbol.asyncDispose]()
-  const log = join(folder.path, 'log')
-  const text = Buffer.from('"исправлено"')
-  for (const name of await readdir(log)) {
-    const bytes = await readFile(join(log, name))
-    const at = bytes.indexOf(text)
-    if (at < 0) continue
-    bytes[at + 3] = (bytes[at + 3] ?? 0) ^ 1
-    await writeFile(join(log, name), bytes)
-  }
+  await flipBehind(folder.path, [Buffer.from('"исправлено"')], 3)
   {
     await using again = await open(folder.path)
     const { repaired, damaged } = await again.scrub()
@@ -97,15 +102,8 @@ test('altered bytes are repaired from a copy, on reading and by the scrub', asyn
   await fill(archive)
   const expected = await describe(archive)
   await archive[Symbol.asyncDispose]()
-  const log = join(folder.path, 'log')
-  for (const name of await readdir(log)) {
-    const bytes = await readFile(join(log, name))
-    for (let i = 0; i < 12; i++) {
-      const at = bytes.indexOf(dataSet(manySlice(i)))
-      if (at >= 0) bytes[at + 200] = (bytes[at + 200] ?? 0) ^ 1
-    }
-    await writeFile(join(log, name), bytes)
-  }
+  const all = Array.from({ length: 12 }, (_, i) => dataSet(manySlice(i)))
+  await flipBehind(folder.path, all, 200)
   {
     await using again = await open(folder.path, replicaOf())
     const events: ArchiveEvent[] = []
@@ -196,17 +194,6 @@ test('writing goes on while the scrub reads, and neither disturbs the other', as
   assert.deepEqual(await archive.scrub(), { repaired: 0, damaged: 0, rows: 0 })
 })
 
-const segmentsWithDamage = async (dir: string): Promise<void> => {
-  const log = join(dir, 'log')
-  for (const name of await readdir(log)) {
-    const bytes = await readFile(join(log, name))
-    const at = bytes.indexOf(dataSet(manySlice(3)))
-    if (at < 0) continue
-    bytes[at + 200] = (bytes[at + 200] ?? 0) ^ 1
-    await writeFile(join(log, name), bytes)
-  }
-}
-
 test('what a clock that ran ahead said was read is read again when it is right', async () => {
   await using folder = await temporaryFolder()
   let now = 1_900_000_000_000
@@ -218,7 +205,7 @@ test('what a clock that ran ahead said was read is read again when it is right',
   await fill(archive)
   assert.equal((await archive.scrub()).damaged, 0)
   now = 1_800_000_000_000
-  await segmentsWithDamage(folder.path)
+  await flipBehind(folder.path, [dataSet(manySlice(3))], 200)
   const { repaired } = await archive.scrub()
   assert.ok(repaired > 0)
   const { bytesDone, bytesTotal, segments } = await archive.integrity()
