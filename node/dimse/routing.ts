@@ -62,15 +62,23 @@ async function openFollower(deps: RoutingDeps, way: Way): Promise<AsyncDisposabl
   const follow = async () => {
     for (;;) {
       const changes = await archive.changes(cursor, sendLimits.changesPerRead)
-      const last = changes.at(-1)
-      if (last === undefined || isClosed) break
-      for (const study of new Set(changes.map(({ study }) => study))) {
-        await plan(deps, way, study)
-      }
-      cursor = last.position
-      await records.put(cursorKind, to, cursor)
+      if (changes.length === 0 || isClosed) break
+      await followAll(changes)
     }
     isBehind = false
+  }
+  /** The place moves with each change: what found room is not planned anew because what comes after it found none. */
+  const followAll = async (changes: Awaited<ReturnType<typeof archive.changes>>) => {
+    const planned = new Set<StudyUid>()
+    try {
+      for (const { study, position } of changes) {
+        if (!planned.has(study)) await plan(deps, way, study)
+        planned.add(study)
+        cursor = position
+      }
+    } finally {
+      await records.put(cursorKind, to, cursor)
+    }
   }
   const tryFollow = async () => {
     try {

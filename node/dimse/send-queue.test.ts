@@ -182,11 +182,20 @@ test('a target that is owed all it may be holds up neither another one nor a sta
   const digestsAt = ({ kept }: typeof target) => kept.map((one) => sha256(one.dataSet)).sort()
   for (const one of slices) await sendSlice(archive, one)
   await until(() => target.kept.length === 8, 10_000)
+  assert.deepEqual(
+    sending
+      .jobs()
+      .list()
+      .map(({ work }) => work.wanted)
+      .filter((wanted) => wanted > 8),
+    [],
+    'no study is planned anew because of another',
+  )
   await sending.reopen()
   const owed = sending
     .jobs()
     .list()
-    .filter(({ state }) => state === 'waiting')
+    .filter(({ state, work }) => state === 'waiting' && work.to.endsWith(`:${port}`))
   assert.equal(owed.length, 3)
   const back = createMemoryIngest()
   await using _ = await startScp({ ...back, port })

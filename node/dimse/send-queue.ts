@@ -92,7 +92,6 @@ async function send(
   const items = isPlain ? left.map(itemOf(reader)) : correctedItems(reader, left, notMade)
   try {
     for await (const { sopUid, status, comment } of scu.store(items)) {
-      if (signal.aborted) throw new ProtocolError('aborted', 'the node stops')
       checkRoom(status)
       if (isWarning(status)) deps.log.warn({ status }, 'an instance was taken with a reservation')
       if (isTaken(status)) await progress.take(marks.get(sopUid) ?? '', isWarning(status))
@@ -100,6 +99,8 @@ async function send(
         progress.refuse()
         deps.log.warn({ status, comment }, 'an instance was not taken')
       }
+      // After its answer is taken: what the target has need not be sent to it once more.
+      if (signal.aborted) throw new ProtocolError('aborted', 'the node stops')
     }
   } finally {
     await progress.keep()
