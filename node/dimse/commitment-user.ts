@@ -25,12 +25,14 @@ import { encodersFor } from '../dicom/text-encoder.ts'
 
 /**
  * Storage commitment as its user: the target is asked whether it keeps what it took. Its report comes on the same
- * association, or later on one of its own. Bytes leave the archive on it, so only what it names counts.
+ * association, or on one of its own. Bytes leave the archive on it, so only what it names counts.
  */
 export function createCommitmentUser(deps: SendQueueDeps & { referencesAskedMax?: number }) {
   const { jobs, connect, random, keptCopies, clock } = deps
   const { referencesAskedMax = commitmentLimits.referencesAskedMax } = deps
   const inTurn = createTurns()
+  /** Whoever holds an association open until there is a report on a transaction, by whatever way it comes. */
+  const awaited = new Map<string, () => void>()
 
   const takeResult = async (result: CommitmentResult): Promise<void> => {
     const { transaction, failed } = result
@@ -46,6 +48,7 @@ export function createCommitmentUser(deps: SendQueueDeps & { referencesAskedMax?
       await keptCopies?.forget(study, to)
     }
     await jobs.update(job.id, (work) => withoutMarks(settled(work, result)))
+    awaited.get(transaction)?.()
   }
   /** One by one: each goes on from what the one before it left. */
   const onResult = async (result: CommitmentResult): Promise<void> =>
@@ -69,16 +72,17 @@ export function createCommitmentUser(deps: SendQueueDeps & { referencesAskedMax?
         async ({ eventTypeId }, data, context) => {
           const { keys } = await requireIdentifier(data, context.transferSyntax)
           await onResult(readCommitmentResult(keys, eventTypeId))
-          waiting.one()
           return { status: status.success }
         },
       )
       try {
+        for (const { transaction } of requests) awaited.set(transaction, waiting.one)
         // All at once: a report on the first must not pass for one on everything.
         await jobs.update(jobId, (work) => asked(work, requests))
         for (const one of requests) await request(association, one)
         await waiting.end(commitmentLimits.reportWaitMs)
       } finally {
+        for (const { transaction } of requests) awaited.delete(transaction)
         await association.release()
       }
     },

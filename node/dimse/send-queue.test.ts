@@ -8,6 +8,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import type { AuditEntry } from '#protocol/audit-event.ts'
 import type { StudyUid } from '#protocol/ids.ts'
+import { commitmentLimits } from '#protocol/limits.ts'
 import type { Archive } from '../archive/archive.ts'
 import {
   correctionProof,
@@ -25,12 +26,17 @@ import { readPart10File } from '../dicom/part10.ts'
 import { silentLog } from '../log.ts'
 import { openJobQueue } from '../store/job-queue.ts'
 import { openRecords, type Records } from '../store/records.ts'
+import { commandField } from './command-set.ts'
 import { connectAs, openCommitment } from './commitment.fixture.ts'
-import { readIdentifier } from './identifier.ts'
+import { readCommitmentRequest, type CommitmentRequest } from './commitment-data.ts'
+import { readIdentifier, requireIdentifier } from './identifier.ts'
 import { openRouting } from './routing.ts'
 import { createMemoryIngest, hasDcmtk, sha256, startScp } from './scp.fixture.ts'
 import { createSendQueue } from './send-queue.ts'
 import { SendWork } from './send-work.ts'
+import type { Service } from './service.ts'
+import { status } from './status.ts'
+import { commitmentClass } from './syntaxes.ts'
 import { until } from './units.fixture.ts'
 
 const skip = (await hasDcmtk()) ? false : 'dcmtk is not installed'
@@ -245,6 +251,31 @@ test('what comes later follows, and the target commits to all of it', async () =
   assert.equal((await remote.archive.counts()).instances, 2)
   assert.deepEqual(work()?.commitment, { state: 'kept', transactions: [], failed: 0 })
   await assert.rejects(sending.queue().onResult({ transaction: '1.2', kept: [], failed: [] }))
+})
+
+test('a report on an association of its own ends the wait for one on ours', async () => {
+  await using source = await openSource()
+  const asked: CommitmentRequest[] = []
+  const service: Service = {
+    permission: 'commitment',
+    abstractSyntaxes: new Set([commitmentClass]),
+    fields: new Set([commandField.actionRequest]),
+    async perform({ identifier, context }, exchange) {
+      const { keys } = await requireIdentifier(identifier, context.transferSyntax)
+      await exchange.respond({ status: status.success })
+      asked.push(readCommitmentRequest(keys))
+    },
+  }
+  await using scp = await startScp({ ...createMemoryIngest(), services: [service] })
+  await using sending = await openSending(source.archive, [routeTo(scp.port, { commitment: true })])
+  await sendSlice(source.archive, slice(1))
+  await until(() => asked.length === 1, 10_000)
+  const [{ transaction, references }] = asked as [CommitmentRequest]
+  const reportedAt = performance.now()
+  await sending.queue().onResult({ transaction, kept: references, failed: [] })
+  await until(() => sending.jobs().list()[0]?.state === 'done')
+  assert.equal(sending.jobs().list()[0]?.work.commitment?.state, 'kept')
+  assert.ok(performance.now() - reportedAt < commitmentLimits.reportWaitMs / 2)
 })
 
 test('a target that wants them gets corrections written in, and what is corrected later again', async () => {
