@@ -5,7 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { OrganizationOid } from '#protocol/ids.ts'
-import { openRecords } from '../store/records.ts'
+import { openRecords, type Records } from '../store/records.ts'
 import { createAccounts, type NewAccount } from './accounts.ts'
 
 const organization = OrganizationOid.parse('1.2.643.5.1.13.13.12.2.42.9001')
@@ -15,7 +15,10 @@ async function open() {
   const records = await openRecords(dir)
   const deps = { records, organization, clock: () => 1_795_000_000_000, random: randomBytes }
   return {
+    records,
     accounts: await createAccounts(deps),
+    /** Over records that write in another way. */
+    over: (put: Records['put']) => createAccounts({ ...deps, records: { ...records, put } }),
     again: () => createAccounts(deps),
     async [Symbol.asyncDispose]() {
       await records[Symbol.asyncDispose]()
@@ -125,5 +128,26 @@ test('a flood of sign-ins is answered unavailable instead of taking the memory',
   for (const result of refused) {
     assert.ok(result.status === 'rejected')
     assert.equal((result.reason as { code?: string }).code, 'unavailable')
+  }
+})
+
+test('an account that is switched off while it gets a new password is off, and has it', async () => {
+  await using place = await open()
+  const { id } = await place.accounts.create(person)
+  const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const accounts = await place.over(async (...record) => {
+    reached.resolve()
+    await released.promise
+    await place.records.put(...record)
+  })
+  const changing = accounts.setPassword(id, 'девять зелёных чашек')
+  await reached.promise
+  const disabling = accounts.disable(id)
+  released.resolve()
+  await Promise.all([changing, disabling])
+  for (const one of [accounts, await place.again()]) {
+    assert.equal(one.get(id)?.enabled, false)
+    const withOff = { withOff: true }
+    assert.equal((await one.verify(person.login, 'девять зелёных чашек', withOff))?.id, id)
   }
 })

@@ -5,6 +5,7 @@ import { Ulid, ulid, UserId, type OrganizationOid } from '#protocol/ids.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import type { Records } from '../store/records.ts'
 import { checkPassword, createPasswords } from '#protocol/secrets/passwords.ts'
+import { createTurns } from '#protocol/turns.ts'
 
 export const Role = z.enum(roles)
 
@@ -70,8 +71,7 @@ export async function createAccounts(deps: {
   const { clock } = deps
   const passwords = createPasswords()
   const people = await loadPeople(deps.records)
-  const change = async (id: string, changes: Partial<Account>) =>
-    people.save({ ...people.known(id), ...changes })
+  const { change } = people
   return {
     async create(given) {
       const { password, id = ulid(clock(), deps.random(10)), ...rest } = NewAccount.parse(given)
@@ -118,16 +118,25 @@ async function loadPeople(records: Records) {
     byLogin.set(account.login, account)
   }
   for await (const { value } of records.list(kind)) keep(Account.parse(value))
+  const inTurn = createTurns()
   const save = async (account: Account) => {
     await records.put(kind, account.id, account)
     keep(account)
     for (const listener of listeners) listener(account)
   }
+  const known = (id: string): Account => {
+    const account = byId.get(id)
+    if (account === undefined) throw new ProtocolError('not_found', 'no such account')
+    return account
+  }
   return {
     get: (id: string) => byId.get(id),
     find: (login: string) => byLogin.get(login),
     all: () => [...byId.values()],
-    save,
+    known,
+    /** One after another: each change rests on the one before. */
+    change: (id: string, changes: Partial<Account>) =>
+      inTurn(async () => save({ ...known(id), ...changes })),
     async add(account: Account) {
       if (byId.size >= httpLimits.accountsMax) {
         throw new ProtocolError('conflict', 'there are too many accounts')
@@ -138,11 +147,6 @@ async function loadPeople(records: Records) {
       // Taken before the write ends, so that two at once cannot both have it.
       keep(account)
       await save(account)
-    },
-    known(id: string): Account {
-      const account = byId.get(id)
-      if (account === undefined) throw new ProtocolError('not_found', 'no such account')
-      return account
     },
     onChange(listener: (account: Account) => void) {
       listeners.add(listener)
