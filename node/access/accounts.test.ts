@@ -151,3 +151,17 @@ test('an account that is switched off while it gets a new password is off, and h
     assert.equal((await one.verify(person.login, 'девять зелёных чашек', withOff))?.id, id)
   }
 })
+
+test('an account that could not be written down is none, and can be made when the disk is well', async () => {
+  await using place = await open()
+  let isFull = true
+  const accounts = await place.over(async (...record) => {
+    if (isFull) throw new Error('no space')
+    await place.records.put(...record)
+  })
+  await assert.rejects(accounts.create(person), /no space/)
+  assert.equal(accounts.find(person.login), undefined)
+  isFull = false
+  const { id } = await accounts.create(person)
+  assert.equal((await place.again()).find(person.login)?.id, id)
+})

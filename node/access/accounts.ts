@@ -137,17 +137,17 @@ async function loadPeople(records: Records) {
     /** One after another: each change rests on the one before. */
     change: (id: string, changes: Partial<Account>) =>
       inTurn(async () => save({ ...known(id), ...changes })),
-    async add(account: Account) {
-      if (byId.size >= httpLimits.accountsMax) {
-        throw new ProtocolError('conflict', 'there are too many accounts')
-      }
-      if (byLogin.has(account.login) || byId.has(account.id)) {
-        throw new ProtocolError('conflict', 'the login is taken')
-      }
-      // Taken before the write ends, so that two at once cannot both have it.
-      keep(account)
-      await save(account)
-    },
+    /** In turn, so that two at once cannot both have one login; known when it is on the disk. */
+    add: (account: Account) =>
+      inTurn(async () => {
+        if (byId.size >= httpLimits.accountsMax) {
+          throw new ProtocolError('conflict', 'there are too many accounts')
+        }
+        if (byLogin.has(account.login) || byId.has(account.id)) {
+          throw new ProtocolError('conflict', 'the login is taken')
+        }
+        await save(account)
+      }),
     onChange(listener: (account: Account) => void) {
       listeners.add(listener)
       return () => listeners.delete(listener)
