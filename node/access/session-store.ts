@@ -11,6 +11,8 @@ export const Session = z.strictObject({
   createdAt: z.int(),
   usedAt: z.int(),
   authTime: z.int(),
+  /** Names the password that was given; sessions of before this was kept have the time alone. */
+  passwordSetAt: z.int().exactOptional(),
   amr: z.array(z.enum(['pwd', 'otp', 'hwk'])),
   address: z.string(),
   workstation: z.string(),

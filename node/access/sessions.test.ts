@@ -298,3 +298,18 @@ test('the accounts file is read once, on a node that knows nobody, and only when
   await rm(file)
   assert.equal(await seedAccounts(file, accounts), 0)
 })
+
+test('a password that was set by a clock ahead of the time is one to sign in with when the clock is mended', async () => {
+  await using place = await open()
+  const account = place.accounts.find(right.login)
+  assert.ok(account)
+  const today = place.time.now
+  place.time.now += 400 * 24 * hour
+  await place.accounts.setPassword(account.id, wrong.password)
+  place.time.now = today
+  const { secret } = await place.signIn(wrong)
+  assert.equal((await place.sessions.resume(secret))?.login, right.login)
+  assert.equal((await (await place.restart()).resume(secret))?.login, right.login)
+  await place.accounts.setPassword(account.id, right.password)
+  assert.equal(await place.sessions.resume(secret), undefined, 'the next password ends it')
+})

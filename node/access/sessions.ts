@@ -99,6 +99,7 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
         createdAt: now,
         usedAt: now,
         authTime: now,
+        passwordSetAt: account.passwordSetAt,
         amr: code === undefined ? ['pwd'] : ['pwd', 'otp'],
         address: attempt.address,
         workstation: attempt.workstation,
@@ -136,8 +137,14 @@ export async function createSessions(deps: Deps): Promise<Sessions> {
 /** What it rests on is taken away by a new password or a reset, also from a sign-in that was under way. */
 const isStale = ({ factors, clock }: Deps, session: Session, account: Account): boolean =>
   isOver(session, clock()) ||
-  session.authTime < account.passwordSetAt ||
+  !isByPassword(session, account) ||
   (session.amr.includes('otp') && !factors.has(account.id))
+
+/** Which of the two was later is not asked: a clock may have been mended between them. */
+const isByPassword = ({ authTime, passwordSetAt }: Session, account: Account): boolean =>
+  passwordSetAt === undefined
+    ? authTime >= account.passwordSetAt
+    : passwordSetAt === account.passwordSetAt
 
 const freshSecret = ({ random }: Pick<Deps, 'random'>): string =>
   Buffer.from(random(32)).toString('base64url')
