@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
 import { Sha256, Ulid } from '#protocol/ids.ts'
 import { httpLimits } from '#protocol/limits.ts'
+import { toleranceMs } from '#protocol/times.ts'
 import type { Records } from '../store/records.ts'
 
 /** Only the digest of the secret is kept: who reads the records cannot become anybody. */
@@ -89,6 +90,8 @@ export async function loadSessions(records: Records, clock: () => number): Promi
   }
 }
 
-export const isOver = (session: Session, now: number): boolean =>
-  now - session.usedAt >= httpLimits.sessionIdleMs ||
-  now - session.createdAt >= httpLimits.sessionMs
+/** One from the future, too: the clock that began it was wrong, and no door believes it. */
+export const isOver = ({ createdAt, usedAt }: Session, now: number): boolean =>
+  Math.abs(now - usedAt) >= httpLimits.sessionIdleMs ||
+  now - createdAt >= httpLimits.sessionMs ||
+  createdAt > now + toleranceMs

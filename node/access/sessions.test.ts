@@ -313,3 +313,11 @@ test('a password that was set by a clock ahead of the time is one to sign in wit
   await place.accounts.setPassword(account.id, right.password)
   assert.equal(await place.sessions.resume(secret), undefined, 'the next password ends it')
 })
+
+test('a session that was begun by a clock ahead of the time is over when the clock is mended', async () => {
+  await using place = await open()
+  place.time.now += 400 * 24 * hour
+  const { secret } = await place.signIn()
+  place.time.now -= 400 * 24 * hour
+  assert.equal(await place.sessions.resume(secret), undefined)
+})
