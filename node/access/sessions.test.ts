@@ -321,3 +321,12 @@ test('a session that was begun by a clock ahead of the time is over when the clo
   place.time.now -= 400 * 24 * hour
   assert.equal(await place.sessions.resume(secret), undefined)
 })
+
+test('a login that was locked by a clock ahead of the time is open when the clock is mended', async () => {
+  await using place = await open()
+  place.time.now += 400 * 24 * hour
+  for (let n = 0; n < 5; n++) await assert.rejects(place.signIn(wrong), { code: 'unauthenticated' })
+  await assert.rejects(place.signIn(), { code: 'rate_limited' })
+  place.time.now -= 400 * 24 * hour
+  assert.equal((await place.signIn()).user.login, right.login)
+})
