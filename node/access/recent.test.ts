@@ -21,3 +21,16 @@ test('what a page asks for again and again is one record in its time; what was n
   await ask('a')
   assert.equal(written.length, 4)
 })
+
+test('a clock that is set back does not keep what happens from being written', async () => {
+  let now = 400 * 24 * 3_600_000
+  const written: number[] = []
+  const isRecent = createRecent(() => now, httpLimits.openingMs)
+  const ask = () => isRecent('a', async () => written.push(now))
+  await ask()
+  now = 0
+  await ask()
+  now += httpLimits.openingMs - 1
+  await ask()
+  assert.equal(written.length, 2)
+})
