@@ -52,3 +52,21 @@ test('nothing is kept for longer than a day', async () => {
   await openReadingRate(records, begin + 48 * hour)
   assert.deepEqual(await kept(), [])
 })
+
+test('what was read while the time was ahead is no limit when it is mended', async () => {
+  await using folder = await mkdtempDisposable(path.join(os.tmpdir(), 'cami-reading-'))
+  await using records = await openRecords(folder.path)
+  const rate = await openReadingRate(records, begin)
+  const limit = readingLimits.studiesPerUserHour
+  const ahead = begin + 400 * 24 * hour
+  for (let number = 0; number < limit; number++) await rate.count(reading(number), ahead)
+  assert.ok(rate.isExceeded(reading(limit), ahead - hour + 1), 'a small step back forgives nothing')
+  assert.ok(!rate.isExceeded(reading(limit), begin))
+  await rate.count(reading(0), begin)
+  for (const one of [rate, await openReadingRate(records, begin)]) {
+    assert.ok(!one.isExceeded(reading(limit), begin))
+  }
+  const kept: string[] = []
+  for await (const { key } of records.list('reading')) kept.push(key)
+  assert.deepEqual(kept, [`${user}/1.2.3.0`, `${organization}/1.2.3.0`])
+})

@@ -25,6 +25,9 @@ const Opened = z.strictObject({
   at: z.int(),
 })
 type Opened = z.infer<typeof Opened>
+/** To either side: what was read while the time was ahead is no limit when it is mended. */
+const isWithin = (span: number, first: number | undefined, at: number): boolean =>
+  first !== undefined && Math.abs(at - first) < span
 const keyOf = ({ who, study }: Pick<Opened, 'who' | 'study'>): string => `${who}/${study}`
 
 type ReadingRecords = Pick<Records, 'list' | 'write'>
@@ -33,11 +36,11 @@ export async function openReadingRate(records: ReadingRecords, now: number): Pro
   const opened = await load(records, now)
   const since = (who: string, at: number, span: number): number => {
     let count = 0
-    for (const first of opened.get(who)?.values() ?? []) if (at - first < span) count += 1
+    for (const first of opened.get(who)?.values() ?? []) if (isWithin(span, first, at)) count += 1
     return count
   }
   const isKnown = (who: string, { study }: Reading, at: number): boolean =>
-    at - (opened.get(who)?.get(study) ?? -dayMs) < hourMs
+    isWithin(hourMs, opened.get(who)?.get(study), at)
   return {
     isExceeded(reading, at) {
       const { user, organization } = reading
@@ -57,7 +60,7 @@ export async function openReadingRate(records: ReadingRecords, now: number): Pro
         const studies = opened.get(who) ?? new Map<StudyUid, number>()
         opened.set(who, studies)
         for (const [old, first] of studies) {
-          if (at - first < dayMs) continue
+          if (isWithin(dayMs, first, at)) continue
           studies.delete(old)
           changes.push({ type: 'del', kind, key: keyOf({ who, study: old }) })
         }
@@ -80,7 +83,7 @@ async function load(
   const old: string[] = []
   for await (const { key, value } of records.list(kind)) {
     const { who, study, at } = Opened.parse(value)
-    if (now - at >= dayMs) {
+    if (!isWithin(dayMs, at, now)) {
       old.push(key)
       continue
     }
