@@ -390,4 +390,7 @@ test('a peer that is refused without end fills neither the audit nor the memory'
   holder.world.now += streamLimits.denialWindowMs
   await assert.rejects(gate.admit(peerId, 'nonsense', study), { code: 'forbidden' })
   assert.equal(holder.world.audit.length, streamLimits.denialsPerWindow + 1)
+  holder.world.now -= 400 * 24 * hour
+  await assert.rejects(gate.admit(peerId, 'nonsense', study), { code: 'forbidden' })
+  assert.equal(holder.world.audit.length, streamLimits.denialsPerWindow + 2, 'a mended time')
 })

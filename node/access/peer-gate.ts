@@ -219,7 +219,9 @@ function createDenialLimit(now: () => number): { isLoud(peer: PeerIdString): boo
   return {
     isLoud(peer) {
       const known = windows.get(peer)
-      const isOld = known === undefined || now() - known.since >= streamLimits.denialWindowMs
+      // To either side: when the time is mended, a window that was ahead of it is over.
+      const age = known === undefined ? Infinity : Math.abs(now() - known.since)
+      const isOld = known === undefined || age >= streamLimits.denialWindowMs
       const window = isOld ? { since: now(), count: 0 } : known
       window.count += 1
       windows.delete(peer)

@@ -10,13 +10,15 @@ export function createReplayGuard({ now }: { now: () => number }): {
   isFirst(claims: Pick<Assertion, 'iss' | 'jti' | 'iat'>): boolean
 } {
   // Assertions carry whole seconds: those of the second of the start are taken.
-  const startedAt = Math.floor(now() / 1000)
+  let startedAt = Math.floor(now() / 1000)
   const seen = new Map<string, number>()
   return {
     isFirst({ iss, jti, iat }) {
       const at = now()
+      // The time was ahead at the start and has been mended: what was made before this moment works no more, either.
+      startedAt = Math.min(startedAt, Math.floor(at / 1000))
       for (const [key, since] of seen) {
-        if (at - since < streamLimits.replayWindowMs) break
+        if (Math.abs(at - since) < streamLimits.replayWindowMs) break
         seen.delete(key)
       }
       const key = `${iss} ${jti}`
