@@ -254,3 +254,22 @@ test('the transparency log gets one notice of each, when the registry is back', 
   assert.deepEqual(sent, [['log.submit', { entries: [notice] }]])
   assert.ok(emergencies.hasOpened(row?.assertion ?? ''))
 })
+
+test('an emergency that began while the time was ahead is over when it is mended, and hinders no other', async () => {
+  await using place = await createHolder()
+  const { world, emergencies, admit } = place
+  await emergencies.offer(true, head)
+  world.now += 40 * 24 * hour
+  const admissions = []
+  for (let n = 1; n <= 5; n++) admissions.push(await admit(id(n)))
+  world.now = now
+  for (const admission of admissions) {
+    await assert.rejects(admission.recheck(), { code: 'forbidden' })
+  }
+  await assert.rejects(admit(id(1)), { code: 'forbidden' })
+  assert.equal(world.audit.at(-1)?.code, 'emergency_over')
+  await emergencies.tick()
+  assert.ok(emergencies.list().every(({ isOver }) => isOver))
+  const other = await admit(id(6))
+  assert.equal(other.grant.expiresAt, now + 4 * hour)
+})

@@ -6,6 +6,7 @@ import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import { oidOf, OrganizationOid, Sha256, StudyUid, Ulid, UserId } from '#protocol/ids.ts'
 import type { Verified } from '#protocol/jws.ts'
 import { emergencyLimits, transparencyLimits } from '#protocol/limits.ts'
+import { toleranceMs } from '#protocol/times.ts'
 import type { Connection } from '#protocol/transport/transport.ts'
 import type { Log } from '../log.ts'
 import type { Records } from '../store/records.ts'
@@ -187,7 +188,7 @@ async function submitNotices(
 
 async function sweep({ rows, end, forget }: Book, now: number): Promise<void> {
   for (const row of rows.values()) {
-    if (!row.isOver && now >= row.until) await end(row, 'its time is over')
+    if (!row.isOver && isEnded(row, now)) await end(row, 'its time is over')
     const isOld = now - row.startedAt >= emergencyLimits.keptMs
     if (row.review !== undefined && isOld) await forget(row.id)
   }
@@ -199,17 +200,25 @@ function factsOf(
   now: number,
 ): EmergencyFacts {
   const recent = [...rows.values()].filter(
-    ({ startedAt }) => now - startedAt < emergencyLimits.windowMs,
+    ({ startedAt }) => Math.abs(now - startedAt) < emergencyLimits.windowMs,
   )
   const opened = rows.get(grant)
   return {
     byUser: recent.filter(({ user }) => user === sub).length,
     byOrganization: recent.filter(({ organization }) => organization === oidOf(iss)).length,
     ...(opened !== undefined && {
-      opened: { user: opened.user, study: opened.study, until: opened.until },
+      opened: {
+        user: opened.user,
+        study: opened.study,
+        until: isEnded(opened, now) ? Math.min(opened.until, now) : opened.until,
+      },
     }),
   }
 }
+
+/** One that began while the time was ahead of what it is now must not last until then. */
+const isEnded = ({ startedAt, until }: Emergency, now: number): boolean =>
+  now >= until || startedAt > now + toleranceMs
 
 const isOften = ({ byUser, byOrganization }: EmergencyFacts): boolean =>
   byUser >= emergencyLimits.perUser || byOrganization >= emergencyLimits.perOrganization
