@@ -147,6 +147,34 @@ describe('grants', () => {
     await node.intake.report()
     assert.deepEqual(told, [['grant.revoke', { jti }]])
   })
+
+  test('an ended grant that the registry does not take keeps it from hearing of no other', async () => {
+    await using place = await createPlace()
+    const { sign } = place
+    const jtis = ['01KB0000000000000000000001', '01KB0000000000000000000002']
+    const grants = await Promise.all(jtis.map((jti) => sign.grant({ jti }, { jti })))
+    const epoch = await sign.epoch(
+      await Promise.all(
+        grants.map(async (grant, at): Promise<Epoch['grants'][number]> => {
+          return [jtis[at] ?? '', 1, await tokenDigest(grant), 'active']
+        }),
+      ),
+    )
+    await using node = await place.start()
+    await node.intake.epoch({ epoch, grants })
+    for (const jti of jtis) await node.revokeGrant(jti)
+    const told: string[] = []
+    node.intake.registry({
+      request: ((_: string, { jti }: { jti: string }) => {
+        told.push(jti)
+        return jti === jtis[0] ? Promise.reject(new Error('not this one')) : Promise.resolve({})
+      }) as never,
+      refresh: () => Promise.resolve(),
+    })
+    await assert.rejects(node.intake.report(), /not this one/)
+    await assert.rejects(node.intake.report(), /not this one/)
+    assert.deepEqual(told, [...jtis, jtis[0]])
+  })
 })
 
 describe('members', () => {

@@ -348,16 +348,22 @@ async function createGrant(state: State, link: Link, input: GrantInput): Promise
   return { jti }
 }
 
+/** One that is not taken keeps the registry from hearing of no other; it is said again with the next beat. */
 async function report({ grants }: State, { access }: Link): Promise<void> {
+  let failure: unknown
   for (const jti of grants.unreported()) {
     if (access === undefined) throw new ProtocolError('unavailable', 'no link to the registry')
     try {
       await access.request('grant.revoke', { jti })
     } catch (error) {
-      if (codeOf(error) !== 'not_found') throw error
+      if (codeOf(error) !== 'not_found') {
+        failure = error
+        continue
+      }
     }
     await grants.reported(jti)
   }
+  if (failure !== undefined) throw failure
 }
 
 /** The newest set of grants, without what the log says is over. */

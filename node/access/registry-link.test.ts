@@ -1,7 +1,7 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import type { Params, Result } from '#protocol/control.ts'
-import type { ErrorCode } from '#protocol/errors.ts'
+import { ProtocolError, type ErrorCode } from '#protocol/errors.ts'
 import { createFederation, listed, now, nowSeconds } from '#protocol/federation.fixture.ts'
 import type { Party } from '#protocol/federation.fixture.ts'
 import type { DeviceRecord } from '#protocol/device.ts'
@@ -59,6 +59,7 @@ async function createRegistry(place: Place, listen = '/ip4/127.0.0.1/tcp/0') {
     'restrictions.get': { restrictions: [] },
   }
   const asked: string[] = []
+  const refused = new Set<string>()
   const answer =
     <M extends keyof typeof answers>(method: M) =>
     (): Promise<Result<M>> => {
@@ -79,6 +80,7 @@ async function createRegistry(place: Place, listen = '/ip4/127.0.0.1/tcp/0') {
       'restrictions.get': answer('restrictions.get'),
       'grant.revoke': ({ jti }) => {
         asked.push(`grant.revoke ${jti}`)
+        if (refused.has(jti)) throw new ProtocolError('unavailable', 'not now')
         return Promise.resolve({})
       },
     },
@@ -87,9 +89,11 @@ async function createRegistry(place: Place, listen = '/ip4/127.0.0.1/tcp/0') {
   return {
     answers,
     asked,
+    refused,
     host,
     grant,
     epoch,
+    beat,
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   }
 }
@@ -217,6 +221,22 @@ describe('the link to the registry', () => {
     await until(() => node.federation.status().registry.reachable, 'the link stands again')
     await until(() => node.world.follows === 2, 'the index is followed again')
     assert.ok(second.asked.includes(`grant.revoke ${jti}`))
+  })
+
+  test('an ended grant that the registry did not take is reported with the next beat', async () => {
+    await using place = await createPlace()
+    await using registry = await createRegistry(place)
+    await using node = await createNode(place, registry.host.addresses())
+    await node.link.ready()
+    const { jti } = place.claims.grantRequest()
+    registry.refused.add(jti)
+    await node.federation.revokeGrant(jti)
+    registry.refused.delete(jti)
+    registry.host.connection(place.holder.peerId)?.send('beat', { beat: registry.beat })
+    await until(
+      () => registry.asked.filter((one) => one === `grant.revoke ${jti}`).length === 2,
+      'told again',
+    )
   })
 
   test('a message that is not believed does not keep the rest from being learnt', async () => {

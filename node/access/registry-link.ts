@@ -229,9 +229,12 @@ function takeEvent<E extends EventName>(
 }
 
 /** With each beat the log is looked at, too, and what this node has to say in it is said. */
-async function takeBeat({ federation, minutely }: Deps, beat: string): Promise<void> {
+async function takeBeat({ federation, minutely, log }: Deps, beat: string): Promise<void> {
   await federation.transparency.beat().finally(async () => {
     await federation.intake.beat(beat)
+    await federation.intake.report().catch((error: unknown) => {
+      log.info({ code: codeOf(error) }, 'the registry will hear of an ended grant later')
+    })
   })
   const access = federation.registry()
   if (access !== undefined) await minutely?.(access.request)
