@@ -26,3 +26,15 @@ test('after a start while the time was ahead, what is made when it is mended wor
   assert.ok(guard.isFirst(claimsOf(begin, 5)))
   assert.ok(!guard.isFirst(claimsOf(begin, 5)))
 })
+
+test('an organization that fills its memory closes it to itself alone', () => {
+  let now = begin
+  const guard = createReplayGuard({ now: () => now })
+  for (let number = 0; number < streamLimits.replayEntriesMax; number++) {
+    guard.isFirst(claimsOf(now, number))
+  }
+  assert.ok(!guard.isFirst(claimsOf(now, streamLimits.replayEntriesMax)))
+  assert.ok(guard.isFirst(claimsOf(now, 0, 2)))
+  now += streamLimits.replayWindowMs
+  assert.ok(guard.isFirst(claimsOf(now, streamLimits.replayEntriesMax)))
+})

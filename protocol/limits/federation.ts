@@ -72,7 +72,8 @@ export const streamLimits = {
   reconnectDelayMsMax: 30 * second,
   recheckIntervalMs: 1 * second,
   replayWindowMs: 10 * minute,
-  replayEntriesMax: 100_000,
+  /** Of one organization. */
+  replayEntriesMax: 20_000,
   /** Denials of one peer that are audited one by one. */
   denialsPerWindow: 300,
   denialWindowMs: 1 * minute,
