@@ -34,7 +34,8 @@ export async function openSubmissions(deps: {
   const dueHead = async (): Promise<Submission[]> => {
     const head = auditHead()
     if (head === undefined || head.seq === 0 || submitted.has(head.seq)) return []
-    if (clock() - headAt < transparencyLimits.auditHeadIntervalMs) return []
+    // To either side: a clock that was set back must not keep the head here until it has caught up.
+    if (Math.abs(clock() - headAt) < transparencyLimits.auditHeadIntervalMs) return []
     // Known before it is sent: this node must recognize its own entry.
     await records.put('log-submitted', String(head.seq).padStart(16, '0'), head.digest)
     submitted.set(head.seq, head.digest)
