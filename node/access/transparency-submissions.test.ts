@@ -40,3 +40,29 @@ test('the head of the audit goes to the log every hour, also when the clock was 
   await submissions.submit(request)
   assert.deepEqual(heads, [1, 2, 3])
 })
+
+test('a head that the log did not take is submitted again, though nothing has happened since', async () => {
+  await using folder = await mkdtempDisposable(path.join(os.tmpdir(), 'cami-submissions-'))
+  await using records = await openRecords(folder.path)
+  const head = { seq: 7, digest: Sha256.parse('ab'.repeat(32)) }
+  const open = () =>
+    openSubmissions({ auditHead: () => head, records, clock: () => 0, log: silentLog })
+  const heads: number[] = []
+  const take = (async (_: string, { entries }: { entries: Submission[] }) => {
+    for (const entry of entries) if (entry.kind === 'audit-head') heads.push(entry.seq)
+    return {}
+  }) as unknown as Connection['request']
+  const refuse = () => Promise.reject(new Error('cut off'))
+  const submissions = await open()
+  await assert.rejects(submissions.submit(refuse), /cut off/)
+  assert.ok(submissions.hasSubmitted(head.seq, head.digest), 'it may have come there')
+  await submissions.submit(take)
+  assert.deepEqual(heads, [7])
+  await submissions.submit(take)
+  assert.deepEqual(heads, [7], 'and no more')
+  head.digest = Sha256.parse('cd'.repeat(32))
+  const again = await open()
+  await again.submit(take)
+  assert.deepEqual(heads, [7], 'another head of that number is not ours')
+  assert.equal(again.newest()?.digest, 'ab'.repeat(32))
+})

@@ -30,16 +30,22 @@ export async function openSubmissions(deps: {
     submitted.set(Number(key), String(value))
   }
   const manifests = new Set<Sha256>()
-  let headAt = -Infinity
-  const dueHead = async (): Promise<Submission[]> => {
+  /** What the log took last, in this run: of one that was submitted before, nobody knows. */
+  let taken = { seq: 0, at: -Infinity }
+  const dueHead = async () => {
     const head = auditHead()
-    if (head === undefined || head.seq === 0 || submitted.has(head.seq)) return []
+    if (head === undefined || head.seq === taken.seq) return []
     // To either side: a clock that was set back must not keep the head here until it has caught up.
-    if (Math.abs(clock() - headAt) < transparencyLimits.auditHeadIntervalMs) return []
-    // Known before it is sent: this node must recognize its own entry.
-    await records.put('log-submitted', String(head.seq).padStart(16, '0'), head.digest)
-    submitted.set(head.seq, head.digest)
-    return [{ kind: 'audit-head', ...head }]
+    if (Math.abs(clock() - taken.at) < transparencyLimits.auditHeadIntervalMs) return []
+    const known = submitted.get(head.seq)
+    // What was submitted is what the audit is compared with: it is never written over.
+    if (known !== undefined && known !== head.digest) return []
+    if (known === undefined) {
+      // Known before it is sent: this node must recognize its own entry.
+      await records.put('log-submitted', String(head.seq).padStart(16, '0'), head.digest)
+      submitted.set(head.seq, head.digest)
+    }
+    return [{ kind: 'audit-head' as const, ...head }]
   }
   return {
     manifest(digest) {
@@ -55,14 +61,14 @@ export async function openSubmissions(deps: {
       const now = clock()
       const heads = await dueHead()
       const batch = [...manifests].slice(0, transparencyLimits.submitMax - 1)
-      const entries = [
+      const entries: Submission[] = [
         ...heads,
-        ...batch.map((sha256): Submission => ({ kind: 'manifest', sha256 })),
+        ...batch.map((sha256) => ({ kind: 'manifest' as const, sha256 })),
       ]
       if (entries.length === 0) return
       try {
         await request('log.submit', { entries })
-        if (heads.length > 0) headAt = now
+        for (const { seq } of heads) taken = { seq, at: now }
         for (const digest of batch) manifests.delete(digest)
       } catch (error) {
         if (codeOf(error) !== 'unsupported') throw error
