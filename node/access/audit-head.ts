@@ -28,7 +28,7 @@ export async function openHeadFile(file: string, clock: () => number): Promise<H
       await handle.write(encodeSlot(head), 0, slotBytes, slot * slotBytes)
       slot = 1 - slot
       // A killed process loses nothing; a power cut loses what was promised in this interval, and no more.
-      if (clock() - syncedAt < auditLimits.headSyncIntervalMs) return
+      if (Math.abs(clock() - syncedAt) < auditLimits.headSyncIntervalMs) return
       await handle.datasync()
       syncedAt = clock()
     },
