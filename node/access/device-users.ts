@@ -31,7 +31,8 @@ export function createDeviceUsers(deps: {
       }
     } catch (error) {
       // Refused and written down by the sign-in itself.
-      if (['forbidden', 'rate_limited', 'unavailable'].includes(codeOf(error))) return false
+      const refusals = ['forbidden', 'user_disabled', 'rate_limited', 'unavailable']
+      if (refusals.includes(codeOf(error))) return false
       throw error
     }
     await audit.append({
