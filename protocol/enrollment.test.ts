@@ -70,7 +70,7 @@ describe('form № 1', () => {
     advanceEnrollment(form, action, {
       actor,
       now: formsNow,
-      facts: { oidTaken: flags[0] ?? false },
+      facts: { oidTaken: flags[0] ?? false, takenPersons: [] },
     })
 
   test('no path skips a step or a condition', () => {

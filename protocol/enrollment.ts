@@ -92,6 +92,8 @@ export type EnrollmentAction = z.infer<typeof EnrollmentAction>
 export type EnrollmentFacts = {
   /** Another organization's card, or another form that is being worked on, has this OID. */
   oidTaken: boolean
+  /** Persons who have an account that this form cannot give them: of another organization, or under another СНИЛС. */
+  takenPersons: readonly { row: number; field: 'snils' | 'email' }[]
 }
 
 export type EnrollmentEffect =
@@ -164,6 +166,15 @@ function mayApprove(form: Enrollment, _: unknown, { actor, facts }: Given): Refu
   const { headSignature, persons, headName } = readEnrollment(form)
   if (headSignature === undefined) return refuse('signature_missing')
   if (facts.oidTaken) return refuse('oid_taken')
+  if (facts.takenPersons.length > 0) {
+    const message =
+      'По этому значению уже есть чужая учётная запись: верните заявку на исправление.'
+    const fields = facts.takenPersons.map(({ row, field }) => ({
+      path: `persons.${row}.${field}`,
+      message,
+    }))
+    return refuse('invalid', fields)
+  }
   const named = [...persons.map(({ fullName }) => foldName(fullName)), foldName(headName)]
   return named.includes(foldName(actor.name)) ? refuse('same_person') : undefined
 }

@@ -22,6 +22,7 @@ import { createEnrollments } from './enrollments.ts'
 import type { Enrollments } from './enrollments.ts'
 import { renderAccessRequest } from './forms/applications.ts'
 import { renderNotice } from './forms/letters.ts'
+import type { Log } from './log.ts'
 import { createNotices } from './notices.ts'
 import type { Notices } from './notices.ts'
 import { createNumbers } from './numbers.ts'
@@ -136,12 +137,17 @@ export async function openDesks(deps: Deps): Promise<Desks> {
   }
 }
 
-/** What a stop in the middle has left to do. */
-export async function resumeDesks(desks: Desks): Promise<void> {
-  await desks.enrollments.resume()
-  await desks.deviceNotices.resume()
-  await desks.restrictions.resume()
-  await desks.accessRequests.sweep()
+/** What a stop in the middle has left to do. What cannot be done keeps neither the rest nor the registry from going on. */
+export async function resumeDesks(desks: Desks, log: Log): Promise<void> {
+  const { enrollments, deviceNotices, restrictions, accessRequests } = desks
+  for (const resume of [
+    enrollments.resume,
+    deviceNotices.resume,
+    restrictions.resume,
+    accessRequests.sweep,
+  ]) {
+    await resume().catch((err: unknown) => log.error({ err }, 'what was half done stays so'))
+  }
 }
 
 /** Names of organizations as they are printed. */

@@ -15,6 +15,7 @@ import type { Draft } from '#protocol/form.ts'
 import { ulid } from '#protocol/ids.ts'
 import type { OrganizationOid } from '#protocol/ids.ts'
 import { createDesk } from './desk.ts'
+import { forEach } from './each.ts'
 import type { Devices } from './devices.ts'
 import type { Notices } from './notices.ts'
 import type { By, Office } from './office.ts'
@@ -75,9 +76,8 @@ export function createDeviceNotices(deps: {
       return form
     },
     async resume() {
-      for (const form of await desk.all()) {
-        if (form.status === 'registered') await devices.announce(form)
-      }
+      const left = (await desk.all()).filter(({ status }) => status === 'registered')
+      await forEach(left, devices.announce)
     },
   }
 

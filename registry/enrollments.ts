@@ -1,6 +1,7 @@
 import {
   advanceEnrollment,
   Enrollment,
+  EnrollmentContent,
   newEnrollment,
   readEnrollment,
 } from '#protocol/enrollment.ts'
@@ -10,8 +11,9 @@ import { dayOf } from '#protocol/fields/dates.ts'
 import { printName } from '#protocol/fields/full-name.ts'
 import type { Draft } from '#protocol/form.ts'
 import { ulid } from '#protocol/ids.ts'
-import type { Accounts } from './accounts.ts'
+import type { Account, Accounts } from './accounts.ts'
 import { createDesk } from './desk.ts'
+import { forEach } from './each.ts'
 import type { NewNotice, Notices } from './notices.ts'
 import { system } from './office.ts'
 import type { By, Office } from './office.ts'
@@ -56,17 +58,11 @@ export function createEnrollments(deps: Deps): Enrollments {
     kind: 'enrollment',
     schema: Enrollment,
     advance: advanceEnrollment,
-    facts: async (form) => ({ oidTaken: await isOidTaken(form) }),
+    facts: async (form): Promise<EnrollmentFacts> => ({
+      oidTaken: isOidTaken(form, await desk.all()),
+      takenPersons: takenPersonsOf(form, deps.accounts.all()),
+    }),
   })
-  const isOidTaken = async (form: Enrollment): Promise<boolean> => {
-    const oid = oidOf(form)
-    return (await desk.all()).some(
-      (other) =>
-        other.id !== form.id &&
-        oidOf(other) === oid &&
-        ['approved', 'provisioned', 'completed'].includes(other.status),
-    )
-  }
   const provision = createProvision(deps, async (id, logins) => {
     await desk.act(id, { type: 'provision', logins }, system)
   })
@@ -112,7 +108,8 @@ export function createEnrollments(deps: Deps): Enrollments {
       return await create(refused.content, by, id)
     },
     async resume() {
-      for (const form of await desk.all()) if (form.status === 'approved') await provision(form)
+      const left = (await desk.all()).filter(({ status }) => status === 'approved')
+      await forEach(left, async (form) => void (await provision(form)))
     },
   }
 }
@@ -146,6 +143,32 @@ function createProvision(
     await done(form.id, logins)
     return activations
   }
+}
+
+const isOidTaken = (form: Enrollment, all: readonly Enrollment[]): boolean =>
+  all.some(
+    (other) =>
+      other.id !== form.id &&
+      oidOf(other) === oidOf(form) &&
+      ['approved', 'provisioned', 'completed'].includes(other.status),
+  )
+
+type Taken = EnrollmentFacts['takenPersons'][number]
+
+/** Whom `createProvision` could give no account, so that nothing is approved and then left undone. */
+function takenPersonsOf({ content }: Enrollment, accounts: readonly Account[]): Taken[] {
+  const parsed = EnrollmentContent.safeParse(content)
+  if (!parsed.success) return []
+  const { persons, organization } = parsed.data
+  const enabled = accounts.filter((one) => one.enabled)
+  return persons.flatMap(({ responsibility, snils, email }, row): Taken[] => {
+    if (responsibility === 'consult_performer') return []
+    const known = enabled.find((one) => one.snils === snils)
+    if (known !== undefined) {
+      return known.organization === organization.frmoOid ? [] : [{ row, field: 'snils' }]
+    }
+    return enabled.some((one) => one.email === email) ? [{ row, field: 'email' }] : []
+  })
 }
 
 const oidOf = ({ content }: Enrollment): unknown =>

@@ -105,7 +105,7 @@ export async function createRegistry(
   host = stack.use(await openHost({ config, identity, parts, ...lent, clock }))
   const running = host
   const operator = createOperator(parts, { ...lent, host: () => running, log })
-  await resumeDesks(desks)
+  await resumeDesks(desks, log)
   const { peerId } = running
   const exported = await exportAudit(config, desks.audit, log)
   if (exported !== undefined) stack.use(exported)

@@ -77,7 +77,10 @@ function attempt(form: Form, action: Tried, { organizations, ...context }: World
         card.oid === oid && card.enrolledBy !== undefined && card.enrolledBy !== form.id,
     )
     const step = action as unknown as EnrollmentAction
-    return advanceEnrollment({ ...form, content }, step, { ...context, facts: { oidTaken } })
+    return advanceEnrollment({ ...form, content }, step, {
+      ...context,
+      facts: { oidTaken, takenPersons: [] },
+    })
   }
   if (form.kind === 'device_notice') {
     if (
