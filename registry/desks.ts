@@ -103,6 +103,7 @@ export async function openDesks(deps: Deps): Promise<Desks> {
       await operator().suspend(oid, off)
       await accessRequests.sweep()
     },
+    isSuspended: (oid) => operator().isSuspended(oid),
     cito: (oid) => citos.records(oid),
     changed: (oid) =>
       tell(restrictions.records(oid), (found) =>

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict'
 import path from 'node:path'
 import { Enrollment } from '#protocol/enrollment.ts'
 import { enrollmentContent } from '#protocol/forms.fixture.ts'
+import { Restriction } from '#protocol/restriction.ts'
 import { createSeal, readSealKey } from '#protocol/secrets/seal.ts'
 import type { z } from 'zod'
 import { incoming, signIn } from './http/client.fixture.ts'
 import type { Client } from './http/client.fixture.ts'
-import { createRegion } from './region.fixture.ts'
+import { createRegion, join } from './region.fixture.ts'
 import type { Region } from './region.fixture.ts'
 import { createRows } from './rows.ts'
 import { openLevelStore } from './store/level-store.ts'
@@ -24,6 +25,34 @@ async function change<T>(
   assert.ok(row !== undefined)
   await store.write([rows.write(what.id, what.to(row))])
 }
+
+test('an organization whose restriction was lifted is not left suspended by a stop in the middle', async () => {
+  await using region = await createRegion({ office: true })
+  const { oid: organization } = region.holder
+  let id = ''
+  {
+    await using registry = await region.start()
+    const operator = await signIn(registry.url, 'ivanova')
+    const body = {
+      organization,
+      scope: 'cami',
+      level: 'no_consult',
+      clause: '8.2.3',
+      reason: 'пароли записаны на мониторе',
+      remedy: 'сменить пароли',
+      start: '25.11.2026',
+    }
+    ;({ id } = await operator.post<{ id: string }>('/api/restrictions', body))
+    await operator.post(`/api/restrictions/${id}/actions`, { type: 'impose' })
+  }
+  const to = (row: Restriction): Restriction => ({ ...row, status: 'lifted' })
+  await change(region, { kind: 'restriction', schema: Restriction, id, to })
+  await using registry = await region.start()
+  await using node = await join(region, region.holder, registry)
+  assert.deepEqual((await node.request('restrictions.get', {})).restrictions, [])
+  await using again = await join(region, region.holder, registry)
+  assert.ok(await again.request('epoch.get', {}))
+})
 
 describe('a form № 1 with somebody who has an account elsewhere', () => {
   const enroll = async (operator: Client, oid: string) => {

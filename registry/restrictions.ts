@@ -11,6 +11,7 @@ import type {
 } from '#protocol/restriction.ts'
 import { createDesk } from './desk.ts'
 import type { Desk } from './desk.ts'
+import { forEach } from './each.ts'
 import type { Notices } from './notices.ts'
 import type { By, Office } from './office.ts'
 import type { Organizations } from './organizations.ts'
@@ -38,6 +39,7 @@ type Deps = {
   organizations: () => Organizations
   notices: Notices
   suspend: (oid: OrganizationOid, off: boolean) => Promise<void>
+  isSuspended: (oid: OrganizationOid) => boolean
   /** Studies of others that it may read all the same. */
   cito: (oid: OrganizationOid) => NonNullable<RestrictionRecord['cito']>
   /** The node should ask again. */
@@ -60,6 +62,8 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
   const untold = new Set(rows.map(({ key }) => key.slice(untoldKey('').length)))
   const standing = async (oid: OrganizationOid) =>
     (await desk.all()).filter((one) => one.organization === oid && isInForce(one))
+  const isClosed = async (oid: OrganizationOid) =>
+    (await standing(oid)).some(({ scope }) => scope !== 'proxy')
   const tellAgain = async (oid: OrganizationOid): Promise<void> => {
     await store.write([{ put: untoldKey(oid), value: 'restrictions' }])
     untold.add(oid)
@@ -67,11 +71,7 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
   }
   const follow = async (oid: OrganizationOid): Promise<void> => {
     await tellAgain(oid)
-    const all = await standing(oid)
-    await deps.suspend(
-      oid,
-      all.some(({ scope }) => scope !== 'proxy'),
-    )
+    await deps.suspend(oid, await isClosed(oid))
   }
   return {
     get: desk.get,
@@ -108,10 +108,11 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
       await store.write([{ del: untoldKey(oid) }])
     },
     async resume() {
-      const all = (await desk.all()).filter(isInForce)
-      for (const { organization, scope } of all) {
-        if (scope !== 'proxy') await deps.suspend(organization, true)
-      }
+      const limited = (await desk.all()).filter(({ status }) => status !== 'proposed')
+      const organizations = new Set(limited.map(({ organization }) => organization))
+      await forEach(organizations, async (oid) => {
+        if (deps.isSuspended(oid) !== (await isClosed(oid))) await follow(oid)
+      })
     },
   }
 }
