@@ -11,13 +11,15 @@ import type { AccessRequestRecord } from '#protocol/control.ts'
 import type { DocumentReference } from '#protocol/credential.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { addDays, dayOf } from '#protocol/fields/dates.ts'
-import { printName } from '#protocol/fields/full-name.ts'
 import type { Draft } from '#protocol/form.ts'
 import type { GrantRequest } from '#protocol/grant.ts'
 import { oidOf, ulid } from '#protocol/ids.ts'
 import type { OrganizationOid, Sha256, UserId } from '#protocol/ids.ts'
 import { createDesk } from './desk.ts'
 import type { Desk } from './desk.ts'
+import { forEach } from './each.ts'
+import { announceGrant } from './grant-notices.ts'
+import { activeRequests } from './grant-rows.ts'
 import type { NewNotice, Notices } from './notices.ts'
 import { system } from './office.ts'
 import type { By, Office } from './office.ts'
@@ -43,6 +45,8 @@ export type AccessRequests = {
   /** A grant has ended otherwise than through its form. */
   grantEnded(grant: string): Promise<void>
   people: People
+  /** Makes forms and grants agree again after a stop between the two. */
+  resume(): Promise<void>
   /** Expires what is over, and pauses or resumes with the restrictions of both sides. */
   sweep(): Promise<void>
 }
@@ -117,6 +121,7 @@ export function createAccessRequests(deps: Deps): AccessRequests {
       await quietly(form.id, { type: 'revoke', reason: 'доступ отозван' })
     },
     people: createPeople(desk),
+    resume: () => tieAgain(desk, deps),
     async sweep() {
       for (const form of await desk.all()) {
         const action = await dueFor(form, organizations, clock())
@@ -180,18 +185,39 @@ function createAdmission(
     const form = await formOf(desk.all, claims, deps.isForm5Required)
     if (form === undefined) return () => Promise.resolve()
     await checkGrant(form, claims, reference)
-    return async () => {
-      // The same request again: its form says so already.
-      if ((await desk.get(form.id)).status !== 'approved') return
-      const users = claims.users.map(({ uid }) => uid)
-      const { form: after } = await desk.act(
-        form.id,
-        { type: 'activate', grant: claims.jti, users },
-        system,
-      )
-      await announceGrant(after, claims, deps)
-    }
+    await checkConnected(form, deps.organizations)
+    return () => tie(form.id, claims, { ...deps, desk })
   }
+}
+
+/** The form takes the grant as its own; a grant that it does not take, because it has changed meanwhile, is none. */
+async function tie(
+  id: string,
+  { jti, users, exp }: GrantRequest,
+  { desk, ...deps }: Deps & { desk: RequestDesk },
+): Promise<void> {
+  const { grant, status } = await desk.get(id)
+  // The same request again: its form says so already.
+  if (grant === jti && inForce.includes(status)) return
+  const uids = users.map(({ uid }) => uid)
+  const taken = desk.act(id, { type: 'activate', grant: jti, users: uids }, system)
+  const { form } = await taken.catch(async (refused: unknown) => {
+    await deps.revokeGrant(jti)
+    throw refused
+  })
+  await announceGrant(form, { users, exp }, deps)
+}
+
+/** Ends grants whose forms have ended, and gives forms the grants that a stop kept them from hearing of. */
+async function tieAgain(desk: RequestDesk, deps: Deps): Promise<void> {
+  await forEach(await desk.all(), async ({ id, grant, holder, number, status }) => {
+    if (status === 'revoked' && grant !== undefined) await deps.revokeGrant(grant)
+    if (status !== 'approved') return
+    const { store, clock } = deps.office
+    const requests = await activeRequests(store, holder, clock())
+    const request = requests.find(({ form5 }) => form5 !== undefined && form5.no === number)
+    if (request !== undefined) await tie(id, request, { ...deps, desk })
+  })
 }
 
 async function factsOf(
@@ -204,6 +230,14 @@ async function factsOf(
       typeof grantee === 'string' && (await organizations.isConnected(grantee as OrganizationOid)),
     holderConnected: await organizations.isConnected(form.holder),
   }
+}
+
+/** Before anything is countersigned: the form would not take the grant, and one that has ended does not come back. */
+async function checkConnected(form: AccessRequest, organizations: Organizations): Promise<void> {
+  if (form.status !== 'approved') return
+  const { granteeConnected, holderConnected } = await factsOf(form, organizations)
+  if (granteeConnected && holderConnected) return
+  throw new ProtocolError('grant_mismatch', 'form № 5: one of the two is not connected')
 }
 
 async function referenceOf(
@@ -306,47 +340,6 @@ async function refusalOf(form: AccessRequest, organizations: Organizations): Pro
     source: form.id,
     recipient: card?.email,
     organization: form.holder,
-  }
-}
-
-/** The № 2-type letter, to both sides, in the name of the operator who approved. */
-async function announceGrant(
-  form: AccessRequest,
-  claims: GrantRequest,
-  { organizations, notices }: Deps,
-): Promise<void> {
-  const { granteeOrg, users } = readAccessRequest(form)
-  const approved = form.history.findLast(({ action }) => action === 'approve')
-  if (approved === undefined) return
-  const accounts = form.rows.flatMap(({ row, uid, state }) => {
-    const user = users[row - 1]
-    const isIn = state === 'confirmed' && claims.users.some((one) => one.uid === uid)
-    return user === undefined || uid === undefined || !isIn
-      ? []
-      : [{ name: printName(user.fullName), login: uid }]
-  })
-  const cards = {
-    holder: (await organizations.view(form.holder))?.card,
-    grantee: (await organizations.view(granteeOrg))?.card,
-  }
-  const names = {
-    holderName: cards.holder?.fullName ?? form.holder,
-    granteeName: cards.grantee?.fullName ?? granteeOrg,
-  }
-  const until = dayOf(claims.exp * 1000)
-  for (const side of ['holder', 'grantee'] as const) {
-    const content = {
-      kind: 'grant_notice' as const,
-      organizationName: side === 'holder' ? names.holderName : names.granteeName,
-      formNumber: form.number ?? '',
-      ...names,
-      accounts,
-      until,
-    }
-    const organization = side === 'holder' ? form.holder : granteeOrg
-    const recipient = cards[side]?.email
-    const by = { actor: approved.by, source: 'registry' }
-    await notices.issue({ content, source: form.id, recipient, organization }, by)
   }
 }
 

@@ -145,6 +145,7 @@ export async function resumeDesks(desks: Desks, log: Log): Promise<void> {
     enrollments.resume,
     deviceNotices.resume,
     restrictions.resume,
+    accessRequests.resume,
     accessRequests.sweep,
   ]) {
     await resume().catch((err: unknown) => log.error({ err }, 'what was half done stays so'))

@@ -1,6 +1,8 @@
 import { z } from 'zod'
-import { GrantScope, Operation } from '#protocol/grant.ts'
+import { grantKind, grantRequestKind, GrantScope, Operation } from '#protocol/grant.ts'
+import type { GrantRequest } from '#protocol/grant.ts'
 import { OrganizationOid, Sha256, Ulid } from '#protocol/ids.ts'
+import { decodeToken } from '#protocol/jws.ts'
 import type { Store, Write } from './store/store.ts'
 
 /** A grant as the registry keeps it: the countersigned token, and what is asked of it often. */
@@ -32,8 +34,22 @@ export async function readGrants(store: Store, holder: OrganizationOid): Promise
   return rows.map(({ value }) => GrantRow.parse(JSON.parse(value)))
 }
 
+/** What the holder signed. The registry has countersigned it itself, so it is read and not verified again. */
+export const requestOf = ({ token }: GrantRow): GrantRequest =>
+  decodeToken(decodeToken(token, grantKind).claims.req, grantRequestKind).claims
+
 /** A grant that has run out authorizes nobody, listed or not. */
 export const isListed = (row: GrantRow, now: number): boolean => now < row.expiresAt
+
+/** What a holder has signed and what is in force. */
+export async function activeRequests(
+  store: Store,
+  holder: OrganizationOid,
+  now: number,
+): Promise<GrantRequest[]> {
+  const rows = await readGrants(store, holder)
+  return rows.filter((row) => row.active && isListed(row, now)).map(requestOf)
+}
 
 export function writesOf(row: GrantRow): Write[] {
   return [

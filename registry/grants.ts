@@ -62,7 +62,7 @@ export function createGrants(deps: Deps): Grants {
         return { writes: writesOf(row), changed: [row], entries }
       })
       if (row === undefined) throw new ProtocolError('internal', 'no grant was made')
-      await isAdmitted?.()
+      if (row.active) await isAdmitted?.()
       deps.announce(row.grantee, { grant: row.token, active: row.active })
       return row.token
     },

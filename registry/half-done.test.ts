@@ -1,12 +1,13 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import path from 'node:path'
+import { AccessRequest } from '#protocol/access-request.ts'
 import { Enrollment } from '#protocol/enrollment.ts'
-import { enrollmentContent } from '#protocol/forms.fixture.ts'
+import { accessRequestContent, enrollmentContent } from '#protocol/forms.fixture.ts'
 import { Restriction } from '#protocol/restriction.ts'
 import { createSeal, readSealKey } from '#protocol/secrets/seal.ts'
 import type { z } from 'zod'
-import { incoming, signIn } from './http/client.fixture.ts'
+import { connect, incoming, signIn } from './http/client.fixture.ts'
 import type { Client } from './http/client.fixture.ts'
 import { createRegion, join } from './region.fixture.ts'
 import type { Region } from './region.fixture.ts'
@@ -25,6 +26,105 @@ async function change<T>(
   assert.ok(row !== undefined)
   await store.write([rows.write(what.id, what.to(row))])
 }
+
+type Running = Awaited<ReturnType<Region['start']>>
+
+/** Form № 5 up to the operator's approval, and what the holder signs on its ground. */
+async function approved(region: Region, registry: Running) {
+  const { holder, grantee } = region
+  await using node = await join(region, grantee, registry)
+  const operator = await signIn(registry.url, 'ivanova')
+  const [user] = region.claims.grantRequest().users
+  assert.ok(user !== undefined)
+  const content = accessRequestContent({
+    holderOrg: holder.oid,
+    granteeOrg: grantee.oid,
+    users: [{ ...accessRequestContent().users[0], position: user.pos }],
+    signature: { kind: 'paper', incomingNo: '77', date: '25.11.2026' },
+  })
+  const { id } = await operator.post<{ id: string }>('/api/access-requests', { content })
+  const act = (action: unknown) => operator.post(`/api/access-requests/${id}/actions`, action)
+  await act({ type: 'submit' })
+  await act({ type: 'register', incoming })
+  await connect(operator, holder.oid)
+  await connect(operator, grantee.oid)
+  const fullName = { last: 'Ковалева', first: 'Анна', middle: 'Игоревна' }
+  const row = { id, row: 1, uid: user.uid, fullName, position: user.pos }
+  await node.request('access-request.confirm', row)
+  await act({ type: 'approve' })
+  await using own = await join(region, holder, registry)
+  const [waiting] = (await own.request('access-requests.get', {})).requests
+  assert.ok(waiting !== undefined)
+  return { id, request: await region.sign.grantRequest({ form5: waiting.form5 }) }
+}
+
+const submit = async (region: Region, registry: Running, request: string): Promise<void> => {
+  await using node = await join(region, region.holder, registry)
+  await node.request('grant.submit', { request })
+}
+
+const actives = async (region: Region, registry: Running): Promise<boolean[]> => {
+  await using node = await join(region, region.grantee, registry)
+  return (await node.request('grant.list', {})).grants.map(({ active }) => active)
+}
+
+const statusOf = async (operator: Client, id: string): Promise<string> =>
+  (await operator.get<{ status: string }>(`/api/access-requests/${id}`)).status
+
+describe('a form № 5 and its grant end together', () => {
+  test('a stop after the form was revoked and before its grant was does not leave the grant in force', async () => {
+    await using region = await createRegion({ office: true })
+    let form = ''
+    {
+      await using registry = await region.start()
+      const { id, request } = await approved(region, registry)
+      await submit(region, registry, request)
+      form = id
+    }
+    const to = (row: AccessRequest): AccessRequest => ({ ...row, status: 'revoked' })
+    await change(region, { kind: 'access_request', schema: AccessRequest, id: form, to })
+    await using registry = await region.start()
+    assert.deepEqual(await actives(region, registry), [false])
+  })
+
+  test('a grant whose form did not hear of it before a stop is the form’s, and ends with it', async () => {
+    await using region = await createRegion({ office: true })
+    let form = ''
+    {
+      await using registry = await region.start()
+      const { id, request } = await approved(region, registry)
+      await submit(region, registry, request)
+      form = id
+    }
+    const to = ({ grant: _grant, ...row }: AccessRequest): AccessRequest => ({
+      ...row,
+      status: 'approved',
+      history: row.history.filter(({ action }) => action !== 'activate'),
+    })
+    await change(region, { kind: 'access_request', schema: AccessRequest, id: form, to })
+    await using registry = await region.start()
+    const operator = await signIn(registry.url, 'ivanova')
+    assert.equal(await statusOf(operator, form), 'effective')
+    const action = { type: 'revoke', reason: 'договор окончен' }
+    await operator.post(`/api/access-requests/${form}/actions`, action)
+    assert.deepEqual(await actives(region, registry), [false])
+  })
+
+  test('no grant is made for an organization whose connection was ended after the approval', async () => {
+    await using region = await createRegion({ office: true })
+    await using registry = await region.start()
+    const { id, request } = await approved(region, registry)
+    const chief = await signIn(registry.url, 'zuev')
+    const connection = `/api/organizations/${region.grantee.oid}/connection`
+    await chief.post(connection, { isDisconnected: true })
+    await assert.rejects(submit(region, registry, request))
+    assert.deepEqual(await actives(region, registry), [])
+    assert.equal(await statusOf(chief, id), 'approved')
+    await chief.post(connection, { isDisconnected: false })
+    await submit(region, registry, request)
+    assert.deepEqual(await actives(region, registry), [true])
+  })
+})
 
 test('an organization whose restriction was lifted is not left suspended by a stop in the middle', async () => {
   await using region = await createRegion({ office: true })

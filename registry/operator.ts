@@ -1,6 +1,5 @@
 import { credentialKind, type Credential } from '#protocol/credential.ts'
 import { ProtocolError } from '#protocol/errors.ts'
-import { grantKind, grantRequestKind } from '#protocol/grant.ts'
 import { decodeToken } from '#protocol/jws.ts'
 import { oidOf, organizationOfUser } from '#protocol/ids.ts'
 import type { Kid, OrganizationOid, PeerIdString, UserId } from '#protocol/ids.ts'
@@ -12,6 +11,7 @@ import type { Credentials } from './credentials.ts'
 import type { Directory } from './directory.ts'
 import { noChange } from './epochs.ts'
 import type { Epochs } from './epochs.ts'
+import { requestOf } from './grant-rows.ts'
 import type { Grants } from './grants.ts'
 import type { Log } from './log.ts'
 import type { Journal, NewEntry } from './transparency/journal.ts'
@@ -114,10 +114,7 @@ async function isNamed(
 ): Promise<boolean> {
   if (await people.isNamed(user)) return true
   const received = await grants.received(organizationOfUser(user))
-  return received.some(({ token }) => {
-    const { req } = decodeToken(token, grantKind).claims
-    return decodeToken(req, grantRequestKind).claims.users.some(({ uid }) => uid === user)
-  })
+  return received.some((row) => requestOf(row).users.some(({ uid }) => uid === user))
 }
 
 /** A revoked key has no word in who follows it: its thief would speak. */
