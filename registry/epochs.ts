@@ -12,7 +12,7 @@ import type { Store, Write } from './store/store.ts'
 import type { Journal, LogHead, NewEntry } from './transparency/journal.ts'
 import type { Trust } from './trust.ts'
 import { createTurns } from '#protocol/turns.ts'
-import { secondsOf } from '#protocol/times.ts'
+import { secondsOf, toleranceMs } from '#protocol/times.ts'
 import type { Withdrawals } from './withdrawals.ts'
 
 /**
@@ -25,7 +25,7 @@ export type Epochs = {
   beat(holder: OrganizationOid): Promise<string>
   /** Makes the next epoch, in one write with the change that calls for it, and pushes it to the holder. */
   bump(holder: OrganizationOid, change: Change): Promise<void>
-  /** Renews an epoch that would run out, or that does not say who is out as the configuration now has it. */
+  /** Renews an epoch that would run out, that is of the future, or that does not say who is out as the configuration now has it. */
   renew(holder: OrganizationOid): Promise<void>
 }
 /** Runs in the holder's turn: reads what stands and says what to write and whose grant tokens the holder must get. */
@@ -106,7 +106,9 @@ export function createEpochs(deps: Deps): Epochs {
       await inTurn(async () => {
         const { claims } = await current(holder)
         const isAging = 2 * secondsOf(clock()) >= claims.iat + claims.exp
-        if (isAging || !isTrue(claims, deps, holder)) await issue(holder, noChange)
+        // Made while the clock was ahead: no holder takes it before its time.
+        const isEarly = claims.iat * 1000 > clock() + toleranceMs
+        if (isAging || isEarly || !isTrue(claims, deps, holder)) await issue(holder, noChange)
       })
     },
   }

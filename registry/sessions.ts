@@ -40,6 +40,8 @@ const Session = z.strictObject({
   usedAt: z.int(),
   amr: z.array(z.enum(['pwd', 'otp'])),
   address: z.string(),
+  /** Of the account, when the session began: one with an earlier password is over, whatever the clock did since. */
+  passwordSetAt: z.int().exactOptional(),
 })
 type Session = z.infer<typeof Session>
 
@@ -71,8 +73,10 @@ export async function openSessions(deps: Deps): Promise<Sessions> {
   for (const { key, value } of await store.list('session/', { limit: httpLimits.sessionsMax })) {
     sessions.set(key.slice('session/'.length), Session.parse(JSON.parse(value)))
   }
+  // Also when the clock has been set back since: a session would last longer by as much.
   const isOver = ({ usedAt, createdAt }: Session) =>
-    clock() - usedAt >= httpLimits.sessionIdleMs || clock() - createdAt >= httpLimits.sessionMs
+    Math.abs(clock() - usedAt) >= httpLimits.sessionIdleMs ||
+    clock() - createdAt >= httpLimits.sessionMs
   const end = async (ids: readonly string[]) => {
     for (const id of ids) sessions.delete(id)
     if (ids.length > 0) await store.write(ids.map((id) => ({ del: `session/${id}` })))
@@ -90,7 +94,7 @@ export async function openSessions(deps: Deps): Promise<Sessions> {
     const session = sessions.get(id)
     if (session === undefined) return undefined
     const account = accounts.get(session.account)
-    const isStale = account === undefined || session.createdAt < account.passwordSetAt
+    const isStale = account === undefined || session.passwordSetAt !== account.passwordSetAt
     if (isStale || !account.enabled || isOver(session)) {
       await end([id])
       return undefined
@@ -114,6 +118,7 @@ export async function openSessions(deps: Deps): Promise<Sessions> {
         usedAt: now,
         amr,
         address: attempt.address,
+        passwordSetAt: account.passwordSetAt,
       }
       const write = { put: `session/${id}`, value: JSON.stringify(session) }
       await audit.append(actOf('login', account, attempt.address), [write])
