@@ -1,6 +1,7 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { cp, rm } from 'node:fs/promises'
+import path from 'node:path'
 import { verifyBeat, verifyEpoch } from '#protocol/epoch.ts'
 import { verifyGrant } from '#protocol/grant.ts'
 import { ulid } from '#protocol/ids.ts'
@@ -8,6 +9,7 @@ import { createSigner, tokenDigest } from '#protocol/jws.ts'
 import { peerIdOf, privateJwk } from '#protocol/keys.ts'
 import { createRegion, join, until } from './region.fixture.ts'
 import type { Region } from './region.fixture.ts'
+import { openLevelStore } from './store/level-store.ts'
 
 const jtiOf = (number: number): string => ulid(number, new Uint8Array(10))
 const epochOf = (region: Region, token: string, party = region.holder) =>
@@ -192,6 +194,21 @@ describe('grants', () => {
     await until(() => holder.heard('epoch').length > 0, 'a new epoch comes')
     const renewed = await epochOf(region, holder.heard('epoch').at(-1)?.epoch ?? '')
     assert.equal(renewed.claims.prev, await tokenDigest(first.epoch))
+  })
+
+  test('a holder whose epoch cannot be read does not keep the beat from the others', async () => {
+    await using region = await createRegion()
+    await (await region.start())[Symbol.asyncDispose]()
+    {
+      await using store = await openLevelStore(path.join(region.config.dataDir, 'registry'))
+      const put = `epoch/${region.holder.oid}/${'9'.repeat(16)}`
+      await store.write([{ put, value: 'not a token' }])
+    }
+    await using registry = await region.start({ beatIntervalMs: 20 })
+    await using holder = await join(region, region.holder, registry)
+    await assert.rejects(holder.request('epoch.get', {}))
+    await using grantee = await join(region, region.grantee, registry)
+    await until(() => grantee.heard('beat').length > 1, 'beats come')
   })
 
   test('a registry put back from an old copy never gives a used number to another set', async () => {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import path from 'node:path'
 import { mkdir } from 'node:fs/promises'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
-import type { PeerIdString } from '#protocol/ids.ts'
+import type { OrganizationOid, PeerIdString } from '#protocol/ids.ts'
 import { createSigner } from '#protocol/jws.ts'
 import type { Signer } from '#protocol/jws.ts'
 import { peerIdOf, publicJwk } from '#protocol/keys.ts'
@@ -18,6 +18,7 @@ import type { Credentials } from './credentials.ts'
 import { openDesks, resumeDesks } from './desks.ts'
 import type { Desks } from './desks.ts'
 import { openDirectory } from './directory.ts'
+import { forEach } from './each.ts'
 import { createEpochs } from './epochs.ts'
 import { createFollowers } from './followers.ts'
 import { createGrants } from './grants.ts'
@@ -246,11 +247,12 @@ function startBeat(
   { log, limits }: RegistryDeps,
 ): Disposable {
   const beat = async (): Promise<void> => {
-    for (const oid of directory.online()) {
+    const confirm = async (oid: OrganizationOid): Promise<void> => {
       await epochs.renew(oid)
       directory.tell(oid, 'beat', { beat: await epochs.beat(oid) })
     }
-    await desks.accessRequests.sweep()
+    const sweep = (): Promise<void> => desks.accessRequests.sweep()
+    await forEach([() => forEach(directory.online(), confirm), sweep], (work) => work())
   }
   const pulse = setInterval(() => {
     beat().catch((err: unknown) => log.error({ err }, 'the beat was not sent'))
