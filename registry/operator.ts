@@ -15,6 +15,7 @@ import { requestOf } from './grant-rows.ts'
 import type { Grants } from './grants.ts'
 import type { Log } from './log.ts'
 import type { Journal, NewEntry } from './transparency/journal.ts'
+import { trustListKey } from './trust.ts'
 import type { Trust } from './trust.ts'
 import type { Speaker, Withdrawals, Withdrawn } from './withdrawals.ts'
 
@@ -72,8 +73,12 @@ export function createOperator(
       directory.changed()
     },
     async publishTrustList(trustList) {
-      await trust.replace(trustList)
-      await journal.write([{ kind: 'trust-list', token: trustList }], [])
+      await trust.replace(trustList, () =>
+        journal.write(
+          [{ kind: 'trust-list', token: trustList }],
+          [{ put: trustListKey, value: trustList }],
+        ),
+      )
       directory.tellAll('trust', { trustList })
     },
     async suspend(oid, off = true) {

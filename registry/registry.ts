@@ -33,7 +33,7 @@ import { openLevelStore } from './store/level-store.ts'
 import type { Store } from './store/store.ts'
 import { openTransparency } from './transparency/transparency.ts'
 import type { Transparency } from './transparency/transparency.ts'
-import { createTrust } from './trust.ts'
+import { createTrust, trustListKey } from './trust.ts'
 import type { Trust } from './trust.ts'
 import { secondsOf } from '#protocol/times.ts'
 import { openWithdrawals } from './withdrawals.ts'
@@ -64,6 +64,7 @@ export async function createRegistry(
   const { trust } = identity
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
   const store = stack.use(await openLevelStore(path.join(config.dataDir, 'registry')))
+  await recallTrustList(store, identity, deps)
   const { authority, logKeyFile } = config
   const transparency = stack.use(
     await openTransparency({ logKeyFile, authority, store, trust, clock, log }),
@@ -291,8 +292,22 @@ async function readIdentity(config: RegistryConfig, clock: () => number) {
       { cause },
     )
   })
-  checkKeys(trust, { signer, peer: peerIdOf(publicJwk(key)), now: clock() })
   return { key, signer, trust }
+}
+
+/** What was published since the file was written stays in force: a key that it dropped must not come back. */
+async function recallTrustList(
+  store: Store,
+  { key, signer, trust }: Awaited<ReturnType<typeof readIdentity>>,
+  { clock, log }: RegistryDeps,
+): Promise<void> {
+  const published = await store.get(trustListKey)
+  if (published !== undefined) {
+    await trust.replace(published).catch((error: unknown) => {
+      log.info({ code: codeOf(error) }, 'the trust list of the file is in force, not the published')
+    })
+  }
+  checkKeys(trust, { signer, peer: peerIdOf(publicJwk(key)), now: clock() })
 }
 
 /** What the registry signs would be refused by every node if its keys were not those of the trust list. */

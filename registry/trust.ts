@@ -7,9 +7,11 @@ import type { TrustList } from '#protocol/trust-list.ts'
 export type Trust = {
   token(): string
   list(): TrustList
-  /** Takes a later list; throws what is wrong with it. */
-  replace(token: string): Promise<void>
+  /** Takes a later list, once `keep` has put it where a restart finds it; throws what is wrong with it. */
+  replace(token: string, keep?: () => Promise<void>): Promise<void>
 }
+
+export const trustListKey = 'trust-list'
 
 export async function createTrust(deps: {
   token: string
@@ -22,12 +24,13 @@ export async function createTrust(deps: {
   return {
     token: () => current.token,
     list: () => current.verified.claims,
-    async replace(token) {
+    async replace(token, keep) {
       const verified = await verify(token)
       const { claims, digest } = current.verified
       const next = nextTrustState({ ver: claims.ver, digest }, verified)
       if (next === 'same') return
       if (next !== 'accept') throw new ProtocolError(next, 'not later than the current trust list')
+      await keep?.()
       current = { token, verified }
     },
   }
