@@ -47,6 +47,11 @@ test('under a restriction people are refused with the reason in Russian, until i
     assert.equal((await ask('GET', '/api/session')).status, 200)
     assert.equal((await ask('POST', '/api/corrections')).code, 'organization_restricted')
     assert.equal((await ask('POST', '/api/consultations')).code, 'organization_restricted')
+    // By whichever door images are hidden; what comes in is no change.
+    assert.equal((await ask('DELETE', '/dicom-web/studies/1.2')).code, 'organization_restricted')
+    assert.notEqual((await ask('POST', '/dicom-web/studies')).code, 'organization_restricted')
+    // In other letters it is another path, and no way past.
+    assert.equal((await ask('POST', '/api/Corrections')).code, 'not_found')
     await restrictions.take([record('no_export')])
     assert.equal((await ask('GET', '/api/exports')).code, 'organization_restricted')
     await restrictions.take([record('no_login', 'cami')])

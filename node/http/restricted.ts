@@ -4,9 +4,17 @@ import type { Restrictions } from '../access/restrictions.ts'
 import type { State } from './authentication.ts'
 
 /** Which requests are which act of a restriction. What apparatus send, and STOW-RS, is intake and stands nowhere here. */
-const acts: readonly { act: RestrictedAct; path: RegExp; isRead?: boolean }[] = [
+const acts: readonly {
+  act: RestrictedAct
+  path: RegExp
+  isRead?: boolean
+  /** Only this method. */
+  method?: string
+}[] = [
   { act: 'consult', path: /^\/api\/consultations(\/|$)/ },
   { act: 'write', path: /^\/api\/(reports|corrections|patient-merges|rejections)(\/|$)/ },
+  // A rejection too (decision 0015).
+  { act: 'write', path: /^\/dicom-web\//, method: 'DELETE' },
   { act: 'export', path: /^\/api\/(exports?|prints?|media\/exports?)(\/|$)/, isRead: true },
 ]
 
@@ -16,8 +24,9 @@ const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 export function createRestricted(restrictions: Pick<Restrictions, 'check'>): Middleware<State> {
   return async (ctx, next) => {
     const isSafe = safeMethods.has(ctx.method)
-    for (const { act, path, isRead = false } of acts) {
-      if ((isRead || !isSafe) && path.test(ctx.path)) restrictions.check(act)
+    for (const { act, path, isRead = false, method = ctx.method } of acts) {
+      const isMeant = (isRead || !isSafe) && method === ctx.method
+      if (isMeant && path.test(ctx.path)) restrictions.check(act)
     }
     if (ctx.state.user !== undefined) restrictions.check('login')
     await next()

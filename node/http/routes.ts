@@ -59,7 +59,8 @@ export function defineOpenRoute<
 
 /** Serves the routes: session, role, schemas, handler, answer. */
 export function createApiRouter(routes: readonly Route[], asked: Asked): Router<State> {
-  const router = new Router<State>()
+  // What is decided by path (restrictions, whose session lives on) is decided for this path, in these letters.
+  const router = new Router<State>({ sensitive: true })
   for (const route of routes) {
     router[route.method](route.path, async (ctx) => {
       const user = route.access === 'anyone' ? undefined : requireUser(ctx)
