@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { cp, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as fc from 'fast-check'
-import { ProtocolError } from '#protocol/errors.ts'
+import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import { dataSet } from '../archive/archive.fixture.ts'
 import { element, item } from '../dicom/data-set.fixture.ts'
 import { readDirectory } from './directory.ts'
@@ -182,6 +183,33 @@ test('an import can be cancelled, and there are not too many at a time', async (
   const ends = await Promise.allSettled(uploads)
   assert.deepEqual(ends.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected'])
   assert.equal(world.imports.status(first.id).state, 'cancelled')
+})
+
+test('an upload that stalls can be cancelled, and leaves its place and nothing else', async () => {
+  await using world = await createMediaWorld()
+  const body = async function* () {
+    yield Buffer.from('PK')
+    await new Promise(() => undefined)
+  }
+  const stalled = [1, 2].map((n) =>
+    world.imports.upload(importer, { name: `${n}`, body: body() }).catch(codeOf),
+  )
+  while (world.imports.list().some(({ received }) => received === 0)) await sleep(5)
+  for (const { id } of world.imports.list()) {
+    assert.equal((await world.imports.cancel(id)).state, 'cancelled')
+  }
+  assert.deepEqual(await Promise.all(stalled), ['aborted', 'aborted'])
+  assert.deepEqual(await readdir(path.join(world.dir, 'uploads')), [])
+  const broken = async function* () {
+    yield Buffer.from('PK')
+    throw new Error('read ECONNRESET')
+  }
+  await assert.rejects(world.imports.upload(importer, { name: 'x', body: broken() }), {
+    code: 'aborted',
+  })
+  assert.equal(world.imports.list()[0]?.code, 'aborted')
+  const zip = await zipOf(world.dir, [{ name: 'a', bytes: slice('1.2.1.1.1') }])
+  assert.deepEqual(outcomes(await world.importZip(zip)), { a: 'stored' })
 })
 
 test(

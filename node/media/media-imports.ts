@@ -97,16 +97,22 @@ export async function openMediaImports(deps: MediaDeps): Promise<MediaImports> {
     async upload(importer, { name, bytes, body }) {
       const job = begin(importer, name)
       const file = path.join(dir, `${job.status.id}.zip`)
-      try {
-        await checkSpace(deps, bytes ?? 0)
-        await receive(body, file, job)
-      } catch (error) {
-        await rm(file, { force: true })
-        end(job, deps.clock(), error)
-        throw error
-      }
       const remove = () => rm(file, { force: true })
-      job.finished = run(deps, { job, importer, openMedium: () => openZip(file), remove })
+      const here = (async () => {
+        try {
+          await checkSpace(deps, bytes ?? 0)
+          await receive(body, file, job)
+        } catch (error) {
+          await remove()
+          end(job, deps.clock(), error)
+          throw error
+        }
+      })()
+      job.finished = here.then(
+        () => run(deps, { job, importer, openMedium: () => openZip(file), remove }),
+        () => undefined,
+      )
+      await here
       return job.status
     },
     async importFolder(importer, folder) {
@@ -123,12 +129,12 @@ export async function openMediaImports(deps: MediaDeps): Promise<MediaImports> {
     },
     async cancel(id) {
       const job = jobOf(id)
-      job.stop.abort()
+      job.stop.abort(givenUp())
       await job.finished
       return job.status
     },
     async [Symbol.asyncDispose]() {
-      for (const job of jobs.values()) job.stop.abort()
+      for (const job of jobs.values()) job.stop.abort(givenUp())
       await Promise.all([...jobs.values()].map(({ finished }) => finished))
     },
   }
@@ -161,16 +167,38 @@ async function checkSpace({ dir, freeBytesMin }: MediaDeps, bytes: number): Prom
   }
 }
 
+/** The body is not told when reading it ends early: of a request that would be its connection, and so the answer. */
 async function receive(body: AsyncIterable<Uint8Array>, file: string, job: Job): Promise<void> {
+  const { signal } = job.stop
   await using handle = await open(file, 'wx', 0o600)
-  for await (const chunk of body) {
-    job.stop.signal.throwIfAborted()
-    job.status.received += chunk.byteLength
+  const chunks = body[Symbol.asyncIterator]()
+  for (;;) {
+    const next = await unlessAborted(chunks.next().catch(cutOff), signal)
+    if (next.done === true) return
+    job.status.received += next.value.byteLength
     if (job.status.received > mediaLimits.zipBytes) throw tooLarge()
-    await handle.writeFile(chunk)
+    await handle.writeFile(next.value)
   }
 }
 
+function cutOff(cause: unknown): never {
+  throw new ProtocolError('aborted', 'the upload was cut off', { cause })
+}
+
+/** What is waited for may never come. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const stop = () => reject(signal.reason as Error)
+  signal.addEventListener('abort', stop)
+  if (signal.aborted) stop()
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+const givenUp = () => new ProtocolError('aborted', 'the import was given up')
 const tooLarge = () => new ProtocolError('too_large', 'the ZIP file is too large')
 
 /** The real place of a folder that lies below the mounted ones, whatever links say. */

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { dataSet } from '../../archive/archive.fixture.ts'
 import { createMediaWorld, fileOf, writeTree, zipOf } from '../../media/media.fixture.ts'
 import { openTestNode } from '../http.fixture.ts'
@@ -40,4 +44,23 @@ test('a ZIP file is uploaded, watched and reported; a folder is taken in by name
     list.imports.map(({ outcomes }) => outcomes),
     [{ duplicate: 1 }, { stored: 1, 'no-dicom': 1 }],
   )
+})
+
+test('an upload whose sender is silent is cancelled, and its sender told', async () => {
+  await using world = await createMediaWorld()
+  await using node = await openTestNode({}, { media: world.imports })
+  const as = node.as('radiographer')
+  const sending = request(`${node.url}/api/media`, {
+    method: 'POST',
+    headers: { ...as, 'content-type': 'application/zip', 'content-length': 1000 },
+  })
+  const answered = once(sending, 'response') as Promise<[IncomingMessage]>
+  sending.write('PK')
+  while (world.imports.list()[0]?.received !== 2) await sleep(5)
+  const id = world.imports.list()[0]?.id ?? ''
+  const cancelled = await fetch(`${node.url}/api/media/${id}`, { method: 'DELETE', headers: as })
+  assert.equal(((await cancelled.json()) as Status).state, 'cancelled')
+  const [answer] = await answered
+  assert.equal(answer.statusCode, 400)
+  assert.equal(await text(answer), '{"error":{"code":"aborted"}}')
 })
