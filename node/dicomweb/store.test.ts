@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
+import { request } from 'node:http'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import type { StudyUid } from '#protocol/ids.ts'
 import { correctionProof, dataSet } from '../archive/archive.fixture.ts'
@@ -229,6 +231,27 @@ test('a body that breaks off keeps and tells what was stored before', async () =
     ['import', 'success', '1.1', 2],
   )
   assert.deepEqual([other?.outcome, other?.instances], ['failure', 1])
+})
+
+test('what was stored before the sender was gone between two files is audited', async () => {
+  await using web = await openDicomweb()
+  const whole = bodyOf(file('1.1.1.1'), file('1.1.1.2'))
+  const between = Buffer.from(whole).lastIndexOf('--edge\r\n') + 8
+  const sending = request(`${web.url}/studies`, {
+    method: 'POST',
+    headers: { 'content-type': multipart, 'content-length': whole.length },
+  }).on('error', () => undefined)
+  sending.write(whole.subarray(0, between))
+  while ((await web.archive.counts()).instances === 0) await sleep(5)
+  sending.destroy()
+  for (let n = 0; n < 200 && web.audit.length < 2; n++) await sleep(10)
+  assert.deepEqual(
+    web.audit.map(({ outcome, study, instances }) => [outcome, study, instances]),
+    [
+      ['success', '1.1', 1],
+      ['failure', undefined, 1],
+    ],
+  )
 })
 
 /** What a client makes of an instance that it retrieved as metadata and bulk values. */

@@ -94,10 +94,16 @@ async function* single(type: string, body: AsyncIterable<Buffer>): AsyncGenerato
 
 async function* bounded(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let bytes = 0
-  for await (const chunk of body) {
-    bytes += chunk.length
-    if (bytes > httpLimits.storeBytes) throw tooLarge()
-    yield chunk
+  try {
+    for await (const chunk of body) {
+      bytes += chunk.length
+      if (bytes > httpLimits.storeBytes) throw tooLarge()
+      yield chunk
+    }
+  } catch (cause) {
+    if (cause instanceof ProtocolError) throw cause
+    // The sender is gone: no fault of ours, and what it brought before is told of as ever.
+    throw new ProtocolError('aborted', 'the body was cut off', { cause })
   }
 }
 
