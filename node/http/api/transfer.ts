@@ -61,7 +61,11 @@ export function transferRoutes(deps: {
         ctx.type = 'text/event-stream'
         ctx.set('X-Accel-Buffering', 'no')
         const events = eventsOf(reader, { transfers, self, signal })
-        ctx.body = Readable.from(events, { objectMode: false }).once('close', () => open--)
+        // Also when nothing of it was sent: a request for headers, a page that was gone by then.
+        ctx.body = Readable.from(events, { objectMode: false }).once('close', () => {
+          open--
+          void reader[Symbol.asyncDispose]()
+        })
         return undefined as never
       },
     }),
@@ -92,7 +96,6 @@ async function* eventsOf(
   reader: StudyReader,
   { transfers, self, signal }: Follow,
 ): AsyncGenerator<string> {
-  await using _ = reader
   let latest: Transfer | undefined = await transferOf(reader, transfers, self)
   let wake: () => void = () => undefined
   const stop = transfers.onProgress(reader.study, (transfer) => {
