@@ -8,7 +8,7 @@ import { createPictureRoutes } from './pictures.ts'
 import { type DeletePolicy, rejectPath } from './reject.ts'
 import { retrieveInstances } from './retrieve.ts'
 import { searchAll, searchStudy } from './search.ts'
-import { storeInstances } from './store.ts'
+import { createStore } from './store.ts'
 import { retrieveByUri } from './wado-uri.ts'
 
 export type DicomwebDeps = {
@@ -50,7 +50,7 @@ export function createDicomweb({ doors, pool, deletePolicy }: DicomwebDeps): Rou
     router.get(`${level}/thumbnail`, pictures.thumbnail)
   }
 
-  router.post(['/studies', study], (ctx) => storeInstances(ctx, doors))
+  router.post(['/studies', study], createStore(doors))
   router.delete([study, series, instance], (ctx) => rejectPath(ctx, doors, deletePolicy))
   router.get(['/', '/wado'], (ctx) => retrieveByUri(ctx, { doors, pool, pictures }))
   return router

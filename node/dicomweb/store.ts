@@ -9,8 +9,27 @@ import { answerOf, type Outcome, statusOf } from './store-answer.ts'
 import { storeFile, type Storing } from './store-file.ts'
 import { storeMetadata } from './store-metadata.ts'
 
-/** Takes instances in (PS3.18 §10.5). Each stands or falls alone; the answer has an item for every one. */
-export async function storeInstances(ctx: Context, doors: Pick<Doors, 'store'>): Promise<void> {
+/**
+ * Takes instances in (PS3.18 §10.5). Nobody says how fast a body has to come: no more come at a time than leave room in
+ * the archive for everybody else.
+ */
+export function createStore(doors: Pick<Doors, 'store'>): (ctx: Context) => Promise<void> {
+  let underWay = 0
+  return async (ctx) => {
+    if (underWay >= dicomwebLimits.storesMax) {
+      throw new ProtocolError('unavailable', 'too many requests are storing instances')
+    }
+    underWay++
+    try {
+      await storeInstances(ctx, doors)
+    } finally {
+      underWay--
+    }
+  }
+}
+
+/** Each stands or falls alone; the answer has an item for every one. */
+async function storeInstances(ctx: Context, doors: Pick<Doors, 'store'>): Promise<void> {
   const intake = await doors.store(ctx.state.user)
   const study = ctx.params['study'] === undefined ? undefined : uidsOf(ctx.params).study
   const body = openBody(ctx)

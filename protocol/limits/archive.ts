@@ -38,8 +38,8 @@ export const storageLimits = {
   recordHeaderBytes: 256 * KiB,
   /** Records other than instances: facts of an instance with its chunk digests, index entries. */
   recordPayloadBytes: 4 * MiB,
-  /** One per association that streams a large instance, and one for all small ones. */
-  openSegmentsMax: 72,
+  /** One per association, file of a medium or STOW-RS request that streams a large instance, one for all small ones. */
+  openSegmentsMax: 96,
   /** What is written in one go for everybody who waits. */
   groupBytes: 16 * MiB,
   /** Unwritten bytes of one instance above which its sender is asked to pause. */

@@ -64,6 +64,8 @@ export const dicomwebLimits = {
   /** Of one part of a multipart body. */
   partHeaderBytes: 8 * KiB,
   partsMax: 10_000,
+  /** STOW-RS requests under way, each of which may take a segment of the value log for itself. */
+  storesMax: 16,
   /** What may stand before the first part. */
   preambleBytes: 64 * KiB,
   /** Metadata and bulk values of one request that stores them apart are held in memory. */
