@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { ProtocolError } from '#protocol/errors.ts'
 import { mediaLimits } from '#protocol/limits.ts'
 import { createTurns, type Turns } from '#protocol/turns.ts'
-import { depthMax, safePath } from './medium.ts'
+import { depthMax, safePath, UnreadableError } from './medium.ts'
 import type { MediaEntry, MediaFile, Medium } from './medium.ts'
 
 /**
@@ -28,12 +28,19 @@ async function* walk(root: string, inTurn: Turns, signal: AbortSignal): AsyncGen
   for (let next = folders.pop(); next !== undefined; next = folders.pop()) {
     const { path, depth } = next
     const children: Dirent[] = []
-    for await (const child of await opendir(join(root, path))) {
-      signal.throwIfAborted()
-      if (++count > mediaLimits.filesMax) {
-        throw new ProtocolError('too_large', 'the medium has too many files')
+    try {
+      for await (const child of await opendir(join(root, path))) {
+        signal.throwIfAborted()
+        if (++count > mediaLimits.filesMax) {
+          throw new ProtocolError('too_large', 'the medium has too many files')
+        }
+        children.push(child)
       }
-      children.push(child)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (path === '' || error instanceof ProtocolError) throw error
+      // What was found in it until then is taken all the same.
+      yield { kind: 'refused', path, reason: 'unreadable' }
     }
     // The same medium is read in the same order, whatever its file system says.
     children.sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -57,20 +64,27 @@ async function entryOf(place: Place, isLink: boolean): Promise<MediaEntry> {
   if (isLink) return { kind: 'refused', path, reason: 'symbolic_link' }
   // A name with `\` or a control character is no name of a medium; `/` cannot be in one.
   if (safePath(path) !== path) return { kind: 'refused', path, reason: 'unsafe_name' }
-  const found = await lstat(join(root, path))
+  const found = await lstat(join(root, path)).catch(() => undefined)
+  if (found === undefined) return { kind: 'refused', path, reason: 'unreadable' }
   if (!found.isFile()) return { kind: 'refused', path, reason: 'no_file' }
   return { kind: 'file', file: { path, bytes: found.size, read: () => readFile(place) } }
 }
 
 async function* readFile({ root, path, inTurn }: Place): ReturnType<MediaFile['read']> {
-  await using handle = await inTurn(async () => openInside(join(root, path)))
+  await using handle = await given(inTurn(async () => openInside(join(root, path))))
   for (;;) {
     const buffer = Buffer.allocUnsafe(mediaLimits.readBytes)
-    const { bytesRead } = await inTurn(async () => handle.read(buffer))
+    const { bytesRead } = await given(inTurn(async () => handle.read(buffer)))
     if (bytesRead === 0) return
     yield buffer.subarray(0, bytesRead)
   }
 }
+
+const given = <T>(asked: Promise<T>): Promise<T> =>
+  asked.catch((cause: unknown) => {
+    if (cause instanceof ProtocolError) throw cause
+    throw new UnreadableError('the medium does not give this file', { cause })
+  })
 
 async function openInside(place: string): Promise<FileHandle> {
   // What was a folder when it was listed may be a link by now.

@@ -4,6 +4,7 @@ import { instanceLimits, mediaLimits } from '#protocol/limits.ts'
 import type { Archive, Declared, QuarantineReason, Stored } from '../archive/archive.ts'
 import { completed, readFileMeta } from '../dicom/part10.ts'
 import { readDirectory } from './directory.ts'
+import { UnreadableError } from './medium.ts'
 import type { MediaFile, Medium, RefusalReason } from './medium.ts'
 
 /** What became of one file of a medium. */
@@ -60,7 +61,7 @@ async function readListed(
   signal: AbortSignal,
 ): Promise<Listed> {
   const { path } = directory
-  const refused = (reason: ErrorCode): Listed => ({
+  const refused = (reason: ErrorCode | RefusalReason): Listed => ({
     listed: [],
     reports: [{ path, outcome: 'refused', reason }],
   })
@@ -83,10 +84,10 @@ async function readListed(
     return result
   } catch (error) {
     signal.throwIfAborted()
-    const code = codeOf(error)
-    if (code === 'internal') throw error
+    const reason = reasonOf(error)
+    if (reason === 'internal') throw error
     // What it names is found without it.
-    return refused(code)
+    return refused(reason)
   }
 }
 
@@ -145,13 +146,16 @@ async function importFile(file: MediaFile, parts: ImportParts): Promise<Outcome>
     return outcomeOf(await storeDataSet({ ...begun, body, file }, parts))
   } catch (error) {
     parts.signal.throwIfAborted()
-    const code = codeOf(error)
-    if (code === 'internal' || code.startsWith('storage_')) throw error
-    return { outcome: 'refused', reason: code }
+    const reason = reasonOf(error)
+    if (reason === 'internal' || reason.startsWith('storage_')) throw error
+    return { outcome: 'refused', reason }
   } finally {
     await body.return?.()
   }
 }
+
+const reasonOf = (error: unknown): ErrorCode | RefusalReason =>
+  error instanceof UnreadableError ? 'unreadable' : codeOf(error)
 
 const outcomeOf = ({ outcome, reason, study, sop, bytes }: Stored): Outcome => ({
   outcome,

@@ -2,6 +2,7 @@
 export type MediaFile = {
   path: string
   bytes: number
+  /** Throws `UnreadableError` for what the medium does not give. */
   read(signal: AbortSignal): AsyncIterable<Uint8Array>
 }
 
@@ -14,6 +15,12 @@ export type RefusalReason =
   | 'name_twice'
   | 'too_large'
   | 'too_deep'
+  | 'unreadable'
+
+/** A scratched place of a disc, or one that was taken out: a fault of the medium and not of ours. */
+export class UnreadableError extends Error {
+  override readonly name = 'UnreadableError'
+}
 
 export type MediaEntry =
   | { kind: 'file'; file: MediaFile }
