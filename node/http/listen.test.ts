@@ -61,6 +61,23 @@ test('a client that never finishes its headers is cut off', { timeout: 10_000 },
   assert.ok(performance.now() - started < 3000)
 })
 
+test('a body that goes on after the answer holds no connection', { timeout: 10_000 }, async () => {
+  const handler = (_: unknown, answer: ServerResponse) => void answer.end('whole')
+  const limits = { headersTimeoutMs: 500, closeTimeoutMs: 500 }
+  await using server = await listen({ handler }, here, limits)
+  const socket = net.connect(server.port, '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n')
+  const drip = setInterval(() => socket.write('x'), 50)
+  let answer = ''
+  socket.on('data', (part) => (answer += part.toString('latin1')))
+  const started = performance.now()
+  await once(socket, 'close')
+  clearInterval(drip)
+  assert.ok(performance.now() - started < 3000)
+  assert.match(answer, /whole$/)
+})
+
 test('headers that are too large are refused', async () => {
   await using server = await listen({ handler: (_, answer) => void answer.end() }, here)
   const answer = await fetch(server.url, { headers: { 'x-long': 'x'.repeat(20_000) } })

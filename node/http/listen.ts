@@ -1,4 +1,4 @@
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { once } from 'node:events'
 import { httpLimits } from '#protocol/limits.ts'
 
@@ -27,6 +27,9 @@ export async function listen(
     },
     served.handler,
   )
+  server.on('request', (request, answer) => {
+    answer.once('finish', () => boundRest(request, limits.headersTimeoutMs))
+  })
   server.timeout = httpLimits.socketIdleMs
   server.maxConnections = httpLimits.connectionsMax
   server.listen(port, host)
@@ -48,4 +51,11 @@ export async function listen(
       clearInterval(sweep)
     },
   }
+}
+
+/** Of a request that was answered the rest is read and dropped, to keep the connection; not for as long as it may last. */
+function boundRest(request: IncomingMessage, timeoutMs: number): void {
+  if (request.complete) return
+  const timer = setTimeout(() => request.destroy(), timeoutMs)
+  request.once('close', () => clearTimeout(timer))
 }
