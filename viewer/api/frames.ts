@@ -1,4 +1,4 @@
-import { request } from './http.ts'
+import { request, transferMs } from './http.ts'
 import { firstPart, parseMediaType } from './multipart.ts'
 
 /** One frame as stored (PS3.18 §10.4.1.1.6), with the transfer syntax that the answer names. */
@@ -8,9 +8,6 @@ const accept =
   'multipart/related; type="application/octet-stream"; transfer-syntax=*, ' +
   'application/octet-stream; transfer-syntax=*'
 
-/** A mammogram of 27 MB takes two minutes at 2 Mbit/s; what takes longer than this is a dead connection. */
-const timeoutMs = 300_000
-
 /** Explicit VR Little Endian, which an answer without a transfer syntax means (PS3.18 §8.7.3.5.2). */
 const defaultSyntax = '1.2.840.10008.1.2.1'
 
@@ -19,8 +16,7 @@ export async function fetchFrame(
   signal: AbortSignal,
 ): Promise<WireFrame> {
   const path = `/dicom-web/studies/${study}/series/${series}/instances/${sop}/frames/${frame}`
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
-  const response = await request(path, { accept, signal: limit })
+  const response = await request(path, { accept, signal, limitMs: transferMs })
   const whole = new Uint8Array(await response.arrayBuffer())
   return frameOf(whole, response.headers.get('content-type') ?? '')
 }

@@ -65,3 +65,37 @@ test('a node that does not answer is unreachable; an abort is an abort', async (
   })
   await assert.rejects(request(dead), { code: unreachable, status: 0 })
 })
+
+test('a node that falls silent is given up, also by one who could have stopped asking herself', async () => {
+  const server = createServer((request, response) => {
+    if (request.url !== '/half') return
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.write('{"a":')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { signal } = new AbortController()
+  try {
+    const gone = { code: unreachable, status: 0 }
+    await assert.rejects(requestJson(base, { signal, limitMs: 100 }), gone)
+    await assert.rejects(requestJson(`${base}/half`, { signal, limitMs: 100 }), gone)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+})
+
+test('a link that breaks in the middle of an answer is a link that broke', async () => {
+  const server = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' })
+    response.write('{"a":', () => response.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  try {
+    await assert.rejects(requestJson(base), { code: unreachable, status: 0 })
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+})

@@ -20,26 +20,34 @@ export class ApiError extends Error {
 /** The network failed, as opposed to an answer that says no. */
 export const unreachable = 'unreachable'
 
-const timeoutMs = 30_000
+const answerMs = 30_000
+
+/** For what comes from another hospital or is as big as an image: at 2 Mbit/s a mammogram takes two minutes. */
+export const transferMs = 300_000
 
 export type Request = {
   method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   json?: unknown
   accept?: string
   signal?: AbortSignal | undefined
+  /** What takes longer than this is a dead connection. */
+  limitMs?: number
 }
 
 export async function request(path: string, options: Request = {}): Promise<Response> {
-  const { method = 'GET', json, accept = 'application/json', signal } = options
+  const { method = 'GET', json, accept = 'application/json', signal, limitMs = answerMs } = options
   const headers = new Headers({ accept })
   if (method !== 'GET') headers.set('x-cami', '1')
   if (json !== undefined) headers.set('content-type', 'application/json')
-  const response = await reach(path, {
-    method,
-    headers,
-    signal: signal ?? AbortSignal.timeout(timeoutMs),
-    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-  })
+  const limit = AbortSignal.timeout(limitMs)
+  const response = await reached(
+    fetch(path, {
+      method,
+      headers,
+      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    }),
+  )
   if (!response.ok) throw await errorOf(response)
   return response
 }
@@ -48,14 +56,15 @@ export async function requestJson(path: string, options: Request = {}): Promise<
   const response = await request(path, options)
   // QIDO-RS may answer "nothing" with 204 (PS3.18 §10.6.3.1).
   if (response.status === 204) return []
-  return response.json() as Promise<unknown>
+  return reached(response.json() as Promise<unknown>)
 }
 
-async function reach(path: string, init: RequestInit): Promise<Response> {
+/** The link may break before the answer or in the middle of it. */
+async function reached<T>(answer: Promise<T>): Promise<T> {
   try {
-    return await fetch(path, init)
+    return await answer
   } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error
+    if (isAborted(error) || error instanceof SyntaxError) throw error
     throw new ApiError(0, unreachable)
   }
 }

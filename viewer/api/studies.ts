@@ -1,5 +1,5 @@
 import { type Attributes, isAttributes, numberOf, personOf, textOf } from './dicom-json.ts'
-import { requestJson } from './http.ts'
+import { requestJson, transferMs } from './http.ts'
 
 /** A row of the study list. */
 export type Study = {
@@ -154,7 +154,7 @@ const seriesMax = 1000
 
 export async function loadSeries(study: string, signal?: AbortSignal): Promise<SeriesSummary[]> {
   const path = `/dicom-web/studies/${study}/series?limit=${seriesMax}`
-  const rows = rowsOf(await requestJson(path, { signal }))
+  const rows = rowsOf(await requestJson(path, { signal, limitMs: transferMs }))
   const series = rows.map((row) => ({
     uid: textOf(row, '0020000E') ?? '',
     number: textOf(row, '00200011') ?? '',
@@ -175,5 +175,6 @@ export async function loadMetadata(
   signal?: AbortSignal,
 ): Promise<Attributes[]> {
   const path = `/dicom-web/studies/${study}/series/${series}/metadata`
-  return rowsOf(await requestJson(path, { accept: 'application/dicom+json', signal }))
+  const accept = 'application/dicom+json'
+  return rowsOf(await requestJson(path, { accept, signal, limitMs: transferMs }))
 }

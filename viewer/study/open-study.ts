@@ -1,4 +1,4 @@
-import { ApiError, isAborted, request } from '../api/http.ts'
+import { ApiError, isAborted, request, transferMs } from '../api/http.ts'
 import { fetchFrame } from '../api/frames.ts'
 import { loadMetadata, loadSeries } from '../api/studies.ts'
 import { withTables } from '../api/tables.ts'
@@ -42,7 +42,7 @@ export function openStudy(
 async function fetchBulk(uri: string, base: string, signal: AbortSignal): Promise<Uint8Array> {
   const { pathname } = new URL(uri, new URL(base, location.origin))
   const accept = 'application/octet-stream; transfer-syntax=*'
-  const response = await request(pathname, { accept, signal })
+  const response = await request(pathname, { accept, signal, limitMs: transferMs })
   return new Uint8Array(await response.arrayBuffer())
 }
 
