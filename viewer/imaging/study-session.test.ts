@@ -113,6 +113,44 @@ test('a series whose description fails can be tried again', async () => {
   session[Symbol.dispose]()
 })
 
+test('a series is asked for once at a time, so that no late failure takes away what has come', async () => {
+  const asked: { answer: (instances: Attributes[]) => void; fail: (e: Error) => void }[] = []
+  const { session } = setUp({
+    isPermanent: () => false,
+    loadSeries: () => Promise.resolve([summary('2', 7)]),
+    loadMetadata: () =>
+      new Promise((answer, fail) => {
+        asked.push({ answer, fail })
+      }),
+  })
+  const started = session.start()
+  await until(() => asked.length === 1)
+  asked[0]?.fail(new Error('the link broke'))
+  await started
+  session.retry('passing')
+  session.retry('passing')
+  asked[1]?.answer(slices('2', 7))
+  await until(() => session.active.value !== undefined)
+  asked[2]?.fail(new Error('the link broke'))
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(session.series.value[0]?.content?.stacks.length, 1)
+  assert.equal(asked.length, 2)
+  session[Symbol.dispose]()
+})
+
+test('a study that is opened again while it is being opened is asked for once', async () => {
+  let asked = 0
+  const { session } = setUp({
+    loadSeries: async () => {
+      asked++
+      return [summary('2', 7)]
+    },
+  })
+  await Promise.all([session.start(), session.start()])
+  assert.equal(asked, 1)
+  session[Symbol.dispose]()
+})
+
 test('a study of documents shows the first of them', async () => {
   const { session } = setUp({
     loadSeries: () => Promise.resolve([summary('3', 1, 'SR')]),

@@ -123,7 +123,17 @@ type ContentsParts = {
 
 /** What each series consists of, the one to be read first before the others. */
 function createContents({ abort, series, deps }: ContentsParts, onStack: (first: Stack) => void) {
-  async function load({ uid }: SeriesSummary): Promise<void> {
+  const underWay = new Map<string, Promise<void>>()
+  let everything: Promise<void> | undefined
+
+  /** One question per series at a time: the answer to an older one must not replace that to a newer. */
+  function load(summary: SeriesSummary): Promise<void> {
+    const loading = underWay.get(summary.uid) ?? ask(summary)
+    underWay.set(summary.uid, loading)
+    return loading.finally(() => underWay.delete(summary.uid))
+  }
+
+  async function ask({ uid }: SeriesSummary): Promise<void> {
     let loaded: Pick<SeriesEntry, 'content' | 'failure'>
     try {
       loaded = { content: contentOf(uid, await deps.loadMetadata(uid, abort.signal)) }
@@ -137,14 +147,19 @@ function createContents({ abort, series, deps }: ContentsParts, onStack: (first:
     const first = loaded.content?.stacks[0]
     if (first !== undefined) onStack(first)
   }
+  async function askAll(): Promise<void> {
+    const summaries = await deps.loadSeries(abort.signal)
+    series.value = summaries.map((summary) => ({ summary }))
+    for (const summary of readingOrder(summaries)) {
+      if (abort.signal.aborted) return
+      await load(summary)
+    }
+  }
+
   return {
-    async loadAll() {
-      const summaries = await deps.loadSeries(abort.signal)
-      series.value = summaries.map((summary) => ({ summary }))
-      for (const summary of readingOrder(summaries)) {
-        if (abort.signal.aborted) return
-        await load(summary)
-      }
+    loadAll(): Promise<void> {
+      everything ??= askAll().finally(() => (everything = undefined))
+      return everything
     },
     retry(which: 'all' | 'passing') {
       for (const { summary, failure } of series.value) {
