@@ -6,10 +6,12 @@ import type { Stack } from './stacks.ts'
 export type StackMemory = {
   /** By key, in the order in which they were opened. */
   readonly open: ReadonlySignal<ReadonlyMap<string, StackSession>>
-  /** The browser had no memory for the stack that was asked for last. */
+  /** The browser had no memory for the stack that the reader asked for last. */
   readonly isFull: ReadonlySignal<boolean>
   /** A stack that is here, or is opened; nothing when there is no memory for it. */
   take: (stack: Stack) => StackSession | undefined
+  /** Opens one that nobody asked for: where the browser has no memory for it, the reader need not hear of that. */
+  add: (stack: Stack) => StackSession | undefined
   /** Whether a stack fits without another having to go. */
   hasRoomFor: (stack: Stack) => boolean
   /** Lets go of what is too much, now that another stack may be on the screen. */
@@ -40,26 +42,30 @@ export function createStackMemory(deps: StackMemoryDeps): StackMemory {
       used -= session.bytes
       session[Symbol.dispose]()
     }
-    open.value = kept
+    // Whoever watches what is here must not hear of a change that was none.
+    if (kept.size < open.value.size) open.value = kept
+  }
+
+  function add(stack: Stack): StackSession | undefined {
+    makeRoom(stackBytes(stack))
+    try {
+      const session = deps.openStack(stack)
+      open.value = new Map([...open.value, [stack.key, session]])
+      return session
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      return undefined
+    }
   }
 
   return {
     open,
     isFull,
+    add,
     take(stack) {
-      const present = open.value.get(stack.key)
-      isFull.value = false
-      if (present !== undefined) return present
-      makeRoom(stackBytes(stack))
-      try {
-        const session = deps.openStack(stack)
-        open.value = new Map([...open.value, [stack.key, session]])
-        return session
-      } catch (error) {
-        if (!(error instanceof RangeError)) throw error
-        isFull.value = true
-        return undefined
-      }
+      const session = open.value.get(stack.key) ?? add(stack)
+      isFull.value = session === undefined
+      return session
     },
     trim: () => {
       if (usedBytes() > deps.limitBytes) makeRoom(0)

@@ -183,6 +183,27 @@ test('what does not fit beside the others lets them go, never the one on the scr
   session[Symbol.dispose]()
 })
 
+test('what the browser has no memory for takes no image off the screen before it is asked for', async () => {
+  const vast = (instance: Attributes): Attributes => ({
+    ...instance,
+    '00280010': { Value: [65_535] },
+    '00280011': { Value: [65_535] },
+  })
+  const { session } = setUp({
+    memoryBytes: Number.POSITIVE_INFINITY,
+    loadSeries: () => Promise.resolve([summary('2', 7), summary('4', 9)]),
+    loadMetadata: (series) =>
+      Promise.resolve(series === '2' ? slices('2', 7) : slices('4', 3000).map(vast)),
+  })
+  await session.start()
+  await until(() => session.active.value?.session.loader.progress.loaded === 7)
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(session.outOfMemory.value, false)
+  session.turn(1)
+  assert.equal(session.outOfMemory.value, true)
+  session[Symbol.dispose]()
+})
+
 test('leaving frees the memory', async () => {
   const { session } = setUp()
   await session.start()

@@ -199,7 +199,7 @@ function createBackground({ abort, active, memory, series, stacks, deps }: Backg
     if (sessions.some((one) => !isSettled(one))) return
     const next = stacks().find(({ key }) => !memory.open.value.has(key))
     if (next !== undefined && memory.hasRoomFor(next)) {
-      memory.take(next)?.loader.focus(middleOf(next))
+      memory.add(next)?.loader.focus(middleOf(next))
     }
   }
 
