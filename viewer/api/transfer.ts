@@ -36,13 +36,15 @@ export function followTransfer(
   const path = `/api/studies/${study}/transfer`
   const events = new EventSource(path)
   let timer: ReturnType<typeof setTimeout> | undefined
+  let isOver = false
   const stop = () => {
+    isOver = true
     events.close()
     clearTimeout(timer)
   }
   const take = (value: unknown) => {
     const transfer = transferFrom(value)
-    if (transfer === undefined || signal.aborted) return
+    if (transfer === undefined || isOver) return
     onProgress(transfer)
     if (isComplete(transfer)) stop()
   }
@@ -52,7 +54,7 @@ export function followTransfer(
     } catch {
       // A node without this resource, or a link that is down: the images say the rest.
     }
-    if (!signal.aborted) timer = setTimeout(() => void poll(), pollMs)
+    if (!isOver) timer = setTimeout(() => void poll(), pollMs)
   }
   const read = (event: MessageEvent<string>) => {
     try {
@@ -64,7 +66,7 @@ export function followTransfer(
   events.addEventListener('message', read)
   events.addEventListener('progress', read as EventListener)
   events.addEventListener('error', () => {
-    if (events.readyState !== EventSource.CLOSED || signal.aborted) return
+    if (events.readyState !== EventSource.CLOSED || isOver) return
     void poll()
   })
   signal.addEventListener('abort', stop, { once: true })
