@@ -19,6 +19,7 @@ import { ObjectPanel } from '../study/object-panel.tsx'
 import { isPermanent, openStudy } from '../study/open-study.ts'
 import { PatientBar } from '../study/patient-bar.tsx'
 import { Rail } from '../study/rail.tsx'
+import { createStudyRow, type StudyRow } from '../study/study-row.ts'
 import { createStudyView, type StudyView } from '../study/study-view.ts'
 import { Toolbar } from '../study/toolbar.tsx'
 import { useAccess } from '../study/use-access.ts'
@@ -42,7 +43,8 @@ export function StudyPage() {
 function OpenStudy({ uid }: { uid: string }) {
   const state = useApp()
   const { route } = useLocation()
-  const study = useSignal<Study | undefined>(undefined)
+  const row = useStudyRow(uid, state)
+  const { study } = row
   const transfer = useSignal<Transfer | undefined>(undefined)
   const failure = useSignal<unknown>(undefined)
   const isStarted = useSignal(false)
@@ -60,6 +62,7 @@ function OpenStudy({ uid }: { uid: string }) {
       .catch((error: unknown) => (failure.value = error))
   }
   const restart = () => {
+    void row.ask()
     if (failure.value !== undefined && !isPermanent(failure.value)) start()
   }
   useEffect(() => {
@@ -67,7 +70,6 @@ function OpenStudy({ uid }: { uid: string }) {
     start()
     return () => view.session[Symbol.dispose]()
   }, [])
-  useStudyRow(uid, study, state)
   useRetry(view, { isAway: () => state.idleMs() > presenceMs, restart })
   useKeys(view)
 
@@ -102,15 +104,17 @@ function OpenStudy({ uid }: { uid: string }) {
   )
 }
 
-/** The row of the list names patient and holder; images do not wait for it. */
-function useStudyRow(uid: string, study: Signal<Study | undefined>, { failed }: AppState): void {
-  useEffect(() => {
-    const abort = new AbortController()
-    loadStudy(uid, abort.signal)
-      .then((row) => (study.value = row))
-      .catch((error: unknown) => abort.signal.aborted || failed(error))
-    return () => abort.abort()
+/** Images do not wait for the row that names their patient. */
+function useStudyRow(uid: string, { failed }: AppState): StudyRow {
+  const row = useMemo(() => {
+    const load = (signal: AbortSignal) => loadStudy(uid, signal)
+    return createStudyRow({ load, isPermanent, failed })
   }, [])
+  useEffect(() => {
+    void row.ask()
+    return () => row[Symbol.dispose]()
+  }, [])
+  return row
 }
 
 function useTransfer(uid: string, transfer: Signal<Transfer | undefined>, isForeign: boolean) {
