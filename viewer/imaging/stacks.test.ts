@@ -1,6 +1,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
+import { edgeLetters } from './geometry.ts'
 import { axial, imageOf, sliceAt, stackOf } from './stack.fixture.ts'
 import { contentOf } from './stacks.ts'
 
@@ -53,6 +54,34 @@ test('sizes and directions that differ are stacks of their own', () => {
     stacks.map(({ slices }) => slices.length),
     [2, 1, 1],
   )
+})
+
+test('every frame of a localizer says itself which way the patient lies', () => {
+  const sagittal = [0, 1, 0, 0, 0, -1]
+  const coronal = [1, 0, 0, 0, 0, -1]
+  const stack = stackOf(localizer(axial, sagittal, coronal))
+  const letters = stack.slices.map(({ orientation }) => {
+    const { left, top } = edgeLetters(orientation ?? [0, 0, 0, 0, 0, 0], {
+      flipX: false,
+      flipY: false,
+    })
+    return left + top
+  })
+  assert.deepEqual(letters, ['RA', 'AH', 'RH'])
+  assert.equal(stack.orientation, undefined)
+  assert.deepEqual(stackOf(localizer(axial, axial)).orientation, axial)
+})
+
+test('frames of different scales have no scale in common', () => {
+  const scaled = (...spacings: number[][]) =>
+    imageOf({
+      '00280008': { Value: [spacings.length] },
+      '52009230': {
+        Value: spacings.map((Value) => ({ '00289110': { Value: [{ '00280030': { Value } }] } })),
+      },
+    })
+  assert.deepEqual(stackOf(scaled([2, 1], [2, 1])).spacing, { row: 2, column: 1 })
+  assert.equal(stackOf(scaled([2, 1], [4, 2])).spacing, undefined)
 })
 
 test('objects without an image are named and not shown', () => {
@@ -131,3 +160,12 @@ test('a projection is known by its side and view', () => {
   )
   assert.equal(stack.description, 'L MLO')
 })
+
+/** Frames in these directions, as functional groups say them (PS3.3 C.7.6.16.2.4). */
+const localizer = (...directions: number[][]) =>
+  imageOf({
+    '00280008': { Value: [directions.length] },
+    '52009230': {
+      Value: directions.map((Value) => ({ '00209116': { Value: [{ '00200037': { Value } }] } })),
+    },
+  })

@@ -1,4 +1,4 @@
-import { type Attributes, itemOf, numberOf, numbersOf, textOf } from '../api/dicom-json.ts'
+import { type Attributes, itemOf, itemsOf, numberOf, numbersOf, textOf } from '../api/dicom-json.ts'
 import type { Palette } from '#pixels/colour.ts'
 import {
   distinctOffsets,
@@ -26,6 +26,8 @@ export type Slice = {
   frame: number
   instance: number
   position?: Vector | undefined
+  /** Frames of one object may look in different directions, as those of a localizer do. */
+  orientation?: Orientation | undefined
   /** Along the normal, in millimetres. */
   location?: number | undefined
   modality: Modality
@@ -42,9 +44,10 @@ export type Stack = {
   format: PixelFormat
   palette?: Palette | undefined
   slices: Slice[]
+  /** That of all slices; absent where they differ. */
   orientation?: Orientation | undefined
-  /** Millimetres per pixel; absent for uncalibrated images. */
-  spacing?: { row: number; column: number } | undefined
+  /** Millimetres per pixel of all slices; absent for uncalibrated images. */
+  spacing?: PixelSpacing | undefined
   gaps?: Gaps | undefined
   shape: WindowFunction
   tables: LookUp[]
@@ -111,13 +114,12 @@ function stackOf(series: string, group: readonly Attributes[]): Stack {
   const first = group[0] ?? {}
   const format = formatOf(first)
   const shared = itemOf(first, '52009229')
-  const orientation = orientationFrom(
-    numbersOf(first, '00200037') ??
-      numbersOf(itemOf(shared, '00209116'), '00200037') ??
-      numbersOf(itemOf(itemOf(first, '52009230'), '00209116'), '00200037'),
-  )
   const isCine = group.length === 1 && (numberOf(first, '00280008') ?? 1) > 1
   const loose = isCine ? framesOf(first, format) : group.map((one) => sliceOf(one, format))
+  const orientation = common(
+    loose.map((slice) => slice.orientation),
+    orientationKey,
+  )
   const slices = ordered(loose, orientation)
   const offsets = slices.flatMap(({ location }) => (location === undefined ? [] : [location]))
   const modality = textOf(first, '00080060') ?? ''
@@ -131,7 +133,7 @@ function stackOf(series: string, group: readonly Attributes[]): Stack {
     palette: format.photometric === 'PALETTE COLOR' ? paletteOf(first, format.signed) : undefined,
     slices,
     orientation,
-    spacing: spacingOf(first),
+    spacing: isCine ? spacingOfFrames(first) : spacingOf(first),
     gaps: offsets.length === slices.length ? gapsOf(offsets) : undefined,
     shape: windowFunctionOf(itemOf(shared, '00289132') ?? first),
     tables: tablesOf(first, '00283010', format.signed),
@@ -159,6 +161,7 @@ function sliceOf(instance: Attributes, format: PixelFormat): Slice {
     frame: 1,
     instance: numberOf(instance, '00200013') ?? 0,
     position: vectorFrom(numbersOf(instance, '00200032')),
+    orientation: orientationFrom(numbersOf(instance, '00200037')),
     modality: {
       rescale: rescaleOf(instance) ?? { slope: 1, intercept: 0 },
       table: tablesOf(instance, '00283000', format.signed)[0],
@@ -180,6 +183,7 @@ function framesOf(instance: Attributes, format: PixelFormat): Slice[] {
       ...whole,
       frame: index + 1,
       position: vectorFrom(numbersOf(group('00209113'), '00200032')) ?? undefined,
+      orientation: orientationFrom(numbersOf(group('00209116'), '00200037')) ?? whole.orientation,
       modality: {
         rescale: rescaleOf(group('00289145')) ?? whole.modality.rescale,
         table: whole.modality.table,
@@ -204,14 +208,28 @@ function ordered(slices: Slice[], orientation: Orientation | undefined): Slice[]
   return placed.toSorted((one, other) => direction * ((one.location ?? 0) - (other.location ?? 0)))
 }
 
+/** The first of values that are alike; nothing where they differ. */
+function common<T>(values: readonly T[], keyOf: (value: T) => string): T | undefined {
+  const [first] = values
+  return first !== undefined && new Set(values.map(keyOf)).size === 1 ? first : undefined
+}
+
+type PixelSpacing = { row: number; column: number }
+
 /** Pixel Spacing, else that of the detector (PS3.3 10.7.1.3). */
-function spacingOf(first: Attributes): { row: number; column: number } | undefined {
-  const shared = itemOf(first, '52009229')
-  const numbers =
-    numbersOf(first, '00280030') ??
-    numbersOf(itemOf(shared, '00289110'), '00280030') ??
-    numbersOf(itemOf(itemOf(first, '52009230'), '00289110'), '00280030') ??
-    numbersOf(first, '00181164')
+const spacingOf = (instance: Attributes): PixelSpacing | undefined =>
+  spacingFrom(numbersOf(instance, '00280030') ?? numbersOf(instance, '00181164'))
+
+/** One spacing of all frames: a scale that is right for some of them would be wrong beside the others. */
+function spacingOfFrames(instance: Attributes): PixelSpacing | undefined {
+  const measured = (groups: Attributes | undefined) =>
+    spacingFrom(numbersOf(itemOf(groups, '00289110'), '00280030'))
+  const whole = measured(itemOf(instance, '52009229')) ?? spacingOf(instance)
+  const frames = itemsOf(instance, '52009230').map((own) => measured(own) ?? whole)
+  return frames.length === 0 ? whole : common(frames, (one) => JSON.stringify(one ?? null))
+}
+
+function spacingFrom(numbers: readonly number[] | undefined): PixelSpacing | undefined {
   const [row, column] = numbers ?? []
   if (row !== undefined && column !== undefined && row > 0 && column > 0) return { row, column }
   return undefined

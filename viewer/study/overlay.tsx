@@ -65,7 +65,7 @@ export function Overlay({ view, reader, probe }: OverlayProps) {
 
 /** Which way the patient lies. */
 function Edges({ reader }: { reader: Reader }) {
-  const { orientation } = reader.session.stack
+  const orientation = reader.session.stack.slices[reader.slice.value]?.orientation
   if (orientation === undefined) return null
   const letters = edgeLetters(orientation, {
     flipX: reader.flipX.value,
