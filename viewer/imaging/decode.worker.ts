@@ -2,7 +2,8 @@ import jphUrl from '@cornerstonejs/codec-openjph/wasm?url'
 import jlsUrl from '@cornerstonejs/codec-charls/decodewasm?url'
 import j2kUrl from '@cornerstonejs/codec-openjpeg/decodewasm?url'
 import jpegUrl from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasm?url'
-import { type Codecs, decodeFrame, type Decoder } from './decode.ts'
+import type { Codecs, Decoder } from './decode.ts'
+import { answerOf, loaded } from './decode-answer.ts'
 import type { WorkerAnswer, WorkerJob } from './decoder-pool.ts'
 
 /** The codecs are big and most studies need one or none of them, so each is loaded when its first frame comes. */
@@ -17,7 +18,9 @@ async function decoderOf(
 ): Promise<Decoder> {
   let module = modules.get(name)
   if (module === undefined) {
-    module = load().then((loaded) => (loaded.default as Factory)({ locateFile: () => wasmUrl }))
+    module = loaded(
+      load().then((codec) => (codec.default as Factory)({ locateFile: () => wasmUrl })),
+    )
     modules.set(name, module)
   }
   const Type = (await module)[name]
@@ -61,7 +64,7 @@ const codecs: Codecs = {
     ),
   async jpegLossless(bytes, bytesPerSample) {
     // @ts-expect-error no types
-    const lossless = (await import('jpeg-lossless-decoder-js')) as LosslessModule
+    const lossless = (await loaded(import('jpeg-lossless-decoder-js'))) as LosslessModule
     const decoder = new lossless.Decoder()
     const samples = decoder.decode(bytes.buffer, bytes.byteOffset, bytes.length, bytesPerSample)
     return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength)
@@ -81,12 +84,13 @@ self.addEventListener('message', (event: MessageEvent<WorkerJob>) => {
   last = last.then(() => work(event.data))
 })
 
-async function work({ id, job }: WorkerJob): Promise<void> {
+async function work(job: WorkerJob): Promise<void> {
   const post = self.postMessage.bind(self) as (answer: WorkerAnswer, move: Transferable[]) => void
   try {
-    const frame = await decodeFrame(job, codecs)
-    post({ id, frame }, [frame.samples.buffer])
+    const answer = await answerOf(job, codecs)
+    post(answer, 'frame' in answer ? [answer.frame.samples.buffer] : [])
   } catch (error) {
-    post({ id, failure: error instanceof Error ? error.message : String(error) }, [])
+    // The pool hears of it, and puts a new worker in the place of this one.
+    reportError(error)
   }
 }
