@@ -65,6 +65,19 @@ test('a failure leaves the rows and says why; the next answer clears it', async 
   assert.equal(list.failure.value, undefined)
 })
 
+test('rows that answer another question go when the new one fails', async () => {
+  const { list, asked, settle } = setUp()
+  list.load({ ...own, text: 'иванов' }, 0)
+  asked[0]?.answer(page(true))
+  await settle()
+  list.load({ ...own, text: 'петров' }, 0)
+  assert.equal(list.page.value?.more, true, 'while it is on its way they stay')
+  asked[1]?.fail(new Error('broken'))
+  await settle()
+  assert.equal(list.page.value, undefined)
+  assert.match(String(list.failure.value), /broken/)
+})
+
 test('the end of the session is not shown as an error of the list', async () => {
   const { list, asked, settle } = setUp(() => true)
   list.load(own, 0)

@@ -36,20 +36,21 @@ export function createStudyList({ search, clock, failed }: StudyListDeps): Study
   const updatedAt = signal<number | undefined>(undefined)
   let abort = new AbortController()
   let question: { filter: StudyFilter; offset: number } | undefined
+  /** The one that the rows on the screen answer. */
+  let answered: typeof question
 
   async function ask(): Promise<void> {
     if (question === undefined) return
     abort.abort()
     abort = new AbortController()
     const { signal } = abort
+    const asked = question
     isLoading.value = true
     try {
-      const answer = await search(
-        question.filter,
-        { limit: pageSize, offset: question.offset },
-        signal,
-      )
+      const { filter, offset } = asked
+      const answer = await search(filter, { limit: pageSize, offset }, signal)
       if (signal.aborted) return
+      answered = asked
       batch(() => {
         page.value = answer
         failure.value = undefined
@@ -60,6 +61,8 @@ export function createStudyList({ search, clock, failed }: StudyListDeps): Study
       if (signal.aborted || isAborted(error)) return
       batch(() => {
         isLoading.value = false
+        // Rows that answer another question would pass for those that were asked for.
+        if (answered !== asked) page.value = undefined
         if (!failed(error)) failure.value = error
       })
     }
