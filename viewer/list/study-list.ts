@@ -9,8 +9,8 @@ export type StudyList = {
   readonly failure: ReadonlySignal<unknown>
   /** When the rows on the screen were received. */
   readonly updatedAt: ReadonlySignal<number | undefined>
-  /** Asks a new question; the answer to an older one is dropped. */
-  load: (filter: StudyFilter, offset: number) => void
+  /** Asks a new question; the answer to an older one is dropped. What it means may change with the day. */
+  load: (filterAt: (now: number) => StudyFilter, offset: number) => void
   /** Asks the same again and keeps the rows meanwhile. */
   refresh: () => void
   [Symbol.dispose]: () => void
@@ -35,7 +35,7 @@ export function createStudyList({ search, clock, failed }: StudyListDeps): Study
   const failure = signal<unknown>(undefined)
   const updatedAt = signal<number | undefined>(undefined)
   let abort = new AbortController()
-  let question: { filter: StudyFilter; offset: number } | undefined
+  let question: { filterAt: (now: number) => StudyFilter; offset: number } | undefined
   /** The one that the rows on the screen answer. */
   let answered: typeof question
 
@@ -47,8 +47,8 @@ export function createStudyList({ search, clock, failed }: StudyListDeps): Study
     const asked = question
     isLoading.value = true
     try {
-      const { filter, offset } = asked
-      const answer = await search(filter, { limit: pageSize, offset }, signal)
+      const { filterAt, offset } = asked
+      const answer = await search(filterAt(clock()), { limit: pageSize, offset }, signal)
       if (signal.aborted) return
       answered = asked
       batch(() => {
@@ -73,9 +73,11 @@ export function createStudyList({ search, clock, failed }: StudyListDeps): Study
     isLoading,
     failure,
     updatedAt,
-    load(filter, offset) {
-      const scopeChanged = question !== undefined && question.filter.scope !== filter.scope
-      question = { filter, offset }
+    load(filterAt, offset) {
+      const scopeOf = (one: typeof filterAt) => one(clock()).scope
+      const scopeChanged =
+        question !== undefined && scopeOf(question.filterAt) !== scopeOf(filterAt)
+      question = { filterAt, offset }
       // Rows of one's own organization under the heading of the region would be a lie.
       if (scopeChanged) page.value = undefined
       void ask()

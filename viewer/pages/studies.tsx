@@ -63,7 +63,7 @@ function useQuestion(list: StudyList, filter: ListFilter): void {
     listAddress.value = address
     const ask = () => {
       asked.current = text
-      list.load(searchOf(filter, text, Date.now()), filter.page * pageSize)
+      list.load((now) => searchOf(filter, text, now), filter.page * pageSize)
     }
     if (asked.current === text) {
       ask()
