@@ -1,8 +1,9 @@
 import { computed, signal, type ReadonlySignal, type Signal } from '@preact/signals'
 import { createContext } from 'preact'
-import { useContext, useEffect, useState } from 'preact/hooks'
+import { useContext, useEffect, useMemo, useState } from 'preact/hooks'
 import { presenceMs } from '../parts/activity.ts'
 import { OfficeError, type Session } from './api.ts'
+import { createQuestions } from './questions.ts'
 import { createTexts, type Language, type Texts } from './texts/texts.ts'
 
 /** What every page of the operator's screens has in common. Nothing of it outlives the tab but the language. */
@@ -73,29 +74,35 @@ export function useLoad<T>(
 ): Loaded<T> {
   const desk = useDesk()
   const [state, setState] = useState<{ value?: T; error?: unknown }>({})
-  const run = async (isCurrent: () => boolean) => {
+  const questions = useMemo(
+    () =>
+      createQuestions<T>({
+        answered: (value) => setState({ value }),
+        failed: (error) => setState((before) => ({ ...before, error })),
+      }),
+    of,
+  )
+  const watched = async () => {
     try {
-      const value = await load()
-      if (isCurrent()) setState({ value })
+      return await load()
     } catch (error) {
       desk.failed(error)
-      if (isCurrent()) setState((before) => ({ ...before, error }))
+      throw error
     }
   }
   useEffect(() => {
-    let isHere = true
     setState({})
-    void run(() => isHere)
+    void questions.ask(watched)
     const again = () => {
-      if (!document.hidden && desk.idleMs() < presenceMs) void run(() => isHere)
+      if (!document.hidden && desk.idleMs() < presenceMs) void questions.askAgain(watched)
     }
     const timer = everyMs === undefined ? undefined : setInterval(again, everyMs)
     return () => {
-      isHere = false
+      questions.stop()
       clearInterval(timer)
     }
   }, of)
-  return { ...state, reload: () => run(() => true) }
+  return { ...state, reload: () => questions.ask(watched) }
 }
 
 /** A sentence about a failure that says what to do; wrong fields are said at the fields. */
