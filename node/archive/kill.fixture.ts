@@ -50,9 +50,11 @@ export async function killRepeatedly(
         recent.set(sop, sha256)
       }
     }
-    const opening = performance.now()
+    const opening = process.cpuUsage()
     await using archive = await openTestArchive(folder.path, { segmentBytes: 3_000_000 })
-    assert.ok(performance.now() - opening < 5000, 'the archive opens within five seconds')
+    // As work done: a machine that does other things as well makes it longer and no worse.
+    const { user, system } = process.cpuUsage(opening)
+    assert.ok(user + system < 5e6, 'the archive opens within five seconds')
     await checkBytes(archive, recent)
     if (kill % wholeEvery !== wholeEvery - 1 && kill < kills - 1) continue
     await check(archive, acknowledged, entries)
