@@ -129,7 +129,7 @@ type Kept = Awaited<ReturnType<typeof openKept>>
 async function openKept({ config, deps, stack }: Context) {
   const { clock, random, log } = deps
   const organization = config.organization.oid
-  const records = stack.use(await openRecords(path.join(config.dataDir, 'records')))
+  const records = stack.use(await openRecords(path.join(config.dataDir, 'records'), { log }))
   const audit = stack.use(await openAuditLog(path.join(config.dataDir, 'audit'), { clock }))
   const auditExport = await exportAudit({ config, audit, log })
   if (auditExport !== undefined) stack.use(auditExport)
@@ -347,7 +347,7 @@ async function openEntrances(
   const http = stack.use(await listen(app, config.http))
   if (config.admin !== undefined) {
     const collect = createCollector({ ...parts, associations: scp.connections, counter })
-    const admin = createAdmin({ collect, auditExport: parts.auditExport, log: deps.log })
+    const admin = createAdmin({ ...parts, collect, log: deps.log })
     stack.use(await listen(admin, config.admin))
   }
   return http.url

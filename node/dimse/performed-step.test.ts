@@ -52,6 +52,7 @@ async function startNode(fail: () => void = () => undefined) {
   const owned = stack.move()
   return {
     archive,
+    records,
     referrals,
     steps,
     audited,
@@ -97,6 +98,25 @@ const referral = {
   patient: { id: '17', name: 'Иванов^Пётр' },
   steps: [{ id: 'S1', modality: 'CT', startDate: '20261201' }],
 } as NewReferral
+
+test('a step stands and is answered, also when its referral cannot be read', async () => {
+  await using node = await startNode()
+  const { id } = await node.referrals.create(referral, 'x')
+  await using modality = await openModality(node.port)
+  const item = { '00080050': value('SH', 'A-1'), '0020000D': value('UI', '1.2.3') }
+  const begun = { ...state('IN PROGRESS'), ...answering(item) }
+  for (const sop of ['1.8', '1.9']) assert.equal((await modality.create(sop, begun)).status, 0)
+  await modality.set('1.8', { ...state('COMPLETED'), ...made('1.2.3.4') })
+  await node.records.put('referral-closed', id, { of: 'a later version' })
+  const ending = { ...state('COMPLETED'), ...made('1.2.3.5') }
+  assert.equal((await modality.set('1.9', ending)).status, 0)
+  assert.equal((await node.steps.get('1.9')).state, 'completed')
+  assert.equal(node.audited.at(-1)?.detail, 'performed step completed, without referral')
+  // Said twice it is refused as what may change no longer, not as what the device should try again.
+  assert.match((await modality.set('1.9', ending)).comment, /may no longer be updated/)
+  assert.equal((await modality.create('1.10', begun)).status, 0)
+  assert.equal((await node.steps.get('1.10')).scheduled, undefined)
+})
 
 test('a step that begins and ends moves its referral on, and completes the study at once', async () => {
   await using node = await startNode()

@@ -218,11 +218,13 @@ async function follow(
   { origin }: Request,
 ): Promise<void> {
   const { sop, state, scheduled } = step
-  const noReferral = scheduled === undefined ? ', without referral' : ''
   const noSeries = isWithoutSeries(step) ? ', without series' : ''
-  if (scheduled !== undefined) {
-    await referrals.progress(scheduled.referral, { id: scheduled.step, state, performed: sop })
-  }
+  const referral =
+    scheduled &&
+    (await referrals
+      .progress(scheduled.referral, { id: scheduled.step, state, performed: sop })
+      .catch(ifUnreadable))
+  const noReferral = referral === undefined ? ', without referral' : ''
   await audit({
     event: 'procedure-record',
     outcome: 'success',
@@ -235,12 +237,17 @@ async function follow(
   })
 }
 
+/** What a device did stands, also when the referral it belongs to cannot be read: the device could not mend that. */
+function ifUnreadable(error: unknown): undefined {
+  if (codeOf(error) !== 'storage_corrupt') throw error
+}
+
 /** A device that was not answered, because something failed between its step and the referral, says all of it again. */
 async function catchUp({ steps, referrals }: PerformedStepDeps, sop: string): Promise<void> {
   const { scheduled, state } = await steps.get(sop)
   if (scheduled === undefined) return
-  const referral = await referrals.get(scheduled.referral)
-  const step = referral.steps.find(({ id }) => id === scheduled.step)
+  const referral = await referrals.get(scheduled.referral).catch(ifUnreadable)
+  const step = referral?.steps.find(({ id }) => id === scheduled.step)
   const isBehind = step?.state === 'scheduled' || step?.state === 'in-progress'
   // Another performed step of the same may have begun since.
   if (!isBehind || (step.performed.at(-1) ?? sop) !== sop) return

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
 import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import { queueLimits, sendLimits } from '#protocol/limits.ts'
@@ -6,7 +7,7 @@ import type { Archive } from '../archive/archive.ts'
 import type { SendRoute } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Job, JobQueue } from '../store/job-queue.ts'
-import type { Records } from '../store/records.ts'
+import type { Loaded, Records } from '../store/records.ts'
 import type { KeptCopy } from './kept-copies.ts'
 import type { SendWork } from './send-work.ts'
 
@@ -17,7 +18,7 @@ export type RoutingDeps = {
   routes: readonly SendRoute[]
   archive: Pick<Archive, 'changes' | 'facts' | 'on'>
   /** How far the archive's changes have become jobs. */
-  records: Pick<Records, 'get' | 'put' | 'del'>
+  records: Pick<Records, 'load' | 'put' | 'del'>
   jobs: JobQueue<SendWork>
   self: OrganizationOid
   clock: () => number
@@ -29,25 +30,30 @@ export type RoutingDeps = {
 }
 
 const cursorKind = 'send-cursor'
+const Cursor = z.int().min(0)
 /** Where one cursor for all targets lay. */
 const formerKey = 'archive'
 
 /**
  * Makes jobs of what changed in the archive. Each target follows the changes at its own pace and its place is kept, so
  * nothing is missed over a restart, and one that is away for long holds up no other. A target that is new begins with
- * what comes from then on.
+ * what comes from then on; one whose place cannot be read, with the first change: its jobs know what it has.
  */
 export async function openRouting(deps: RoutingDeps): Promise<AsyncDisposable> {
   const { routes, records, jobsMax = queueLimits.jobsMax } = deps
   const targets = Map.groupBy(routes, targetKey)
   const share = Math.floor(jobsMax / targets.size)
   await using opened = new AsyncDisposableStack()
-  for (const [to, own] of targets) opened.use(await openFollower(deps, { to, routes: own, share }))
+  const kept = await records.load(cursorKind, Cursor, { mayLogKeys: true })
+  for (const [to, own] of targets) {
+    const cursor = await firstCursor(deps, kept, to)
+    opened.use(await openFollower(deps, { to, routes: own, share, cursor }))
+  }
   await records.del(cursorKind, formerKey)
   return opened.move()
 }
 
-type Way = { to: string; routes: readonly SendRoute[]; share: number }
+type Way = { to: string; routes: readonly SendRoute[]; share: number; cursor: number }
 
 async function openFollower(deps: RoutingDeps, way: Way): Promise<AsyncDisposable> {
   const { records, archive, jobs, log, settleMs = sendLimits.settleMs } = deps
@@ -56,7 +62,7 @@ async function openFollower(deps: RoutingDeps, way: Way): Promise<AsyncDisposabl
   let following: Promise<void> | undefined
   let isClosed = false
   let isBehind = false
-  let cursor = await firstCursor(deps, to)
+  let { cursor } = way
 
   const hasRoom = () => owedTo(jobs, to) < share
   const follow = async () => {
@@ -119,9 +125,17 @@ const owedTo = (jobs: JobQueue<SendWork>, to: string): number =>
 
 const isOwed = (state: Job<SendWork>['state']): boolean => state === 'waiting' || state === 'failed'
 
-async function firstCursor({ records, archive }: RoutingDeps, to: string): Promise<number> {
-  const kept = (await records.get(cursorKind, to)) ?? (await records.get(cursorKind, formerKey))
-  const cursor = typeof kept === 'number' ? kept : await endOfChanges(archive)
+async function firstCursor(
+  { records, archive }: RoutingDeps,
+  { rows, unreadable }: Loaded<number>,
+  to: string,
+): Promise<number> {
+  const known = rows.get(to)
+  if (known !== undefined) return known
+  // It stays until there is a later place to put there.
+  if (unreadable.has(to)) return 0
+  const former = unreadable.has(formerKey) ? 0 : rows.get(formerKey)
+  const cursor = former ?? (await endOfChanges(archive))
   await records.put(cursorKind, to, cursor)
   return cursor
 }

@@ -228,6 +228,30 @@ test('a node that kept one place for all targets goes on from there', async () =
   assert.equal(target.kept.length, 1)
 })
 
+test('a target whose place cannot be read misses nothing, and gets nothing twice', async () => {
+  await using source = await openSource()
+  const { archive } = source
+  const target = createMemoryIngest()
+  await using scp = await startScp(target)
+  let isAgain = false
+  const before = async (records: Records) => {
+    if (!isAgain) return
+    await records.put('send-cursor', `CAMI@127.0.0.1:${scp.port}`, { of: 'a later version' })
+    await sendSlice(archive, slice(1))
+  }
+  await using sending = await openSending(archive, [routeTo(scp.port)], { before })
+  const isDone = () => sending.jobs().list()[0]?.state === 'done'
+  await sendSlice(archive, slice(0))
+  await until(isDone, 10_000)
+  isAgain = true
+  await sending.reopen()
+  await until(() => target.kept.length > 1 && isDone(), 10_000)
+  assert.deepEqual(
+    target.kept.map(({ declared }) => declared.sopUid),
+    [slice(0).sop, slice(1).sop],
+  )
+})
+
 test('what comes later follows, and the target commits to all of it', async () => {
   await using source = await openSource()
   await using remote = await openSource()

@@ -1,6 +1,7 @@
 import Koa from 'koa'
 import type { AuditExportStatus } from '#protocol/audit-message.ts'
 import type { Log } from '../log.ts'
+import type { Records } from '../store/records.ts'
 import { createErrors } from './errors.ts'
 import { createSecurityHeaders } from './headers.ts'
 import type { Served } from './listen.ts'
@@ -10,6 +11,7 @@ import { formatMetrics, processMetrics, type Metric } from './metrics.ts'
 export function createAdmin(deps: {
   collect: () => Promise<readonly Metric[]>
   auditExport?: { status(): AuditExportStatus } | undefined
+  records: Pick<Records, 'unreadable'>
   log: Log
 }): Served {
   const app = new Koa()
@@ -18,7 +20,12 @@ export function createAdmin(deps: {
   app.use(async (ctx) => {
     if (ctx.path === '/health') {
       const auditExport = deps.auditExport?.status()
-      ctx.body = { status: 'up', ...(auditExport !== undefined && { auditExport }) }
+      const unreadable = [...deps.records.unreadable()].filter(([, rows]) => rows > 0)
+      ctx.body = {
+        status: 'up',
+        ...(auditExport !== undefined && { auditExport }),
+        ...(unreadable.length > 0 && { unreadable: Object.fromEntries(unreadable) }),
+      }
     }
     if (ctx.path !== '/metrics') return
     ctx.type = 'text/plain; version=0.0.4; charset=utf-8'

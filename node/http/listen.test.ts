@@ -86,6 +86,7 @@ test('headers that are too large are refused', async () => {
 
 test('the administrative interface tells counts in the format of Prometheus', async () => {
   const counter = createRequestCounter()
+  const records = { unreadable: () => new Map([['device', 2]]) }
   const collect = createCollector({
     archive: {
       counts: async () => ({ studies: 2, instances: 30, bytes: 4000, quarantined: 1 }),
@@ -108,15 +109,17 @@ test('the administrative interface tells counts in the format of Prometheus', as
       }),
     },
     reconciliation: { mismatched: () => 0 },
+    records,
     associations: () => 4,
     counter,
   })
-  await using server = await listen(createAdmin({ collect, log: silentLog }), here)
+  await using server = await listen(createAdmin({ collect, records, log: silentLog }), here)
   const answer = await fetch(`${server.url}/metrics`)
   assert.match(answer.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/)
   const text = await answer.text()
   assert.match(text, /^cami_archive_instances 30$/m)
   assert.match(text, /^cami_scrub_bytes_done 5$/m)
+  assert.match(text, /^cami_records_unreadable\{kind="device"\} 2$/m)
   assert.match(text, /^# TYPE process_cpu_seconds_total counter$/m)
   assert.match(text, /^process_resident_memory_bytes \d+$/m)
   assert.equal(text.includes('Иванова'), false)

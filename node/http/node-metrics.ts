@@ -3,6 +3,7 @@ import type { AuditLog } from '../access/audit-log.ts'
 import type { Reconciliation } from '../access/reconciliation.ts'
 import type { Sessions } from '../access/sessions.ts'
 import type { Archive } from '../archive/archive.ts'
+import type { Records } from '../store/records.ts'
 import type { RegionStatus } from './api/region.ts'
 import { gauge, type Metric, type RequestCounter } from './metrics.ts'
 
@@ -13,6 +14,7 @@ export function createCollector(deps: {
   sessions: Pick<Sessions, 'count'>
   federation: { status(): RegionStatus }
   reconciliation: Pick<Reconciliation, 'mismatched'>
+  records: Pick<Records, 'unreadable'>
   auditExport?: { status(): AuditExportStatus } | undefined
   /** Associations of modalities that are open now. */
   associations: () => number
@@ -53,11 +55,19 @@ export function createCollector(deps: {
       ),
       gauge('cami_holders', 'Other organizations that are known', holders.length),
       gauge('cami_holders_reachable', 'Other organizations that are connected', reachable),
+      unreadableMetric(deps.records.unreadable()),
       ...exportMetrics(deps.auditExport?.status()),
       ...deps.counter.metrics(),
     ]
   }
 }
+
+const unreadableMetric = (counts: ReadonlyMap<string, number>): Metric => ({
+  name: 'cami_records_unreadable',
+  help: 'Records that could not be read and were not replaced since',
+  type: 'gauge',
+  samples: [...counts].map(([kind, value]) => ({ labels: { kind }, value })),
+})
 
 /** Nothing where the audit is not exported. */
 function exportMetrics(status: AuditExportStatus | undefined): Metric[] {

@@ -37,11 +37,7 @@ export async function openDeviceClocks(deps: {
 }): Promise<DeviceClocks> {
   const { records, onError } = deps
   const inTurn = createTurns()
-  const known = new Map<string, Readings>()
-  for await (const { value } of records.list(kind)) {
-    const readings = Readings.parse(value)
-    known.set(readings.device, readings)
-  }
+  const { rows: known } = await records.load(kind, Readings, { mayLogKeys: true })
   return {
     learn(device, study, aheadMinutes) {
       const before = known.get(device)?.readings ?? []

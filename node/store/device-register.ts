@@ -11,6 +11,8 @@ import { createTurns } from '#protocol/turns.ts'
 export type DeviceRegister = {
   list(): readonly Device[]
   get(id: string): Device | undefined
+  /** There is an entry that cannot be read: nobody knows what it allows, so it is unknown until a person replaces it. */
+  isUnreadable(id: string): boolean
   /** Makes or replaces one. Throws `conflict` when another device has its AE title at the same address. */
   put(device: Device): Promise<Device>
 }
@@ -29,11 +31,14 @@ export async function openDeviceRegister(deps: {
     known.set(device.id, device)
     listed = [...known.values()]
   }
-  for (const seed of seeds) keep(seed)
-  for await (const { value } of records.list(kind)) keep(Device.parse(value))
+  const { rows, unreadable } = await records.load(kind, Device, { mayLogKeys: true })
+  // Its record would have won over the configuration, and may allow less.
+  for (const seed of seeds) if (!unreadable.has(seed.id)) keep(seed)
+  for (const device of rows.values()) keep(device)
   return {
     list: () => listed,
     get: (id) => known.get(id),
+    isUnreadable: (id) => unreadable.has(id),
     put: async (given) =>
       inTurn(async () => {
         const device = Device.parse(given)
@@ -42,6 +47,7 @@ export async function openDeviceRegister(deps: {
         }
         for (const other of known.values()) if (isSame(other, device)) throw taken
         await records.put(kind, device.id, device)
+        unreadable.delete(device.id)
         keep(device)
         return device
       }),

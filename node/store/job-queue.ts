@@ -149,9 +149,8 @@ async function loadJobs<T>(deps: { records: Records; kind: string; work: z.ZodTy
     work: deps.work,
   })
   const inTurn = createTurns()
-  const jobs = new Map<string, Job<T>>()
+  const { rows: jobs } = await records.load<Job<T>>(kind, Stored, { mayLogKeys: true })
   const listeners = new Set<() => void>()
-  for await (const { key, value } of records.list(kind)) jobs.set(key, Stored.parse(value))
   return {
     get: (id: string) => jobs.get(id),
     all: () => [...jobs.values()],

@@ -8,14 +8,18 @@ const never = '9999-12-31'
 
 /**
  * Takes the apparatus that the operator has registered (form № 4) into the node's register. What the node's administrator
- * has added to an entry stays; one that does not fit beside another is left out, and said so.
+ * has added to an entry stays, also while it cannot be read; one that does not fit beside another is left out, and said so.
  */
 export async function takeDevices(
-  register: Pick<DeviceRegister, 'get' | 'put'>,
+  register: Pick<DeviceRegister, 'get' | 'put' | 'isUnreadable'>,
   records: readonly DeviceRecord[],
   log: Log,
 ): Promise<void> {
   for (const { id, aeTitle, addresses, modality, startDate, status } of records) {
+    if (register.isUnreadable(id)) {
+      log.warn({ device: id, code: 'storage_corrupt' }, 'a registered device was not taken')
+      continue
+    }
     const isOut = status === 'paused' || status === 'decommissioned'
     const noticed = { aeTitle, addresses, modality, startDate: isOut ? never : startDate }
     const known = register.get(id)

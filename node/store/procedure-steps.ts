@@ -27,7 +27,7 @@ export type ProcedureStep = z.infer<typeof ProcedureStep>
 export type ProcedureSteps = {
   /** Throws `conflict` when there is one of that UID. */
   create(step: ProcedureStep): Promise<void>
-  /** Throws `not_found`. */
+  /** Throws `not_found`, or `storage_corrupt` for one that cannot be read. */
   get(sop: string): Promise<ProcedureStep>
   /** What `change` throws goes to the caller, and nothing is changed. */
   change(sop: string, change: (step: ProcedureStep) => ProcedureStep): Promise<ProcedureStep>
@@ -43,12 +43,12 @@ const awaitingKind = 'procedure-step-awaited'
 export async function openProcedureSteps(records: Records): Promise<ProcedureSteps> {
   const inTurn = createTurns()
   const read = async (sop: string): Promise<ProcedureStep> => {
-    const value = await records.get(kind, sop)
-    if (value === undefined) throw new ProtocolError('not_found', 'no such performed step')
-    return ProcedureStep.parse(value)
+    const step = await records.find(kind, sop, ProcedureStep)
+    if (step === undefined) throw new ProtocolError('not_found', 'no such performed step')
+    return step
   }
-  const awaiting = new Map<string, ProcedureStep>()
-  for await (const { key } of records.list(awaitingKind)) awaiting.set(key, await read(key))
+  const marks = await records.load(awaitingKind, z.literal(true))
+  const { rows: awaiting } = await records.load(kind, ProcedureStep, { keys: marks.rows.keys() })
   const forgetOldest = async () => {
     const [oldest] = awaiting.keys()
     if (awaiting.size <= worklistLimits.awaitingStepsMax || oldest === undefined) return

@@ -1,9 +1,12 @@
 import { hash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { Level } from 'level'
+import type { z } from 'zod'
 import { canonicalJson } from '#protocol/canonical-json.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { recordLimits } from '#protocol/limits.ts'
+import { silentLog, type Log } from '../log.ts'
+import { createUnreadable } from './unreadable.ts'
 
 /**
  * What cannot be rebuilt from anywhere else: accounts, sessions, grants, epochs, settings. Writes are synced before
@@ -19,6 +22,33 @@ export type Records = AsyncDisposable & {
   write(changes: readonly RecordChange[]): Promise<void>
   /** In the order of the keys; `after` is exclusive. */
   list(kind: string, options?: { after?: string; limit?: number }): AsyncIterable<StoredRecord>
+  /**
+   * What a schema reads of a kind. A row that is damaged, or that it does not fit, stays as it is, is counted and said
+   * once, so that it keeps nobody from the others. Not for rows whose absence would allow something: `list` throws.
+   */
+  load<T>(kind: string, schema: z.ZodType<T>, options?: LoadOptions): Promise<Loaded<T>>
+  /** One of them. Throws `storage_corrupt` when it cannot be read. */
+  find<T>(kind: string, key: string, schema: z.ZodType<T>): Promise<T | undefined>
+  /** Of each kind that was loaded, how many rows could not be read and have not been replaced since. */
+  unreadable(): ReadonlyMap<string, number>
+}
+
+export type LoadOptions = {
+  /** Exclusive. */
+  after?: string
+  /** So many that can be read. */
+  limit?: number
+  /** Only these. */
+  keys?: Iterable<string>
+  /** They name no patient and no secret. */
+  mayLogKeys?: boolean
+}
+
+export type Loaded<T> = {
+  /** In the order of the keys. */
+  rows: Map<string, T>
+  /** Keys of the others. */
+  unreadable: Set<string>
 }
 
 export type RecordChange =
@@ -28,7 +58,10 @@ export type RecordChange =
 export type StoredRecord = { key: string; value: unknown }
 
 /** Opens the LevelDB of a folder, which is made when missing. */
-export async function openRecords(dir: string): Promise<Records> {
+export async function openRecords(
+  dir: string,
+  { log = silentLog }: { log?: Pick<Log, 'error'> } = {},
+): Promise<Records> {
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const db = new Level<string, Uint8Array>(dir, { keyEncoding: 'utf8', valueEncoding: 'view' })
   try {
@@ -36,6 +69,7 @@ export async function openRecords(dir: string): Promise<Records> {
   } catch (cause) {
     throw new ProtocolError('storage_failed', `cannot open the records in ${dir}`, { cause })
   }
+  const unreadable = createUnreadable(log)
   const write = async (changes: readonly RecordChange[]) => {
     const operations = changes.map(operationOf)
     try {
@@ -43,19 +77,38 @@ export async function openRecords(dir: string): Promise<Records> {
     } catch (cause) {
       throw new ProtocolError('storage_failed', 'could not write records', { cause })
     }
+    for (const { kind, key } of changes) unreadable.replaced(kind, key)
+  }
+  const load: Records['load'] = async (kind, schema, { limit, mayLogKeys, ...which } = {}) => {
+    const loaded: Loaded<z.infer<typeof schema>> = { rows: new Map(), unreadable: new Set() }
+    for await (const [key, stored] of storedRows(db, kind, which)) {
+      if (loaded.rows.size === limit) break
+      const sound = ifSound(kind, key, stored)
+      const read = sound && schema.safeParse(sound.value)
+      if (read?.success === true) loaded.rows.set(key, read.data)
+      else loaded.unreadable.add(key)
+    }
+    unreadable.found(kind, loaded.unreadable, { mayLogKeys })
+    return loaded
   }
   return {
     async get(kind, key) {
       const stored = await db.get(placeOf(kind, key))
       return stored === undefined ? undefined : unframe(kind, key, stored)
     },
+    load,
+    async find(kind, key, schema) {
+      const { rows, unreadable: others } = await load(kind, schema, { keys: [key] })
+      if (others.has(key)) throw damaged(kind)
+      return rows.get(key)
+    },
+    unreadable: unreadable.counts,
     put: (kind, key, value) => write([{ type: 'put', kind, key, value }]),
     del: (kind, key) => write([{ type: 'del', kind, key }]),
     write,
-    async *list(kind, { after = '', limit = -1 } = {}) {
-      const range = { gt: placeOf(kind, after), lt: `${kind}${afterSeparator}`, limit }
-      for await (const [place, stored] of db.iterator(range)) {
-        const key = place.slice(kind.length + 1)
+    async *list(kind, { after, limit = -1 } = {}) {
+      for await (const [place, stored] of db.iterator({ ...rangeOf(kind, after), limit })) {
+        const key = keyIn(kind, place)
         yield { key, value: unframe(kind, key, stored) }
       }
     },
@@ -75,6 +128,30 @@ function placeOf(kind: string, key: string): string {
   return `${kind}${separator}${key}`
 }
 
+const rangeOf = (kind: string, after = '') => ({
+  gt: placeOf(kind, after),
+  lt: `${kind}${afterSeparator}`,
+})
+const keyIn = (kind: string, place: string): string => place.slice(kind.length + 1)
+
+/** As they lie there. */
+async function* storedRows(
+  db: Level<string, Uint8Array>,
+  kind: string,
+  { after, keys }: Pick<LoadOptions, 'after' | 'keys'>,
+): AsyncGenerator<[string, Uint8Array]> {
+  if (keys === undefined) {
+    for await (const [place, stored] of db.iterator(rangeOf(kind, after))) {
+      yield [keyIn(kind, place), stored]
+    }
+    return
+  }
+  for (const key of keys) {
+    const stored = await db.get(placeOf(kind, key))
+    if (stored !== undefined) yield [key, stored]
+  }
+}
+
 function operationOf(change: RecordChange) {
   const key = placeOf(change.kind, change.key)
   if (change.type === 'del') return { type: 'del' as const, key }
@@ -88,10 +165,21 @@ function operationOf(change: RecordChange) {
 function unframe(kind: string, key: string, stored: Uint8Array): unknown {
   const value = stored.subarray(digestBytes)
   if (digestOf(placeOf(kind, key), value).compare(stored.subarray(0, digestBytes)) !== 0) {
-    throw new ProtocolError('storage_corrupt', `a ${kind} record is damaged`)
+    throw damaged(kind)
   }
   return JSON.parse(Buffer.from(value).toString('utf8')) as unknown
 }
+
+function ifSound(kind: string, key: string, stored: Uint8Array): { value: unknown } | undefined {
+  try {
+    return { value: unframe(kind, key, stored) }
+  } catch {
+    return undefined
+  }
+}
+
+const damaged = (kind: string): ProtocolError =>
+  new ProtocolError('storage_corrupt', `a ${kind} record is damaged`)
 
 /** The length of the key keeps key and value apart. */
 function digestOf(place: string, value: Uint8Array): Buffer {

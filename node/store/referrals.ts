@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
 import { StudyUid, Uid, Ulid, ulid } from '#protocol/ids.ts'
 import { worklistLimits } from '#protocol/limits.ts'
-import type { RecordChange, Records } from './records.ts'
+import type { LoadOptions, RecordChange, Records } from './records.ts'
 import { createTurns } from '#protocol/turns.ts'
 
 /** No backslash, no control characters: such a value is one value in DICOM (PS3.5 §6.2). */
@@ -81,9 +81,9 @@ export type ReferralStep = Referral['steps'][number]
 /** The referrals this node keeps: open ones in memory, closed ones on the disk. */
 export type Referrals = {
   create(given: NewReferral, by: string): Promise<Referral>
-  /** Throws `not_found`. */
+  /** Throws `not_found`, or `storage_corrupt` for one that cannot be read. */
   get(id: string): Promise<Referral>
-  /** By its number; closed ones too. */
+  /** By its number, when it can be read; closed ones too. */
   find(accessionNumber: string): Promise<Referral | undefined>
   /** Those that devices are to see. */
   open(): Referral[]
@@ -146,27 +146,26 @@ export async function openReferrals(deps: Deps): Promise<Referrals> {
 }
 
 async function loadReferrals(records: Records) {
-  const open = new Map<string, Referral>()
-  for await (const { key, value } of records.list(openKind)) open.set(key, Referral.parse(value))
-  const get = async (id: string): Promise<Referral> => {
-    const found = open.get(id) ?? (await records.get(closedKind, id))
-    if (found === undefined) throw new ProtocolError('not_found', 'no such referral')
-    return Referral.parse(found)
-  }
+  const { rows: open, unreadable } = await records.load(openKind, Referral, { mayLogKeys: true })
+  const closed = async (options: LoadOptions): Promise<Map<string, Referral>> =>
+    (await records.load(closedKind, Referral, { ...options, mayLogKeys: true })).rows
   return {
-    get,
-    open: () => [...open.values()],
-    async find(accessionNumber: string) {
-      const id = await records.get(numberKind, accessionNumber)
-      return id === undefined ? undefined : get(Ulid.parse(id))
-    },
-    async closed(options: { after?: string; limit: number }) {
-      const found: Referral[] = []
-      for await (const { value } of records.list(closedKind, options)) {
-        found.push(Referral.parse(value))
-      }
+    async get(id: string): Promise<Referral> {
+      if (unreadable.has(id)) throw new ProtocolError('storage_corrupt', 'a referral is damaged')
+      const found = open.get(id) ?? (await records.find(closedKind, id, Referral))
+      if (found === undefined) throw new ProtocolError('not_found', 'no such referral')
       return found
     },
+    open: () => [...open.values()],
+    async find(accessionNumber: string): Promise<Referral | undefined> {
+      const numbers = await records.load(numberKind, Ulid, { keys: [accessionNumber] })
+      const id = numbers.rows.get(accessionNumber)
+      if (id === undefined) return undefined
+      return open.get(id) ?? (await closed({ keys: [id] })).get(id)
+    },
+    closed: async (options: { after?: string; limit: number }): Promise<Referral[]> => [
+      ...(await closed(options)).values(),
+    ],
     async save(referral: Referral, also: readonly RecordChange[] = []): Promise<Referral> {
       const { id, state } = referral
       const isOpen = state === 'scheduled' || state === 'in-progress'

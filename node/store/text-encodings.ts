@@ -21,7 +21,6 @@ const Learning = z.strictObject({
   encoding: TextEncoding,
   studies: z.array(z.string()),
 })
-type Learning = z.infer<typeof Learning>
 
 /** What devices write, learned study by study. All are in memory: every object of every device asks. */
 export type TextEncodings = {
@@ -48,16 +47,10 @@ export async function openTextEncodings(deps: {
 }): Promise<TextEncodings> {
   const { records, clock, onError } = deps
   const inTurn = createTurns()
-  const pins = new Map<string, PinnedEncoding>()
-  const learning = new Map<string, Learning>()
-  for await (const { value } of records.list(pinKind)) {
-    const pin = PinnedEncoding.parse(value)
-    pins.set(pin.device, pin)
-  }
-  for await (const { value } of records.list(learningKind)) {
-    const known = Learning.parse(value)
-    learning.set(known.device, known)
-  }
+  const { rows: pins, unreadable } = await records.load(pinKind, PinnedEncoding, {
+    mayLogKeys: true,
+  })
+  const { rows: learning } = await records.load(learningKind, Learning, { mayLogKeys: true })
   const keep = async (pin: PinnedEncoding): Promise<PinnedEncoding> =>
     inTurn(async () => {
       await records.write([
@@ -65,6 +58,7 @@ export async function openTextEncodings(deps: {
         { type: 'del', kind: learningKind, key: pin.device },
       ])
       pins.set(pin.device, pin)
+      unreadable.delete(pin.device)
       learning.delete(pin.device)
       return pin
     })
@@ -73,7 +67,8 @@ export async function openTextEncodings(deps: {
     get: (device) => pins.get(device),
     list: () => [...pins.values()],
     learn(device, study, encoding) {
-      if (pins.has(device)) return
+      // What a person may have said, and cannot be read, only a person says again.
+      if (pins.has(device) || unreadable.has(device)) return
       const before = learning.get(device)
       const known = before?.encoding === encoding ? before.studies : []
       if (known.includes(study)) return
@@ -95,6 +90,7 @@ export async function openTextEncodings(deps: {
           { type: 'del', kind: learningKind, key: device },
         ])
         pins.delete(device)
+        unreadable.delete(device)
         learning.delete(device)
       }),
   }

@@ -151,6 +151,8 @@ export const recordLimits = {
   keyLength: 512,
   /** A performed step of a CT of ten thousand slices names each of them twice. */
   valueBytes: 4 * MiB,
+  /** Of a kind whose rows cannot be read, so many keys stand in the log. */
+  keysLogged: 20,
 } as const
 
 export const auditLimits = {
