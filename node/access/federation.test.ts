@@ -210,6 +210,17 @@ describe('the trust list', () => {
     assert.deepEqual(node.members(), [])
   })
 
+  test('a kept trust list that cannot be read does not give way to the older one of the configuration', async () => {
+    await using place = await createPlace()
+    const { sign } = place
+    {
+      await using node = await place.start()
+      await node.intake.trust(await sign.trustList({ ver: 2 }))
+      await node.records.put('trust', 'list', { of: 'a later version' })
+    }
+    await assert.rejects(place.start(), { code: 'storage_corrupt' })
+  })
+
   test('one of another authority stops the start', async () => {
     await using place = await createPlace()
     const foreign = await place.stranger.signer.sign('cami-trust+jwt', place.claims.trustList())

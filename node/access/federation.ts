@@ -106,7 +106,7 @@ export type FederationOptions = {
   /** The compact trust list of the configuration; a later one may have come from the registry since. */
   trustList: string
   authority: Kid
-  records: Pick<Records, 'get' | 'put' | 'write' | 'list'>
+  records: Pick<Records, 'get' | 'find' | 'put' | 'write' | 'list'>
   /** Where the file with the highest epoch number stands. */
   dir: string
   clock: () => number

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import type { Kid } from '#protocol/ids.ts'
 import { decodeToken } from '#protocol/jws.ts'
@@ -11,7 +12,7 @@ type Deps = {
   trustList: string
   authority: Kid
   now: () => number
-  records: Pick<Records, 'get' | 'put'>
+  records: Pick<Records, 'find' | 'put'>
   log: Log
 }
 
@@ -23,8 +24,9 @@ export async function openTrust(deps: Deps): Promise<{
 }> {
   const { authority, now, records, log } = deps
   let current = await readKept(deps, deps.trustList)
-  const stored = await records.get('trust', 'list')
-  if (typeof stored === 'string') {
+  // One that is there and cannot be read may have withdrawn what the older one of the configuration allows.
+  const stored = await records.find('trust', 'list', z.string())
+  if (stored !== undefined) {
     const kept = await readKept(deps, stored)
     if (nextTrustState(markOf(current), kept) === 'accept') current = kept
   }
