@@ -238,6 +238,33 @@ describe('the push', () => {
     assert.equal((await entriesOf(registry.taken)).length, 150)
   })
 
+  test('goes on over the same link after a registry that was late or had no room', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] })
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    const records = createRecords()
+    await using publisher = await start(replica, records)
+    records.complete(record(1))
+    await publisher.settled()
+    for (const code of ['timeout', 'unavailable', 'rate_limited', 'storage_full'] as const) {
+      const registry = createRegistry()
+      const request = registry.connection.request as (...asked: unknown[]) => Promise<unknown>
+      let refusals = 1
+      const refusing = ((method: string, params: unknown) => {
+        if (method !== 'index.push' || refusals-- <= 0) return request(method, params)
+        return Promise.reject(new ProtocolError(code, 'not now'))
+      }) as never
+      void publisher.push({ request: refusing })
+      for (let turn = 0; turn < 2000 && registry.taken.length === 0; turn++) {
+        await new Promise((resolve) => {
+          setImmediate(resolve)
+        })
+        context.mock.timers.tick(1000)
+      }
+      assert.equal(registry.taken.length, 1, code)
+    }
+  })
+
   test('takes back what an older copy of the data does not know, and goes on after it', async () => {
     const registry = createRegistry()
     const records = createRecords()
