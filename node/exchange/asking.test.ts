@@ -133,3 +133,13 @@ test('a reader is asked about every 30 s though nobody waits for it, an idle cop
   const isRefused = (): Promise<boolean> => again.instances().then(() => false, isForbidden)
   while (!(await isRefused())) await new Promise((resolve) => setTimeout(resolve, 5))
 })
+
+test('an answer from before the clock was set back is no answer', async () => {
+  for (const use of ['opening', 'showing', undefined] as const) {
+    await using it = await startReading({ sweepIntervalMs: 3_600_000 })
+    it.grantee.clock.now -= 24 * 3_600_000
+    it.refuse()
+    await assert.rejects(it.grantee.open('anna', use), isForbidden)
+    await assert.rejects(collect(it.reader.read(it.sop)), isForbidden)
+  }
+})

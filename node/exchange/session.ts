@@ -3,6 +3,7 @@ import type { ErrorCode } from '#protocol/errors.ts'
 import type { SeriesUid } from '#protocol/ids.ts'
 import type { Connection, ReaderStream } from '#protocol/transport/transport.ts'
 import type { ByteRange } from '../archive/archive.ts'
+import { isWithin } from './age.ts'
 import type { Arrival } from './arrival.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { CreditController } from './credit-controller.ts'
@@ -142,14 +143,16 @@ function createAsking(
     async fresh(withinMs = limits.unansweredMs) {
       ended.throwIfAborted()
       const now = clock()
-      if (now - askedAt < withinMs) return
+      if (isWithin(now - askedAt, withinMs)) return
       try {
         // One from too long before says nothing of now: another follows it.
-        if (question !== undefined && now - question.began >= withinMs) await question.answer
+        if (question !== undefined && !isWithin(now - question.began, withinMs)) {
+          await question.answer
+        }
         question ??= askOnce()
         await question.answer
       } catch (error) {
-        if (now - askedAt >= limits.unansweredMs) throw error
+        if (!isWithin(now - askedAt, limits.unansweredMs)) throw error
       }
       ended.throwIfAborted()
     },
