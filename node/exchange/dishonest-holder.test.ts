@@ -70,6 +70,19 @@ test('a holder that sends only wrong bytes is left alone, and nothing of it beco
   }
 })
 
+test('what was left alone for a while is brought in the background afterwards, though nobody waits', async () => {
+  const one = instanceOf(1, 100 * KiB)
+  const study = createFixtureStudy([one])
+  study.tamper = (_sop, _offset, bytes) => flipped(bytes)
+  await using holder = await startHolder({ study })
+  await using grantee = await startGrantee(holder, { limits: { sweepIntervalMs: 10 } })
+  await using reader = await grantee.open()
+  await assert.rejects(collect(reader.read(one.sop)), coded('chunk_mismatch'))
+  study.tamper = undefined
+  grantee.clock.now += 11 * 60_000
+  await until('it is here', () => grantee.remote.progress(studyUid)?.state === 'complete')
+})
+
 const lies: [string, (own: Handlers) => Handlers, ErrorCode][] = [
   [
     'a page that is not the one of its digest',

@@ -55,9 +55,10 @@ export function createRemoteStudy({ study, holder, client, copies, arrivals }: R
     instance: (sop: SopUid) => bySop.get(sop),
     inSeries: (series: SeriesUid): readonly ManifestInstance[] => bySeries.get(series) ?? [],
     update({ instances }: VerifiedManifest): void {
+      // What was left alone for a while may be brought now, also of the same list.
+      cursor = 0
       if (instances === list) return
       list = instances
-      cursor = 0
       bySop.clear()
       bySeries.clear()
       for (const one of instances) {
