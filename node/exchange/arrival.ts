@@ -2,6 +2,7 @@ import { ProtocolError } from '#protocol/errors.ts'
 import type { Sha256 } from '#protocol/ids.ts'
 import type { ManifestInstance } from '#protocol/manifest.ts'
 import type { ByteRange } from '../archive/archive.ts'
+import { isWithin } from './age.ts'
 import { createArrivalStore } from './arrival-store.ts'
 import { createChunkMap } from './chunk-map.ts'
 import type { Copies } from './copies.ts'
@@ -135,13 +136,13 @@ export function createArrival({ instance, file, copies, limits, clock }: Arrival
 function createHealth(limits: ArrivalLimits, clock: () => number, announce: () => void) {
   let strikes = 0
   let failure: ProtocolError | undefined
-  let retryAt = 0
+  let failedAt = 0
   const fail = (error: unknown): void => {
     failure =
       error instanceof ProtocolError
         ? error
         : new ProtocolError('storage_failed', 'cannot keep what arrives', { cause: error })
-    retryAt = clock() + limits.banMs
+    failedAt = clock()
     announce()
   }
   return {
@@ -151,7 +152,7 @@ function createHealth(limits: ArrivalLimits, clock: () => number, announce: () =
       if (strikes >= limits.strikesMax) fail(new ProtocolError('chunk_mismatch', what))
     },
     failure: (): ProtocolError | undefined => {
-      if (failure !== undefined && clock() >= retryAt) {
+      if (failure !== undefined && !isWithin(clock() - failedAt, limits.banMs)) {
         failure = undefined
         strikes = 0
       }

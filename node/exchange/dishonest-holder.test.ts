@@ -83,6 +83,19 @@ test('what was left alone for a while is brought in the background afterwards, t
   await until('it is here', () => grantee.remote.progress(studyUid)?.state === 'complete')
 })
 
+test('what was left alone is not left alone for longer because the clock is set back', async () => {
+  const one = instanceOf(1, 100 * KiB)
+  const study = createFixtureStudy([one])
+  study.tamper = (_sop, _offset, bytes) => flipped(bytes)
+  await using holder = await startHolder({ study })
+  await using grantee = await startGrantee(holder)
+  await using reader = await grantee.open()
+  await assert.rejects(collect(reader.read(one.sop)), coded('chunk_mismatch'))
+  study.tamper = undefined
+  grantee.clock.now -= 24 * 3_600_000
+  assert.equal(digestOf(await collect(reader.read(one.sop))), digestOf(one.bytes))
+})
+
 const lies: [string, (own: Handlers) => Handlers, ErrorCode][] = [
   [
     'a page that is not the one of its digest',
