@@ -26,7 +26,8 @@ export function createRemoteReader(deps: ReaderDeps): StudyReader {
   const { session, copies } = deps
   const { remote } = session
 
-  const metadataOf = (series: SeriesUid) => untilEnded(session, session.metadata(series))
+  const metadataOf = (series: SeriesUid) =>
+    untilEnded(session, whileMoving(deps, session.metadata(series)))
   const entriesOf = async (series: SeriesUid): Promise<InstanceEntry[]> => {
     const { bySop } = await metadataOf(series)
     return remote.inSeries(series).map((one) => entryOf(deps, one, bySop.get(one.sop)))
@@ -180,7 +181,7 @@ async function isHere(copies: Copies, sha256: Sha256): Promise<boolean> {
 
 /** Waits for a chunk or the whole; a refusal, a fault of the instance and a silent holder end it. */
 async function waitFor(
-  { session, stallMs }: ReaderDeps,
+  deps: ReaderDeps,
   arrival: Arrival,
   {
     demand,
@@ -188,6 +189,7 @@ async function waitFor(
     signal,
   }: { demand: Demand; holds: () => boolean; signal: AbortSignal | undefined },
 ): Promise<void> {
+  const { session } = deps
   const since = performance.now()
   while (!holds() && !arrival.isDone()) {
     signal?.throwIfAborted()
@@ -195,19 +197,40 @@ async function waitFor(
     const failure = arrival.failure()
     if (failure !== undefined) throw failure
     demand.ensure()
-    if (performance.now() - Math.max(since, session.lastMoved()) > stallMs) {
-      throw new ProtocolError('holder_unreachable', 'nothing comes from the holder')
-    }
+    checkMoving(deps, since)
     await nextNews(
       arrival,
       [session.ended, ...(signal === undefined ? [] : [signal])],
-      Math.min(pollMs, stallMs / 10),
+      pollMs(deps),
     )
   }
 }
 
 /** How often a waiting reader looks around even when nothing happens. */
-const pollMs = 1000
+const pollMs = ({ stallMs }: ReaderDeps): number => Math.min(1000, stallMs / 10)
+
+function checkMoving({ session, stallMs }: ReaderDeps, since: number): void {
+  if (performance.now() - Math.max(since, session.lastMoved()) <= stallMs) return
+  throw new ProtocolError('holder_unreachable', 'nothing comes from the holder')
+}
+
+/** Waits for it as long as anything comes from the holder. */
+async function whileMoving<T>(deps: ReaderDeps, work: Promise<T>): Promise<T> {
+  const since = performance.now()
+  const silence = Promise.withResolvers<never>()
+  const watch = setInterval(() => {
+    try {
+      checkMoving(deps, since)
+    } catch (error) {
+      silence.reject(error)
+    }
+  }, pollMs(deps))
+  try {
+    return await Promise.race([work, silence.promise])
+  } finally {
+    clearInterval(watch)
+  }
+}
 
 async function nextNews(
   arrival: Arrival,

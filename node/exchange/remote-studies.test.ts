@@ -354,3 +354,14 @@ test('a holder that sends nothing at all is not waited for for ever', async () =
     coded('holder_unreachable'),
   )
 })
+
+test('lists of a holder that falls silent are not waited for for ever either', async () => {
+  await using holder = await startHolder({
+    study: createFixtureStudy(slices(1)),
+    wrap: (stream) => ({ ...stream, data: () => new Promise(() => undefined) }),
+  })
+  await using grantee = await startGrantee(holder, { limits: { bulkIdleTimeoutMs: 300 } })
+  await using reader = await grantee.open()
+  await assert.rejects(reader.series(), coded('holder_unreachable'))
+  await assert.rejects(reader.metadata({}), coded('holder_unreachable'))
+})
