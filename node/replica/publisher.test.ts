@@ -19,14 +19,19 @@ import type { Replica } from './replica.ts'
 const federation = await createFederation()
 const { holder } = federation
 
-const start = (replica: Replica, records: ReturnType<typeof createRecords>, entryIntervalMs = 50) =>
+const start = (
+  replica: Replica,
+  records: ReturnType<typeof createRecords>,
+  entryIntervalMs = 50,
+  clock = Date.now,
+) =>
   openPublisher({
     archive: records.archive,
     rows: replica.rows,
     signer: holder.signer,
     self: holder.oid,
     keyOf: (kid) => (kid === holder.kid ? holder.jwk : undefined),
-    clock: Date.now,
+    clock,
     log: silentLog,
     entryIntervalMs,
   })
@@ -121,6 +126,21 @@ describe('the index of a node', () => {
         [20, 'complete'],
       ],
     )
+  })
+
+  test('goes on when the clock is set right again after it was years ahead', async () => {
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    const records = createRecords()
+    const time = { now: Date.now() + 10 * 365 * 24 * 3_600_000 }
+    await using publisher = await start(replica, records, 50, () => time.now)
+    records.put(record(1, { instances: 1, state: 'open' }))
+    await publisher.settled()
+    assert.equal(publisher.head().seq, 1)
+    time.now = Date.now()
+    records.put(record(1, { instances: 2, state: 'open' }))
+    await publisher.settled()
+    assert.equal(publisher.head().seq, 2)
   })
 
   test('says when a study is gone, and says nothing of one that was never published', async () => {

@@ -173,11 +173,16 @@ async function collect({ archive, clock, ...deps }: Deps, state: State): Promise
   }
 }
 
+/** One that is further ahead than any wait was set by a clock that has been set back since. */
+function isDue(due: number, now: number, { entryIntervalMs = 0 }: Deps): boolean {
+  return due <= now || due > now + Math.max(entryIntervalMs, indexLimits.entryIntervalMs)
+}
+
 async function publishDue(deps: Deps, state: State, onEntry: () => void): Promise<void> {
   const { pending, published } = state
   const now = deps.clock()
   for (const [study, { due }] of pending) {
-    if (due > now || state.isClosed) continue
+    if (!isDue(due, now, deps) || state.isClosed) continue
     // Whatever changes from here on comes as a change, and waits for its own entry.
     pending.delete(study)
     try {
