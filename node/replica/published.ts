@@ -66,7 +66,11 @@ export async function openPublished(deps: {
     // made in its place comes later and stands.
     const known = await entryAt(entry.seq)
     if (known?.token === token) head = { seq: entry.seq, digest: known.digest }
-    else await keep(token, entry, undefined)
+    else {
+      // Without rows nothing is known but that something was said: also what is gone since must be said.
+      const said = await rows.get(saidKey(entry.record.study))
+      await keep(token, entry, said === undefined ? doubted : undefined)
+    }
   }
   // Rows are written after the value log: more of them than the log has means that an older log was put back. What was
   // sent stays said.

@@ -224,6 +224,34 @@ describe('after a restart', () => {
     assert.deepEqual(registry.taken.slice(0, 2), [one, instead])
   })
 
+  test('a lost replica does not let a study stay listed that is gone meanwhile', async () => {
+    const records = createRecords()
+    {
+      await using folder = await createFolder()
+      await using replica = await folder.open()
+      await using publisher = await start(replica, records)
+      for (const number of [1, 2, 3]) records.put(record(number))
+      await until(() => publisher.head().seq === 3, 'the studies')
+      records.remove(uid(3))
+      await until(() => publisher.head().seq === 4, 'a removal')
+    }
+    records.remove(uid(1))
+    await using folder = await createFolder()
+    await using replica = await folder.open()
+    await using publisher = await start(replica, records)
+    await publisher.settled()
+    const entries = await entriesOf(records.appended.map((bytes) => Buffer.from(bytes).toString()))
+    const last = new Map(entries.map(({ kind, record: { study } }) => [study, kind]))
+    assert.deepEqual(
+      [...last],
+      [
+        [uid(1), 'study-removed'],
+        [uid(2), 'study'],
+        [uid(3), 'study-removed'],
+      ],
+    )
+  })
+
   test('a full disk stops entries, not the node; they come when there is room', async (context) => {
     context.mock.timers.enable({ apis: ['setTimeout'] })
     await using folder = await createFolder()
