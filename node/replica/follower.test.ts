@@ -159,6 +159,21 @@ test('when the grants change, the log is read anew from its beginning', async ()
   assert.deepEqual(await reader.names(), [])
 })
 
+test('what came under earlier grants is read anew, also when it waited while they changed', async () => {
+  await using folder = await createFolder()
+  await using replica = await folder.open()
+  const log = createLogWriter(federation, holder)
+  const item = await log.withheld()
+  const reader = createReader(replica)
+  reader.world.visibility = ''
+  await reader.follow()
+  reader.onItems([item])
+  reader.world.visibility = 'all'
+  await reader.settled()
+  await reader.follow()
+  assert.deepEqual(reader.world.asked.at(-1), {})
+})
+
 test('items that come while nobody listens, or more than can wait, are dropped and asked for again', async () => {
   await using folder = await createFolder()
   await using replica = await folder.open()

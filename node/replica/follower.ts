@@ -47,10 +47,11 @@ export function createFollower(deps: Deps): Follower {
     isListening = false
     deps.onGap()
   }
-  const take = async (items: readonly IndexItem[]): Promise<void> => {
+  const take = async (items: readonly IndexItem[], shownUnder: Labels): Promise<void> => {
     for (const [holder, run] of runsOf(items)) {
       if (holder === deps.self || halted.has(holder)) continue
-      const result = await readRun(deps, holder, run)
+      const label = shownUnder.get(holder) ?? ''
+      const result = await readRun(deps, { holder, label }, run)
       if (result.entries.length > 0 || result.moved) {
         await replica.apply(holder, result.entries, result.state)
       }
@@ -81,8 +82,11 @@ export function createFollower(deps: Deps): Follower {
       if (!isListening) return
       if (waiting >= indexLimits.followQueueMax) return ask()
       waiting += 1
+      // While they wait the grants may change, and these were chosen under those of now or before.
+      const holders = new Set(items.map(({ org }) => org))
+      const shownUnder = new Map([...holders].map((org) => [org, deps.visibility(org)]))
       work = work
-        .then(() => take(items))
+        .then(() => take(items, shownUnder))
         .catch((err: unknown) => {
           log.error({ err }, 'could not take index entries in')
           ask()
@@ -95,6 +99,9 @@ export function createFollower(deps: Deps): Follower {
     settled: () => work,
   }
 }
+
+/** The grants under which each holder's items were shown. */
+type Labels = ReadonlyMap<OrganizationOid, string>
 
 /** Items of one holder that follow each other are verified and written together. */
 function runsOf(items: readonly IndexItem[]): [OrganizationOid, IndexItem[]][] {
@@ -110,15 +117,15 @@ function runsOf(items: readonly IndexItem[]): [OrganizationOid, IndexItem[]][] {
 type Run = { entries: IndexEntry[]; state: HolderState; moved: boolean; code?: ErrorCode }
 
 async function readRun(
-  { replica, keyOf, visibility }: Deps,
-  org: OrganizationOid,
+  { replica, keyOf }: Deps,
+  { holder: org, label: begun }: { holder: OrganizationOid; label: string },
   items: readonly IndexItem[],
 ): Promise<Run> {
   const before = replica.state(org)
   const entries: IndexEntry[] = []
   let head = { seq: before.seq, digest: before.digest }
   // A log is under the grants of the time it was begun; `follow` begins it anew when they have changed.
-  const label = before.seq === 0 ? visibility(org) : before.visibility
+  const label = before.seq === 0 ? begun : before.visibility
   const run = (code?: ErrorCode): Run => ({
     entries,
     state: { ...head, visibility: label },
