@@ -104,6 +104,7 @@ async function createNode(place: Place, registry: readonly string[], party: Part
   const world = {
     pushes: 0,
     follows: 0,
+    followed: Promise.resolve(),
     items: [] as IndexItem[],
     isHalted: false,
     devices: [] as readonly DeviceRecord[],
@@ -136,7 +137,7 @@ async function createNode(place: Place, registry: readonly string[], party: Part
       follower: {
         follow: () => {
           world.follows += 1
-          return Promise.resolve()
+          return world.followed
         },
         onItems: (items) => world.items.push(...items),
         isHalted: () => world.isHalted,
@@ -263,6 +264,26 @@ describe('the link to the registry', () => {
     node.world.isHalted = true
     connection?.send('directory', { members: await place.everybody() })
     await until(() => node.world.follows === 3, 'followed again')
+  })
+
+  test('other grants that come while the first asking is under way make it follow anew', async () => {
+    await using place = await createPlace()
+    await using registry = await createRegistry(place)
+    await using node = await createNode(place, registry.host.addresses(), place.grantee)
+    const answer = Promise.withResolvers<void>()
+    node.world.followed = answer.promise
+    await until(() => node.world.follows === 1, 'the first asking')
+    const grants = Promise.withResolvers<void>()
+    node.federation.onChange((change) => change === 'grants' && grants.resolve())
+    const connection = registry.host.connection(place.grantee.peerId)
+    connection?.send('grants', { grants: [{ grant: registry.grant, active: true }] })
+    await grants.promise
+    // The time after which it asks again has passed.
+    await new Promise((resolve) => {
+      setTimeout(resolve, 40)
+    })
+    answer.resolve()
+    await until(() => node.world.follows === 2, 'followed again')
   })
 
   test('events of anyone but the registry are not heard', async () => {

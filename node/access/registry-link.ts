@@ -49,6 +49,8 @@ type Deps = {
 
 type State = {
   connection: Connection | undefined
+  /** A link stands, and not everything has been learnt over it. */
+  isLearning: boolean
   /** Ends the wait for the next attempt, or for the end of the connection. */
   wake: () => void
   refollowing: NodeJS.Timeout | undefined
@@ -60,6 +62,7 @@ export function createRegistryLink(deps: Deps): RegistryLink {
   const stop = new AbortController()
   const state: State = {
     connection: undefined,
+    isLearning: false,
     wake: () => undefined,
     refollowing: undefined,
     ready: Promise.withResolvers(),
@@ -74,6 +77,8 @@ export function createRegistryLink(deps: Deps): RegistryLink {
     state.refollowing ??= setTimeout(() => {
       state.refollowing = undefined
       const { connection } = state
+      // What is being asked already may be answered as it was before.
+      if (state.isLearning) return refollow()
       if (connection === undefined) return
       follower.follow(connection).catch((error: unknown) => {
         report('answer to index.follow')(error)
@@ -124,7 +129,10 @@ async function run(deps: Deps, state: State, stop: AbortSignal): Promise<void> {
     const peer = federation.registryPeer()
     try {
       const connection = await host.connect(peer, registry, stop)
-      await learn(deps, connection)
+      state.isLearning = true
+      await learn(deps, connection).finally(() => {
+        state.isLearning = false
+      })
       state.connection = connection
       log.info('connected to the registry')
       delay = delayMin
