@@ -24,7 +24,7 @@ const { toleranceBytes } = reconciliationLimits
 type Side = AsyncDisposable & {
   accounting: Accounting
   reconciliation: Reconciliation
-  world: { now: number; audit: AuditEntry[]; other: Side | undefined }
+  world: { now: number; isProven: boolean; audit: AuditEntry[]; other: Side | undefined }
   state: { isOnline: boolean; isConnected: boolean; forget: Set<string> }
 }
 
@@ -35,7 +35,7 @@ async function openSide(
 ): Promise<Side> {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-accounting-'))
   const records = await openRecords(path.join(dir, 'records'))
-  const world: Side['world'] = { now: start, audit: [], other: undefined }
+  const world: Side['world'] = { now: start, isProven: true, audit: [], other: undefined }
   const state = { isOnline: true, isConnected: true, forget: new Set<string>() }
   const parties = [region.holder, region.grantee]
   const federation = {
@@ -45,6 +45,7 @@ async function openSide(
     keyOf: (oid: OrganizationOid, kid: string) =>
       parties.find((one) => one.oid === oid && one.kid === kid)?.jwk,
     now: () => world.now,
+    isTimeProven: () => world.isProven,
   } as unknown as Federation
   const audit = {
     append(entry: AuditEntry) {
@@ -270,6 +271,24 @@ test('what is older than it is kept is let go', async () => {
   await both.run()
   const region = await createFederation()
   assert.deepEqual(await rowsOf(both.holder, 'holder', region.grantee.peerId), [])
+})
+
+test('by a clock that the registry has not confirmed nothing is let go, and no day is compared', async () => {
+  await using both = await openBoth()
+  const region = await createFederation()
+  const stolen = await both.access(1000, { isAsked: false })
+  for (const { world } of [both.holder, both.grantee]) world.isProven = false
+  // In years all rows are old; in some days this day would be compared before it has passed.
+  for (const days of [1, 4000]) {
+    both.at(start + days * 24 * hour)
+    await both.run()
+  }
+  assert.equal((await rowsOf(both.holder, 'holder', region.grantee.peerId)).length, 1)
+  assert.deepEqual(await both.holder.reconciliation.list(99), [])
+  for (const { world } of [both.holder, both.grantee]) world.isProven = true
+  both.at(start + 48 * hour)
+  await both.run()
+  assert.ok(alerts(both.holder).some(([, what, jti]) => what === 'not-asked' && jti === stolen))
 })
 
 test('a transfer whose end only one side saw is a mismatch when bytes went', () => {

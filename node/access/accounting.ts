@@ -13,7 +13,10 @@ import { createReceipts, type Receipts } from './receipts.ts'
 import { openReconciliation, type Reconciliation } from './reconciliation.ts'
 
 type Deps = {
-  federation: Pick<Federation, 'self' | 'members' | 'memberByPeer' | 'keyOf' | 'now'>
+  federation: Pick<
+    Federation,
+    'self' | 'members' | 'memberByPeer' | 'keyOf' | 'now' | 'isTimeProven'
+  >
   signer: Signer
   records: Records
   audit: { append(entry: AuditEntry): Promise<unknown> }
@@ -35,7 +38,7 @@ export type Accounting = {
 export function createAccounting(deps: Deps): Accounting {
   const { federation, log } = deps
   const self = federation.self.oid
-  const { keyOf, memberByPeer, members, now } = federation
+  const { keyOf, memberByPeer, members, now, isTimeProven } = federation
   const accesses = createAccesses(deps.records)
   const receipts = createReceipts({ ...deps, self, accesses, keyOf, memberByPeer, now })
   return {
@@ -56,6 +59,15 @@ export function createAccounting(deps: Deps): Accounting {
       })
     },
     compare: (connect) =>
-      openReconciliation({ ...deps, self, members, connect, accesses, receipts, now }),
+      openReconciliation({
+        ...deps,
+        self,
+        members,
+        connect,
+        accesses,
+        receipts,
+        now,
+        isTimeProven,
+      }),
   }
 }

@@ -74,6 +74,8 @@ export type Federation = {
   revokeGrant(jti: string): Promise<void>
   /** The time that counts for everything that ends (`time.ts`). */
   now(): number
+  /** Whether the registry has said the time since the start. */
+  isTimeProven(): boolean
   /** To be called each minute. */
   tick(): Promise<void>
   onChange(listener: (change: FederationChange) => void): () => void
@@ -253,6 +255,7 @@ function compose(state: State): Federation {
       )
     },
     now,
+    isTimeProven: state.time.isProven,
     tick: state.time.tick,
     transparency: state.transparency,
     onChange(listener) {

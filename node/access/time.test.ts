@@ -24,6 +24,15 @@ describe('the clock of a node', () => {
     assert.ok(host.accepts(never))
   })
 
+  test('is proven by a beat, and at each start by another', async () => {
+    await using host = await createHost()
+    assert.ok(!host.time().isProven())
+    await host.beat()
+    assert.ok(host.time().isProven())
+    await host.restart()
+    assert.ok(!host.time().isProven())
+  })
+
   test('ten years ahead: nothing is accepted, and a mended clock and one beat mend the node', async () => {
     await using host = await createHost()
     await host.beat()

@@ -22,6 +22,8 @@ export type Time = {
   now(): number
   /** Whether organizations may be let in by this time. */
   isTrusted(): boolean
+  /** Whether the registry has said the time since the start; before that a clock that is ahead is believed. */
+  isProven(): boolean
   /** A beat that has just come over the link to the registry. Never throws: what is wrong with it is said elsewhere. */
   hear(beat: string): Promise<void>
   /** The issue time of something that the registry signed, milliseconds. */
@@ -108,6 +110,7 @@ export async function openTime(deps: Deps): Promise<Time> {
   return {
     now: () => read().now,
     isTrusted: () => read().alarm !== 'clock_behind',
+    isProven: () => state.beat !== undefined,
     async hear(beat) {
       const heard = await readBeat(deps, beat, read().now)
       if (heard?.isFuture === true) state.contradicted = heard.issuedAt

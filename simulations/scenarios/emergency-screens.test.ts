@@ -121,6 +121,7 @@ async function compareWithSilence(): Promise<void> {
     records,
     audit: { append: () => Promise.resolve() },
     now: () => Date.now(),
+    isTimeProven: () => true,
     log: silentLog,
   })
   await reconciliation.run()
