@@ -245,3 +245,32 @@ test('entries that speak for this organization without its knowledge raise an al
     ['audit-head', 'suspension', 'grant-end'],
   )
 })
+
+test('a clock that is set back does not put a cosignature off', async () => {
+  await using place = await createReader()
+  await using reader = await place.open()
+  const registry = createLogRegistry(world, [...granted])
+  place.clock.now = now + 48 * 3600_000
+  await reader.attach(registry)
+  place.clock.now = now
+  await reader.beat()
+  assert.equal(registry.cosignatures.length, 2)
+})
+
+test('a clock that is set back does not put off the complaint of a log that is withheld', async () => {
+  await using place = await createReader()
+  await using reader = await place.open()
+  await reader.attach(createLogRegistry(world, [...granted]))
+  place.clock.now = now + 48 * 3600_000
+  await reader.compare(await noteOf([...granted, harmless]))
+  place.clock.now = now
+  // What it has waited for is no more known: it waits once more, and no longer.
+  await reader.beat()
+  assert.deepEqual(place.alarms, [])
+  place.clock.now += 60_000
+  await reader.beat()
+  assert.deepEqual(
+    place.alarms.map(({ code }) => code),
+    ['log_gap'],
+  )
+})

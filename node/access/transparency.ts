@@ -273,7 +273,10 @@ async function compare(state: State, note: string): Promise<void> {
 
 async function complainOfWithholding(state: State): Promise<void> {
   const { ahead, deps, mirror } = state
-  if (ahead === undefined || deps.now() - ahead.since < transparencyLimits.withheldMs) return
+  if (ahead === undefined) return
+  // After a clock that was set back it is not known how long: it begins anew.
+  ahead.since = Math.min(ahead.since, deps.now())
+  if (deps.now() - ahead.since < transparencyLimits.withheldMs) return
   const { size } = checkpointOf(state, ahead.note)
   if (size > mirror.size()) {
     await alarm(state, { code: 'log_gap', detail: `the log is shown to others up to ${size}` })
@@ -320,7 +323,7 @@ async function witness(state: State): Promise<void> {
   if (state.isFrozen || !mirror.isComplete() || request === undefined) return
   const { text } = parseNote(note)
   const isRecent =
-    cosigned !== undefined && deps.now() - cosigned.at < transparencyLimits.freshMs / 4
+    cosigned !== undefined && Math.abs(deps.now() - cosigned.at) < transparencyLimits.freshMs / 4
   if (isRecent && cosigned.text === text) return
   const seconds = Math.floor(deps.now() / 1000)
   const signature = cosign(text, { name: key.name, key: deps.witnessKey }, seconds)
