@@ -109,6 +109,7 @@ async function createNode(place: Place, registry: readonly string[], party: Part
     isHalted: false,
     devices: [] as readonly DeviceRecord[],
     restrictions: [] as readonly RestrictionRecord[],
+    minutes: 0,
   }
   const at: { host?: Host; link?: RegistryLink } = {}
   const peers = createPeers({ federation, host: () => at.host })
@@ -146,6 +147,7 @@ async function createNode(place: Place, registry: readonly string[], party: Part
         devices: async (devices) => void (world.devices = devices),
         restrictions: async (restrictions) => void (world.restrictions = restrictions),
       },
+      minutely: async () => void (world.minutes += 1),
       random: (bytes) => new Uint8Array(bytes),
       log: silentLog,
       limits: { reconnectDelayMs: 20, reconnectDelayMsMax: 100 },
@@ -238,6 +240,21 @@ describe('the link to the registry', () => {
       () => registry.asked.filter((one) => one === `grant.revoke ${jti}`).length === 2,
       'told again',
     )
+  })
+
+  test('a log that is not believed, and a beat that is not, do not keep the node from saying what it has to say', async () => {
+    await using place = await createPlace()
+    await using registry = await createRegistry(place)
+    await using node = await createNode(place, registry.host.addresses())
+    await node.link.ready()
+    const { transparency } = node.federation
+    const frozen = new ProtocolError('log_inconsistent', 'frozen at an older state')
+    Object.assign(transparency, { beat: () => Promise.reject(frozen) })
+    const connection = registry.host.connection(place.holder.peerId)
+    connection?.send('beat', { beat: registry.beat })
+    await until(() => node.world.minutes === 1, 'said past the log')
+    connection?.send('beat', { beat: 'no beat' })
+    await until(() => node.world.minutes === 2, 'said past the beat')
   })
 
   test('a message that is not believed does not keep the rest from being learnt', async () => {

@@ -238,14 +238,17 @@ function takeEvent<E extends EventName>(
 
 /** With each beat the log is looked at, too, and what this node has to say in it is said. */
 async function takeBeat({ federation, minutely, log }: Deps, beat: string): Promise<void> {
-  await federation.transparency.beat().finally(async () => {
-    await federation.intake.beat(beat)
-    await federation.intake.report().catch((error: unknown) => {
-      log.info({ code: codeOf(error) }, 'the registry will hear of an ended grant later')
-    })
-  })
+  // One that fails, and may fail with every beat (a frozen log), must not keep the rest from being done.
+  const attempt = async (what: string, work: Promise<void> | undefined): Promise<void> => {
+    await work?.catch((error: unknown) => log.warn({ code: codeOf(error) }, what))
+  }
+  const { transparency, intake } = federation
+  await attempt('the transparency log was not followed', transparency.beat())
+  await attempt('the registry’s beat was not taken', intake.beat(beat))
+  await attempt('the registry will hear of an ended grant later', intake.report())
   const access = federation.registry()
-  if (access !== undefined) await minutely?.(access.request)
+  if (access === undefined) return
+  await attempt('the registry will hear later what happened here', minutely?.(access.request))
 }
 
 function dropStrangers({ host, federation, log }: Deps): void {
