@@ -180,6 +180,32 @@ test('suspension, the administrator, and the head who takes the offer back end i
   assert.ok(emergencies.list().every(({ isOver }) => isOver))
 })
 
+test('what cannot be audited is taken away all the same, and its end is told when there is room again', async () => {
+  await using place = await createHolder()
+  const { world, emergencies, admit } = place
+  await emergencies.offer(true, head)
+  const running = [await admit(id(1)), await admit(id(2)), await admit(id(3))]
+  world.auditFails = true
+  await assert.rejects(emergencies.stop(id(1), head), { message: 'disk full' })
+  await assert.rejects(running[0]?.recheck() ?? Promise.resolve(), { code: 'forbidden' })
+  await running[1]?.recheck()
+  await assert.rejects(emergencies.offer(false, head), { message: 'disk full' })
+  for (const one of running) await assert.rejects(one.recheck(), { code: 'forbidden' })
+  world.auditFails = false
+  const again = await place.open()
+  assert.equal(again.isOffered(), false)
+  // What was cut does not come back with a later offer.
+  await emergencies.offer(true, head)
+  for (const one of running) await assert.rejects(one.recheck(), { code: 'forbidden' })
+  await again.tick()
+  await again.tick()
+  assert.deepEqual(
+    world.audit.filter(({ event }) => event === 'emergency-stopped').map(({ detail }) => detail),
+    Array(3).fill('ended before its time'),
+  )
+  assert.ok(again.list().every(({ isOver }) => isOver))
+})
+
 test('the sixth of a user in a day is refused, also when they come together, and the limit outlives a restart', async () => {
   await using place = await createHolder()
   const { emergencies, admit, world } = place

@@ -88,13 +88,14 @@ export async function openEmergencies(deps: Deps): Promise<Emergencies> {
     offer: (next, by) =>
       inTurn(async () => {
         const detail = next ? 'emergency access is offered' : 'emergency access is not offered'
-        await deps.audit.append({ ...actorOf(deps, by), event: 'configuration', detail })
+        const tell = () =>
+          deps.audit.append({ ...actorOf(deps, by), event: 'configuration', detail })
+        if (next) await tell()
+        // Taking away does not wait for room, in the audit or on the disk.
+        else isOffered = false
         await records.put(policyKind, 'offered', next)
         isOffered = next
-        if (next) return
-        for (const row of rows.values()) {
-          if (!row.isOver) await book.end(row, 'not offered any more', by)
-        }
+        if (!next) await endAll(book, tell, by)
       }),
     facts,
     begin: (assertion, source) =>
@@ -135,6 +136,18 @@ export async function openEmergencies(deps: Deps): Promise<Emergencies> {
   }
 }
 
+/** Each is cut before anything is told of it: the audit may have no room. */
+async function endAll(
+  { rows, find, cut, end }: Book,
+  tell: () => Promise<unknown>,
+  by: SessionUser,
+): Promise<void> {
+  const running = [...rows.values()].filter(({ isOver }) => !isOver)
+  for (const row of running) await cut(row)
+  await tell()
+  for (const { id } of running) await end(find(id), 'not offered any more', by)
+}
+
 type Book = Awaited<ReturnType<typeof openBook>>
 
 /** All of them, in memory and on the disk. */
@@ -146,17 +159,24 @@ async function openBook(deps: Deps) {
     await records.put(kind, row.id, row)
     rows.set(row.id, row)
   }
+  const cut = async (row: Emergency): Promise<Emergency> => {
+    const ended = { ...row, until: Math.min(row.until, now()) }
+    await keep(ended)
+    return ended
+  }
   return {
     rows: rows as ReadonlyMap<string, Emergency>,
     keep,
+    cut,
     find(id: string): Emergency {
       const row = rows.get(id)
       if (row === undefined) throw new ProtocolError('not_found', 'no such emergency')
       return row
     },
     async end(row: Emergency, detail: string, by?: SessionUser): Promise<void> {
+      const ended = await cut(row)
       await deps.audit.append({ ...about(deps, row, by), event: 'emergency-stopped', detail })
-      await keep({ ...row, until: Math.min(row.until, now()), isOver: true })
+      await keep({ ...ended, isOver: true })
     },
     async forget(id: string): Promise<void> {
       await records.del(kind, id)
@@ -188,7 +208,10 @@ async function submitNotices(
 
 async function sweep({ rows, end, forget }: Book, now: number): Promise<void> {
   for (const row of rows.values()) {
-    if (!row.isOver && isEnded(row, now)) await end(row, 'its time is over')
+    // One that was cut while the audit had no room.
+    const isCut = row.until < row.startedAt + emergencyLimits.lastsMs
+    const detail = isCut ? 'ended before its time' : 'its time is over'
+    if (!row.isOver && isEnded(row, now)) await end(row, detail)
     const isOld = now - row.startedAt >= emergencyLimits.keptMs
     if (row.review !== undefined && isOld) await forget(row.id)
   }
