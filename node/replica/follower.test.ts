@@ -129,6 +129,48 @@ test('forks, foreign entries, forged ones and false digests stop that log and no
   }
 })
 
+test('a false digest that was taken is not built on for ever: the log goes on from its last proven entry', async () => {
+  await using folder = await createFolder()
+  const log = createLogWriter(federation, holder)
+  await log.add({ kind: 'study', record: record(1) })
+  await log.withheld()
+  await log.add({ kind: 'study', record: record(2) })
+  const [one, two, three] = log.items
+  assert.ok(one !== undefined && two !== undefined && three !== undefined)
+  {
+    await using replica = await folder.open()
+    const reader = createReader(replica)
+    await reader.follow()
+    await reader.take([one, { ...two, withheld: 'ab'.repeat(32) as never }])
+  }
+  await using replica = await folder.open()
+  const reader = createReader(replica)
+  await reader.follow()
+  assert.deepEqual(reader.world.asked.at(-1), { [holder.oid]: 2 })
+  await reader.take([three])
+  assert.ok(reader.isHalted())
+  await reader.follow()
+  assert.deepEqual(reader.world.asked.at(-1), { [holder.oid]: 1 })
+  assert.deepEqual(await reader.names(), [uid(1)])
+  await reader.take([two, three])
+  assert.deepEqual((await reader.names()).sort(), [uid(1), uid(2)])
+})
+
+test('a log of which nothing was proven before a false digest is read from its beginning', async () => {
+  await using folder = await createFolder()
+  await using replica = await folder.open()
+  const log = createLogWriter(federation, holder)
+  const hidden = await log.withheld()
+  const shown = await log.add({ kind: 'study', record: record(1) })
+  const reader = createReader(replica)
+  await reader.follow()
+  await reader.take([{ ...hidden, withheld: 'ab'.repeat(32) as never }, shown])
+  await reader.follow()
+  assert.deepEqual(reader.world.asked.at(-1), {})
+  await reader.take([hidden, shown])
+  assert.deepEqual(await reader.names(), [uid(1)])
+})
+
 test('a log with an unknown key waits for a newer directory, and is then asked for again', async () => {
   await using folder = await createFolder()
   await using replica = await folder.open()

@@ -71,6 +71,7 @@ export function createFollower(deps: Deps): Follower {
       for (const holder of holders) {
         const { visibility } = replica.state(holder)
         if (visibility !== deps.visibility(holder)) await replica.reset(holder)
+        else if (halted.get(holder) === 'log_fork') await rewind(replica, holder)
       }
       const heads = [...replica.states()].map(([holder, { seq }]) => [holder, seq] as const)
       await connection.request('index.follow', { after: Object.fromEntries(heads) })
@@ -100,6 +101,13 @@ export function createFollower(deps: Deps): Follower {
   }
 }
 
+/** A digest that the registry made up is not built on for ever; of a holder that forks, this forgets nothing. */
+async function rewind(replica: Replica, holder: OrganizationOid): Promise<void> {
+  const { visibility, proven } = replica.state(holder)
+  if (proven === undefined) await replica.reset(holder)
+  else await replica.apply(holder, [], { ...proven, visibility, proven })
+}
+
 /** The grants under which each holder's items were shown. */
 type Labels = ReadonlyMap<OrganizationOid, string>
 
@@ -124,11 +132,12 @@ async function readRun(
   const before = replica.state(org)
   const entries: IndexEntry[] = []
   let head = { seq: before.seq, digest: before.digest }
+  let { proven } = before
   // A log is under the grants of the time it was begun; `follow` begins it anew when they have changed.
   const label = before.seq === 0 ? begun : before.visibility
   const run = (code?: ErrorCode): Run => ({
     entries,
-    state: { ...head, visibility: label },
+    state: { ...head, visibility: label, ...(proven !== undefined && { proven }) },
     moved: head.seq !== before.seq,
     ...(code !== undefined && { code }),
   })
@@ -137,7 +146,9 @@ async function readRun(
     try {
       const accepted = await acceptIndexItem(item, { org, head, keyOf: (kid) => keyOf(org, kid) })
       head = accepted.head
-      if (accepted.entry !== undefined) entries.push(accepted.entry)
+      if (accepted.entry === undefined) continue
+      entries.push(accepted.entry)
+      proven = head
     } catch (error) {
       return run(codeOf(error))
     }

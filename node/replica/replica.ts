@@ -16,7 +16,11 @@ import { attributesOf, seriesAttributesOf } from './study-attributes.ts'
 export type ReplicaStudy = { holder: OrganizationOid; record: StudyRecord; attributes: DicomJson }
 
 /** How far one holder's log has been read, and under which grants: others show other entries. */
-export type HolderState = IndexHead & { visibility: string }
+export type HolderState = IndexHead & {
+  visibility: string
+  /** The last head that the holder has signed; what was withheld after it nobody has proven. */
+  proven?: IndexHead
+}
 
 /**
  * What this node may see of other organizations' indexes: rows that search reads, so that lists are instant and work
