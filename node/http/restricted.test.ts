@@ -47,6 +47,10 @@ test('under a restriction people are refused with the reason in Russian, until i
     assert.equal((await ask('GET', '/api/session')).status, 200)
     assert.equal((await ask('POST', '/api/corrections')).code, 'organization_restricted')
     assert.equal((await ask('POST', '/api/consultations')).code, 'organization_restricted')
+    // A person's change of what is shown, by whichever door: what came in stays, and is let in after the lift.
+    assert.equal((await ask('POST', '/api/quarantine/release')).code, 'organization_restricted')
+    assert.equal((await ask('POST', '/api/studies/1.2/encoding')).code, 'organization_restricted')
+    assert.notEqual((await ask('GET', '/api/quarantine')).code, 'organization_restricted')
     // By whichever door images are hidden; what comes in is no change.
     assert.equal((await ask('DELETE', '/dicom-web/studies/1.2')).code, 'organization_restricted')
     assert.notEqual((await ask('POST', '/dicom-web/studies')).code, 'organization_restricted')
