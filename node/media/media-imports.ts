@@ -170,19 +170,25 @@ async function checkSpace({ dir, freeBytesMin }: MediaDeps, bytes: number): Prom
 /** The body is not told when reading it ends early: of a request that would be its connection, and so the answer. */
 async function receive(body: AsyncIterable<Uint8Array>, file: string, job: Job): Promise<void> {
   const { signal } = job.stop
-  await using handle = await open(file, 'wx', 0o600)
+  await using handle = await open(file, 'wx', 0o600).catch(noSpace)
   const chunks = body[Symbol.asyncIterator]()
   for (;;) {
     const next = await unlessAborted(chunks.next().catch(cutOff), signal)
     if (next.done === true) return
     job.status.received += next.value.byteLength
     if (job.status.received > mediaLimits.zipBytes) throw tooLarge()
-    await handle.writeFile(next.value)
+    await handle.writeFile(next.value).catch(noSpace)
   }
 }
 
 function cutOff(cause: unknown): never {
   throw new ProtocolError('aborted', 'the upload was cut off', { cause })
+}
+
+/** There was space before, or it was not said how long the upload is. */
+function noSpace(cause: NodeJS.ErrnoException): never {
+  if (cause.code !== 'ENOSPC' && cause.code !== 'EDQUOT') throw cause
+  throw new ProtocolError('storage_full', 'there is no space for this medium', { cause })
 }
 
 /** What is waited for may never come. */
