@@ -1,6 +1,6 @@
 import { type Index, View } from 'dwv'
 import { greyTable, pixelOf } from '../imaging/lut.ts'
-import { type Grey, greyLevel } from '#pixels/grey.ts'
+import { type Grey, greyLevel, type LookUp } from '#pixels/grey.ts'
 import { StreamImage } from './stream-image.ts'
 
 /**
@@ -31,7 +31,7 @@ function generateImageData(this: View, data: ImageData, index?: Index): void {
   flip(out, image)
 }
 
-type Cached = { key: string; table: Uint32Array }
+type Cached = { key: string; modality: LookUp | undefined; table: Uint32Array }
 const tables = new WeakMap<StreamImage, Cached>()
 
 function paintGrey(image: StreamImage, slice: number, out: Uint32Array): void {
@@ -55,11 +55,12 @@ function tableFor(image: StreamImage, grey: Grey): Uint32Array {
   const { voi, modality, inverted } = grey
   const rule =
     voi.kind === 'window' ? [voi.window, voi.shape] : [image.stack.tables.indexOf(voi.table)]
-  const key = JSON.stringify([rule, modality.rescale, modality.table?.first ?? null, inverted])
+  const key = JSON.stringify([rule, modality.rescale, inverted])
   const cached = tables.get(image)
-  if (cached?.key === key) return cached.table
+  // Modality tables may be alike in all but their entries, so they are told apart as objects.
+  if (cached?.key === key && cached.modality === modality.table) return cached.table
   const table = greyTable(grey, image.stack.format.signed)
-  tables.set(image, { key, table })
+  tables.set(image, { key, modality: modality.table, table })
   return table
 }
 
