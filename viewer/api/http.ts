@@ -8,12 +8,15 @@ export class ApiError extends Error {
   readonly code: string
   /** What the operator has limited, in words for the person who is refused. */
   readonly sentence: string | undefined
+  /** When the question was put, by the clock of the page: what is answered late may concern nobody any more. */
+  readonly askedAt: number
 
-  constructor(status: number, code: string, sentence?: string) {
+  constructor(status: number, code: string, sentence?: string, askedAt = performance.now()) {
     super(code)
     this.status = status
     this.code = code
     this.sentence = sentence
+    this.askedAt = askedAt
   }
 }
 
@@ -40,6 +43,7 @@ export async function request(path: string, options: Request = {}): Promise<Resp
   if (method !== 'GET') headers.set('x-cami', '1')
   if (json !== undefined) headers.set('content-type', 'application/json')
   const limit = AbortSignal.timeout(limitMs)
+  const askedAt = performance.now()
   const response = await reached(
     fetch(path, {
       method,
@@ -48,7 +52,7 @@ export async function request(path: string, options: Request = {}): Promise<Resp
       ...(json === undefined ? {} : { body: JSON.stringify(json) }),
     }),
   )
-  if (!response.ok) throw await errorOf(response)
+  if (!response.ok) throw await errorOf(response, askedAt)
   return response
 }
 
@@ -69,7 +73,7 @@ async function reached<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-async function errorOf(response: Response): Promise<ApiError> {
+async function errorOf(response: Response, askedAt: number): Promise<ApiError> {
   const { status } = response
   try {
     const body = (await response.json()) as { error?: { code?: unknown; sentence?: unknown } }
@@ -78,9 +82,10 @@ async function errorOf(response: Response): Promise<ApiError> {
       status,
       typeof code === 'string' ? code : `http_${status}`,
       typeof sentence === 'string' ? sentence : undefined,
+      askedAt,
     )
   } catch {
-    return new ApiError(status, `http_${status}`)
+    return new ApiError(status, `http_${status}`, undefined, askedAt)
   }
 }
 

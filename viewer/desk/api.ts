@@ -161,6 +161,7 @@ export function upload(
 ): Promise<ImportStatus> {
   return new Promise((resolve, reject) => {
     const sending = new XMLHttpRequest()
+    const askedAt = performance.now()
     sending.open('POST', `/api/media?name=${encodeURIComponent(mediumName(file.name))}`)
     sending.setRequestHeader('x-cami', '1')
     sending.setRequestHeader('content-type', 'application/zip')
@@ -170,7 +171,7 @@ export function upload(
     sending.addEventListener('abort', () => reject(new DOMException('cancelled', 'AbortError')))
     sending.addEventListener('load', () => {
       if (sending.status === 200) resolve(sending.response as ImportStatus)
-      else reject(new ApiError(sending.status, codeOf(sending.response)))
+      else reject(new ApiError(sending.status, codeOf(sending.response), undefined, askedAt))
     })
     signal.addEventListener('abort', () => sending.abort(), { once: true })
     sending.send(file)

@@ -18,13 +18,16 @@ export class OfficeError extends Error {
   /** Why the life cycle of a form refuses. */
   readonly reason: RefusalCode | undefined
   readonly fields: FieldError[]
+  /** When the question was put, by the clock of the page. */
+  readonly askedAt: number
 
-  constructor(status: number, error: Partial<ErrorAnswer>) {
+  constructor(status: number, error: Partial<ErrorAnswer>, askedAt = performance.now()) {
     super(error.code ?? `http_${status}`)
     this.status = status
     this.code = error.code ?? `http_${status}`
     this.reason = error.reason
     this.fields = error.fields ?? []
+    this.askedAt = askedAt
   }
 }
 type ErrorAnswer = { code: string; reason?: RefusalCode; fields?: FieldError[] }
@@ -140,12 +143,13 @@ export type Cito = {
 const timeoutMs = 30_000
 
 async function send(path: string, init: RequestInit): Promise<Response> {
+  const askedAt = performance.now()
   const response = await fetch(path, init).catch(() => {
     throw new OfficeError(0, { code: 'unreachable' })
   })
   if (response.ok) return response
   const body = (await response.json().catch(() => ({}))) as { error?: ErrorAnswer }
-  throw new OfficeError(response.status, body.error ?? {})
+  throw new OfficeError(response.status, body.error ?? {}, askedAt)
 }
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {

@@ -28,6 +28,10 @@ export function createDesk(
   const language = signal<Language>(storage.getItem(languageKey) === 'en' ? 'en' : 'ru')
   language.subscribe((value) => storage.setItem(languageKey, value))
   const session: Desk['session'] = signal(undefined)
+  let signedInAt = 0
+  session.subscribe((now) => {
+    if (typeof now === 'object') signedInAt = performance.now()
+  })
   const isOver = signal(false)
   return {
     session,
@@ -37,6 +41,8 @@ export function createDesk(
     idleMs,
     failed(error) {
       if (!(error instanceof OfficeError) || error.status !== 401) return
+      // Asked under a session from before: it says nothing of this one.
+      if (error.askedAt < signedInAt) return
       // A code that did not fit says nothing of the session.
       if (error.code === 'second_factor_required') return
       isOver.value = typeof session.value === 'object'

@@ -1,6 +1,6 @@
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { ApiError } from '../api/http.ts'
+import { ApiError, request } from '../api/http.ts'
 import type { Session } from '../api/session.ts'
 import { createTranslation } from '../i18n/i18n.ts'
 import { createAppState, errorText } from './app-state.ts'
@@ -57,6 +57,23 @@ test('an answer to the old session takes away no codes that are shown once, and 
   assert.equal(state.failed(new ApiError(401, 'unauthenticated')), true)
   assert.equal(state.session.value, 'none')
   assert.equal(state.isAccountOpen.value, false, 'whoever signs in next did not open it')
+})
+
+test('a late answer to the session of one person does not sign out the next', async () => {
+  const { state, items } = setUp()
+  const answer = Promise.withResolvers<Response>()
+  mock.method(globalThis, 'fetch', () => answer.promise)
+  state.signedIn(session('ivanova'))
+  const asking = request('/api/desk')
+  state.signedOut()
+  state.signedIn(session('sidorov'))
+  answer.resolve(new Response(null, { status: 401 }))
+  const late: unknown = await asking.catch((error: unknown) => error)
+  mock.restoreAll()
+  assert.equal(state.failed(late), false)
+  assert.equal(typeof state.session.value, 'object')
+  assert.equal(items.get('cami-signed-in'), 'yes')
+  assert.equal(state.failed(new ApiError(401, 'unauthenticated')), true, 'her own is heard')
 })
 
 test('the same reader finds her search again after signing in, another does not', () => {

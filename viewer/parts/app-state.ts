@@ -47,6 +47,11 @@ export type AppStateDeps = {
 export function createAppState({ decoders, storage, idleMs }: AppStateDeps): AppState {
   const language = signal<Language>(storage.getItem(languageKey) === 'en' ? 'en' : 'ru')
   language.subscribe((value) => storage.setItem(languageKey, value))
+  const session: AppState['session'] = signal(undefined)
+  let signedInAt = 0
+  session.subscribe((now) => {
+    if (typeof now === 'object') signedInAt = performance.now()
+  })
   let lastLogin: string | undefined
   const forget = () => {
     state.searchText.value = ''
@@ -54,7 +59,7 @@ export function createAppState({ decoders, storage, idleMs }: AppStateDeps): App
     state.listAddress.value = '/'
   }
   const state: AppState = {
-    session: signal(undefined),
+    session,
     language,
     translation: computed(() => createTranslation(language.value)),
     region: signal(undefined),
@@ -69,6 +74,8 @@ export function createAppState({ decoders, storage, idleMs }: AppStateDeps): App
     mayBeSignedIn: () => storage.getItem(signedInKey) !== null,
     failed(error) {
       if (!(error instanceof ApiError) || error.status !== 401) return false
+      // Asked under a session from before: it says nothing of this one.
+      if (error.askedAt < signedInAt) return false
       // Asked under the secret from before, it may be. Whether she is signed in, is asked when she has her codes.
       if (state.isAccountHeld.value) return true
       state.isAccountOpen.value = false
