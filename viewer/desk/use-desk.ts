@@ -95,7 +95,11 @@ export function useLoad<T>(
   }, [everyMs])
   const { data, ...rest } = state
   // What was asked before is not an answer to this question.
-  return { ...rest, data: state.key === key ? data : undefined, reload: () => setTurn(turn + 1) }
+  return {
+    ...rest,
+    data: state.key === key ? data : undefined,
+    reload: () => setTurn((now) => now + 1),
+  }
 }
 
 export type Action = {
