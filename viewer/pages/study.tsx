@@ -35,7 +35,7 @@ export function StudyPage() {
   const access = useAccess(uid)
   // What is not to be read any more leaves the screen and the memory of the page.
   if (access !== undefined) {
-    return <ClosedStudy study={uid} {...access} back={() => route(listAddress.value)} />
+    return <ClosedStudy {...access} back={() => route(listAddress.value)} />
   }
   return <OpenStudy key={uid} uid={uid} />
 }

@@ -8,10 +8,14 @@ const everyMs = 10_000
 /** Each refusal is a denial in the audit: what was never open is asked for seldom. */
 const refusedMs = 60_000
 
+type ClosedStudy = { study: string; closed: Closed; since: number }
+
 /** Watches whether the study on the screen may still be read. It opens by itself when it may again. */
-export function useAccess(study: string): { closed: Closed; since: number } | undefined {
+export function useAccess(study: string): ClosedStudy | undefined {
   const { failed } = useApp()
-  const [state, setState] = useState<{ closed: Closed; since: number } | undefined>(undefined)
+  const [last, setLast] = useState<ClosedStudy | undefined>(undefined)
+  // What was said of another study says nothing of this one.
+  const closedOf = (one: typeof last) => (one?.study === study ? one : undefined)
   useEffect(() => {
     const abort = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -20,10 +24,10 @@ export function useAccess(study: string): { closed: Closed; since: number } | un
       try {
         const access = await readAccess(study, abort.signal)
         if (abort.signal.aborted) return
-        if (access === 'open') setState(undefined)
+        if (access === 'open') setLast(undefined)
         else if (access === 'refused') nextMs = refusedMs
         else if (access !== 'unknown') {
-          setState((was) => ({ closed: access, since: was?.since ?? Date.now() }))
+          setLast((was) => ({ study, closed: access, since: closedOf(was)?.since ?? Date.now() }))
         }
       } catch (error) {
         if (abort.signal.aborted || isAborted(error)) return
@@ -37,5 +41,5 @@ export function useAccess(study: string): { closed: Closed; since: number } | un
       clearTimeout(timer)
     }
   }, [study])
-  return state
+  return closedOf(last)
 }
