@@ -151,6 +151,27 @@ test('a study that is opened again while it is being opened is asked for once', 
   session[Symbol.dispose]()
 })
 
+test('a picture that the broken link has cost comes with the link', async () => {
+  let isBroken = true
+  const { session } = setUp({
+    isPermanent: () => false,
+    memoryBytes: 1,
+    fetchFrame({ sop }) {
+      if (isBroken && sop.startsWith('1.')) return Promise.reject(new Error('the link broke'))
+      const bytes = new Uint8Array(Uint16Array.of(1, 0, 0, 100).buffer)
+      return Promise.resolve({ bytes, transferSyntax: '1.2.840.10008.1.2.1' })
+    },
+  })
+  const widthOf = (series: string) =>
+    [...session.thumbnails.value].find(([key]) => key.startsWith(`${series}/`))?.[1].width
+  await session.start()
+  await until(() => widthOf('1') === 0 && widthOf('2') === 2)
+  isBroken = false
+  session.retry('passing')
+  await until(() => widthOf('1') === 2)
+  session[Symbol.dispose]()
+})
+
 test('a study of documents shows the first of them', async () => {
   const { session } = setUp({
     loadSeries: () => Promise.resolve([summary('3', 1, 'SR')]),

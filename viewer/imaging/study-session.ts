@@ -105,6 +105,7 @@ export function createStudySession(deps: StudySessionDeps): StudySession {
     retry(which = 'all') {
       content.retry(which)
       for (const { loader } of memory.open.value.values()) loader.retry(which)
+      background.retry(which)
     },
     [Symbol.dispose]() {
       abort.abort()
@@ -224,7 +225,11 @@ function createBackground({ abort, active, memory, series, stacks, deps }: Backg
       if (!abort.signal.aborted) arrange()
     })
   })
-  return { pictures: thumbnails.pictures, stop }
+  const retry = (which: 'all' | 'passing') => {
+    thumbnails.retry(which)
+    void thumbnails.draw(stacks)
+  }
+  return { pictures: thumbnails.pictures, retry, stop }
 }
 
 const thinBytesPerSecond = 1_000_000

@@ -11,9 +11,11 @@ export type Thumbnails = {
   readonly pictures: ReadonlySignal<ReadonlyMap<string, Thumbnail>>
   /** Draws what can be drawn now; a call while another runs does nothing. */
   draw: (stacks: () => readonly Stack[]) => Promise<void>
+  /** Has drawn anew what failed; `passing` leaves out what trying again cannot mend. */
+  retry: (which: 'all' | 'passing') => void
 }
 
-export type ThumbnailsDeps = Pick<StackSessionDeps, 'fetchFrame' | 'decoders'> & {
+export type ThumbnailsDeps = Pick<StackSessionDeps, 'fetchFrame' | 'decoders' | 'isPermanent'> & {
   signal: AbortSignal
   /** The stack in memory, where it is. */
   sessionOf: (stack: Stack) => StackSession | undefined
@@ -23,12 +25,19 @@ export type ThumbnailsDeps = Pick<StackSessionDeps, 'fetchFrame' | 'decoders'> &
 
 export function createThumbnails(deps: ThumbnailsDeps): Thumbnails {
   const pictures = signal<ReadonlyMap<string, Thumbnail>>(new Map())
+  const failures = new Map<string, unknown>()
   let isDrawing = false
 
   async function pictureOf(stack: Stack): Promise<Thumbnail | undefined> {
     const present = deps.sessionOf(stack)
-    if (present !== undefined) return fromMemory(present)
-    return deps.mayFetch() ? fetched(stack, deps) : undefined
+    try {
+      if (present !== undefined) return fromMemory(present)
+      return deps.mayFetch() ? await fetched(stack, deps) : undefined
+    } catch (error) {
+      // The stack itself will say what is wrong when it is opened; an empty picture stops asking at every change.
+      failures.set(stack.key, error)
+      return nothing
+    }
   }
 
   return {
@@ -49,6 +58,16 @@ export function createThumbnails(deps: ThumbnailsDeps): Thumbnails {
         isDrawing = false
       }
     },
+    retry(which) {
+      const again = [...failures].filter(([, error]) => which === 'all' || !deps.isPermanent(error))
+      if (again.length === 0) return
+      const left = new Map(pictures.value)
+      for (const [key] of again) {
+        failures.delete(key)
+        left.delete(key)
+      }
+      pictures.value = left
+    },
   }
 }
 
@@ -58,7 +77,7 @@ export const middleOf = (stack: Stack): number =>
 
 function fromMemory({ stack, loader, samples, range }: StackSession): Thumbnail | undefined {
   const slice = middleOf(stack)
-  if (loader.states[slice] === 'failed') return nothing
+  if (loader.states[slice] === 'failed') throw loader.failure(slice) ?? new Error('no frame')
   if (loader.states[slice] !== 'shown') return undefined
   const first = slice * frameLength(stack.format)
   return drawn(stack, slice, { samples, first, range: range.value })
@@ -72,14 +91,9 @@ async function fetched(
   const slice = middleOf(stack)
   const wanted = slices[slice]
   if (wanted === undefined) return nothing
-  try {
-    const wire = await fetchFrame({ series, sop: wanted.sop, frame: wanted.frame }, signal)
-    const { samples, ...range } = await decoders.decode({ ...wire, format, palette })
-    return drawn(stack, slice, { samples, first: 0, range })
-  } catch {
-    // The stack itself will say what is wrong when it is opened; an empty picture stops asking again.
-    return nothing
-  }
+  const wire = await fetchFrame({ series, sop: wanted.sop, frame: wanted.frame }, signal)
+  const { samples, ...range } = await decoders.decode({ ...wire, format, palette })
+  return drawn(stack, slice, { samples, first: 0, range })
 }
 
 const nothing: Thumbnail = { width: 0, height: 0, pixels: new Uint8ClampedArray() }
