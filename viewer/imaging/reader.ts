@@ -3,7 +3,7 @@ import type { FrameState } from './next-slice.ts'
 import type { Voi, Window } from '#pixels/grey.ts'
 import type { StackSession } from './stack-session.ts'
 import { middleOf } from './thumbnails.ts'
-import { draggedWindow, firstChoice, voiOf, type WindowChoice, windowOf } from './windowing.ts'
+import { firstChoice, handDrawn, voiOf, type WindowChoice, windowOf } from './windowing.ts'
 
 /** What the left button does. */
 export type Mode = 'window' | 'pan' | 'zoom' | 'scroll'
@@ -71,7 +71,7 @@ export function createReader(session: StackSession): Reader {
       if (loader.states[next] === 'shown' || loader.states[next] === 'failed') slice.value = next
     },
     dragWindow(move) {
-      choice.value = { kind: 'manual', window: draggedWindow(reader.window.value, move) }
+      choice.value = { kind: 'manual', window: handDrawn(stack, voi.value, move) }
     },
     reset() {
       batch(() => {

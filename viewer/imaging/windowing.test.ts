@@ -1,7 +1,16 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
+import { brightness } from '#pixels/grey.ts'
 import { imageOf, sliceAt, stackOf } from './stack.fixture.ts'
-import { draggedWindow, firstChoice, fullWindow, voiOf, windowOf } from './windowing.ts'
+import {
+  draggedWindow,
+  firstChoice,
+  fullWindow,
+  handDrawn,
+  voiOf,
+  type WindowChoice,
+  windowOf,
+} from './windowing.ts'
 
 const windowed = (instance: number, center: number) =>
   sliceAt(instance, instance, { '00281050': { Value: [center] }, '00281051': { Value: [100] } })
@@ -45,4 +54,26 @@ test('dragging widens to the right and never ends in an empty window', () => {
   for (let step = 0; step < 500; step++) window = draggedWindow(window, { x: -50, y: 0 })
   assert.equal(window.width, 1)
   assert.ok(draggedWindow(window, { x: 100, y: 0 }).width > 1)
+})
+
+test('values that differ by fractions keep their greys when their window is drawn by hand', () => {
+  const fine = { '00281053': { Value: [0.001] }, '00281052': { Value: [0] } }
+  const exact = {
+    '00281050': { Value: [0.5] },
+    '00281051': { Value: [0.8] },
+    '00281056': { Value: ['LINEAR_EXACT'] },
+  }
+  for (const stack of [stackOf(imageOf({ ...fine, ...exact })), stackOf(imageOf(fine))]) {
+    const range = { min: 100, max: 900 }
+    const levels = (choice: WindowChoice) => {
+      const voi = voiOf(stack, 0, { choice, range })
+      return [0.3, 0.5, 0.7].map((value) => Math.round(brightness(voi, value)))
+    }
+    const choice = firstChoice(stack)
+    const voi = voiOf(stack, 0, { choice, range })
+    const still = { kind: 'manual', window: handDrawn(stack, voi, { x: 0, y: 0 }) } as const
+    assert.deepEqual(levels(still), levels(choice))
+    const wider = handDrawn(stack, voi, { x: 1, y: 0 })
+    assert.ok(wider.width > 0.8 && wider.width < 0.82)
+  }
 })

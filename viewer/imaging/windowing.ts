@@ -1,4 +1,4 @@
-import type { Voi, Window } from '#pixels/grey.ts'
+import type { Voi, Window, WindowFunction } from '#pixels/grey.ts'
 import { modalityValue } from '#pixels/grey.ts'
 import type { Stack } from './stacks.ts'
 
@@ -46,7 +46,17 @@ export function voiOf(stack: Stack, slice: number, { choice, range }: Chosen): V
 export type Chosen = { choice: WindowChoice; range: Range }
 
 /** A window drawn by hand is a plain ramp unless the file works with a sigmoid throughout. */
-const shapeOfManual = (stack: Stack) => (stack.shape === 'SIGMOID' ? 'SIGMOID' : 'LINEAR')
+function shapeOfManual(stack: Stack): WindowFunction {
+  if (stack.shape === 'SIGMOID') return 'SIGMOID'
+  // The plain one counts whole values: at widths of about 1 it is a threshold (PS3.3 C.11.2.1.2.1).
+  return grainOf(stack) < 1 ? 'LINEAR_EXACT' : 'LINEAR'
+}
+
+/** The least by which values of a stack differ, at most 1. */
+const grainOf = ({ slices }: Stack): number =>
+  slices.reduce((least, { modality: { rescale, table } }) => {
+    return table === undefined ? Math.min(least, Math.abs(rescale.slope)) : least
+  }, 1)
 
 /** From the least to the greatest value that the first slice has. */
 export function fullWindow(stack: Stack, slice: number, range: Range): Window {
@@ -70,12 +80,24 @@ export function windowOf(voi: Voi): Window {
   return { center: first + values.length / 2, width: values.length }
 }
 
+/** The window that dragging makes of what is on the screen, which stays as it is where nothing is dragged. */
+export function handDrawn(stack: Stack, voi: Voi, move: { x: number; y: number }): Window {
+  const window = windowOf(voi)
+  const isPlain = voi.kind === 'window' && voi.shape === 'LINEAR'
+  const { center, width } =
+    isPlain && shapeOfManual(stack) === 'LINEAR_EXACT' ? exactOf(window) : window
+  return draggedWindow({ center, width }, move, grainOf(stack))
+}
+
+/** The same ramp without the half steps of the plain one. */
+const exactOf = ({ center, width }: Window) => ({ center: center - 0.5, width: width - 1 })
+
 /** Dragging right widens the window, dragging down darkens; a whole viewport crosses the present width about twice. */
-export function draggedWindow(window: Window, move: { x: number; y: number }): Window {
-  const step = Math.max(window.width, 8) / 256
+export function draggedWindow(window: Window, move: { x: number; y: number }, grain = 1): Window {
+  const step = Math.max(window.width, 8 * grain) / 256
   return {
     center: rounded(window.center + move.y * step, step),
-    width: Math.max(1, rounded(window.width + move.x * step, step)),
+    width: Math.max(grain, rounded(window.width + move.x * step, step)),
   }
 }
 
