@@ -20,6 +20,7 @@ import { type Commenting, Sheet } from '../forms/sheet.tsx'
 import { Failure, Loading, Status, useAct } from '../parts/act.tsx'
 import { Attachments, History, Notices } from '../parts/records.tsx'
 import { Links } from '../parts/links.tsx'
+import { useStateOf } from '../state-of.ts'
 import { Age, inboxMs, nextText } from './inbox.tsx'
 
 /** One form: the paper on the left; where it stands and what can be done on the right. */
@@ -39,7 +40,7 @@ export function FormPage({ place = '', id = '' }: { place?: string; id?: string 
     [place, id],
     inboxMs,
   )
-  const [links, setLinks] = useState<Activation[]>([])
+  const [links, setLinks] = useStateOf<Activation[]>(`${place}/${id}`, [])
   return (
     <>
       {links.length > 0 && <Links links={links} onClose={() => setLinks([])} />}
