@@ -34,6 +34,8 @@ type Session = {
   cursors: Map<OrganizationOid, number>
   /** Logs to look into again. */
   due: Set<OrganizationOid>
+  /** Logs that will be due again after a failure. */
+  retries: Set<OrganizationOid>
   isRunning: boolean
   hasEnded: boolean
   /** Bytes on their way; a follower that has not shown it read them gets no more. */
@@ -51,21 +53,7 @@ type Deps = {
 
 export function createFollowers(deps: Deps): Followers {
   const sessions = new Map<OrganizationOid, Session>()
-  const wake = (session: Session): void => {
-    if (session.isRunning || session.hasEnded) return
-    session.isRunning = true
-    run(deps, session)
-      .catch((error: unknown) => {
-        // The link is gone or does not move: the follower comes back with its heads.
-        session.hasEnded = true
-        const { follower } = session
-        deps.log.info({ follower, code: codeOf(error) }, 'a follower stopped')
-      })
-      .finally(() => {
-        session.isRunning = false
-        if (session.due.size > 0) wake(session)
-      })
-  }
+  const { wake, lookInto } = createRuns(deps)
   return {
     follow(follower, connection, after) {
       const before = sessions.get(follower)
@@ -76,6 +64,7 @@ export function createFollowers(deps: Deps): Followers {
         connection,
         cursors: new Map(others.map(({ oid }) => [oid, after[oid] ?? 0])),
         due: new Set(others.map(({ oid }) => oid)),
+        retries: new Set(),
         isRunning: false,
         hasEnded: false,
         unconfirmed: 0,
@@ -87,8 +76,7 @@ export function createFollowers(deps: Deps): Followers {
     appended(oid) {
       for (const session of sessions.values()) {
         if (session.follower === oid || session.hasEnded) continue
-        session.due.add(oid)
-        wake(session)
+        lookInto(session, oid)
       }
     },
     left(follower) {
@@ -99,25 +87,64 @@ export function createFollowers(deps: Deps): Followers {
   }
 }
 
-async function run(deps: Deps, session: Session): Promise<void> {
-  for (const oid of session.due) {
-    session.due.delete(oid)
-    const after = session.cursors.get(oid) ?? 0
-    const entries = await deps.indexLog.read(oid, after, indexLimits.followBatch)
-    if (session.hasEnded) return
-    if (entries.length === 0) continue
-    const visible = await visibleTo(deps, session.follower, oid)
-    const items = entries.map((entry) => itemOf(oid, entry, visible))
-    const batches = batchesOf(items, {
-      bytesOf: (item) => ('entry' in item ? item.entry.length : 64) + 200,
-      count: indexLimits.followBatch,
-      bytes: indexLimits.batchBytes,
+/** One loop for each session, as long as there is something to look into. */
+function createRuns(deps: Deps) {
+  const wake = (session: Session): void => {
+    if (session.isRunning || session.hasEnded) return
+    session.isRunning = true
+    void run(session).finally(() => {
+      session.isRunning = false
+      if (session.due.size > 0) wake(session)
     })
-    for (const batch of batches) await send(session, batch)
-    session.cursors.set(oid, entries.at(-1)?.seq ?? after)
-    // Added at the end, so that a long log does not keep the short ones waiting.
-    session.due.add(oid)
   }
+  const lookInto = (session: Session, oid: OrganizationOid): void => {
+    session.due.add(oid)
+    wake(session)
+  }
+  const retryLater = (session: Session, oid: OrganizationOid): void => {
+    if (session.retries.has(oid)) return
+    session.retries.add(oid)
+    const retry = () => {
+      session.retries.delete(oid)
+      lookInto(session, oid)
+    }
+    setTimeout(retry, indexLimits.followRetryMs).unref()
+  }
+  const run = async (session: Session): Promise<void> => {
+    for (const oid of session.due) {
+      if (session.hasEnded) return
+      session.due.delete(oid)
+      try {
+        // Added at the end, so that a long log does not keep the short ones waiting.
+        if (await advance(deps, session, oid)) session.due.add(oid)
+      } catch (error) {
+        const { follower } = session
+        const code = codeOf(error)
+        deps.log.warn({ follower, log: oid, code }, 'a follower did not get the entries of a log')
+        // The follower comes back with its heads. While its link lives, it does not know that anything is missing.
+        if (code === 'stream_closed') session.hasEnded = true
+        else retryLater(session, oid)
+      }
+    }
+  }
+  return { wake, lookInto }
+}
+
+/** Sends what comes next of one log; whether there was anything. */
+async function advance(deps: Deps, session: Session, oid: OrganizationOid): Promise<boolean> {
+  const after = session.cursors.get(oid) ?? 0
+  const entries = await deps.indexLog.read(oid, after, indexLimits.followBatch)
+  if (session.hasEnded || entries.length === 0) return false
+  const visible = await visibleTo(deps, session.follower, oid)
+  const items = entries.map((entry) => itemOf(oid, entry, visible))
+  const batches = batchesOf(items, {
+    bytesOf: (item) => ('entry' in item ? item.entry.length : 64) + 200,
+    count: indexLimits.followBatch,
+    bytes: indexLimits.batchBytes,
+  })
+  for (const batch of batches) await send(session, batch)
+  session.cursors.set(oid, entries.at(-1)?.seq ?? after)
+  return true
 }
 
 /** Events have no answer: a ping behind them shows that the follower has read them. */

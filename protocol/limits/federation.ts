@@ -160,6 +160,8 @@ export const indexLimits = {
   gatherMs: 200,
   pushBatch: 64,
   followBatch: 64,
+  /** Until a log is tried again that could not be read, or not be brought to its follower. */
+  followRetryMs: 10 * second,
   /** Batches a follower has not taken in yet; what comes above this is dropped and asked for again. */
   followQueueMax: 64,
   /** Half a control frame, for entries alone. */
