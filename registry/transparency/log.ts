@@ -68,8 +68,10 @@ export async function openTransparencyLog(deps: Deps): Promise<TransparencyLog> 
   let note = stored ?? formatNote(signNote(await firstText(origin), origin, key))
   let size = parseCheckpoint(parseNote(note).text).size
   let state = await openState(store, { size, authority })
-  let writer = await openWriter(store, size)
+  // What was not written is not in the tree either: after a failure it is opened anew.
+  let opened: TileWriter | undefined = await openWriter(store, size)
   const append = async (entries: readonly NewEntry[]) => {
+    const writer = (opened ??= await openWriter(store, size))
     const at = Math.max(secondsOf(clock()), state.at)
     let next = state
     const writes: Write[] = []
@@ -112,8 +114,7 @@ export async function openTransparencyLog(deps: Deps): Promise<TransparencyLog> 
           state = added.state
           if (hasGrown) deps.onAppend()
         } catch (error) {
-          // What was not written is not in the tree either.
-          writer = await openWriter(store, size)
+          opened = undefined
           throw error
         }
       }),
