@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto'
+import { rm, writeFile } from 'node:fs/promises'
 import { Level } from 'level'
 import { ProtocolError } from '#protocol/errors.ts'
+import { createTurns } from '#protocol/turns.ts'
 import { isStoreKey } from './store.ts'
 import type { Row, Store } from './store.ts'
 
 const digestBytes = 32
 /** Above every key that `isStoreKey` allows. */
 const beyond = '~'
+/** More than opening writes: LevelDB's log, of 4 MiB at most, becomes a table. */
+const probeBytes = 8 * 1024 * 1024
 
 /**
  * The store on LevelDB. LevelDB gives flipped bits back as good data, so each value stands behind the SHA-256 of its
@@ -19,19 +23,22 @@ export async function openLevelStore(dir: string): Promise<Store> {
   } catch (cause) {
     throw new ProtocolError('storage_failed', `cannot open the store in ${dir}`, { cause })
   }
+  const { reading, writing, close } = createAccess(db, `${dir}.probe`)
   return {
     async get(key) {
-      const framed = await db.get(checked(key))
+      const place = checked(key)
+      const framed = await reading(() => db.get(place))
       return framed === undefined ? undefined : unframe(key, framed)
     },
     async list(prefix, { after, limit }) {
       const from = after === undefined ? { gte: checked(prefix) } : { gt: checked(after) }
-      const rows = await db.iterator({ ...from, lt: prefix + beyond, limit }).all()
+      const range = { ...from, lt: prefix + beyond, limit }
+      const rows = await reading(() => db.iterator(range).all())
       return rows.map(([key, framed]): Row => ({ key, value: unframe(key, framed) }))
     },
     async last(prefix) {
       const range = { gte: checked(prefix), lt: prefix + beyond, reverse: true, limit: 1 }
-      const [row] = await db.iterator(range).all()
+      const [row] = await reading(() => db.iterator(range).all())
       return row === undefined ? undefined : { key: row[0], value: unframe(...row) }
     },
     async write(batch) {
@@ -45,14 +52,64 @@ export async function openLevelStore(dir: string): Promise<Store> {
           : { type: 'del' as const, key: checked(write.del) },
       )
       try {
-        await db.batch(operations, { sync: true })
+        await writing(() => db.batch(operations, { sync: true }))
       } catch (cause) {
         throw new ProtocolError('storage_failed', 'could not write to the store', { cause })
       }
     },
-    async [Symbol.asyncDispose]() {
-      await db.close()
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/**
+ * After a write that failed, as on a full disk, LevelDB writes on behind the half of a record that is left in its log,
+ * and its next opening loses what follows. So one write goes after another, and after a failure the next one has it
+ * opened anew first, once the disk takes bytes; reading goes on until then.
+ */
+function createAccess(db: Level<string, Uint8Array>, probeFile: string) {
+  const inTurn = createTurns()
+  const reads = new Set<Promise<unknown>>()
+  let isBroken = false
+  const state: { reopening?: Promise<void> | undefined } = {}
+  const reopen = async (): Promise<void> => {
+    await probe(probeFile)
+    const opened = Promise.allSettled(reads)
+      .then(() => db.close())
+      .then(() => db.open())
+    state.reopening = opened
+      .catch(() => undefined)
+      .then(() => {
+        state.reopening = undefined
+      })
+    await opened
+  }
+  return {
+    async reading<T>(read: () => Promise<T>): Promise<T> {
+      while (state.reopening !== undefined) await state.reopening
+      const mine = read()
+      reads.add(mine)
+      try {
+        return await mine
+      } finally {
+        reads.delete(mine)
+      }
     },
+    writing: (write: () => Promise<void>): Promise<void> =>
+      inTurn(async () => {
+        if (isBroken) await reopen()
+        isBroken = true
+        await write()
+        isBroken = false
+      }),
+    close: (): Promise<void> => inTurn(() => db.close()),
+  }
+}
+
+async function probe(file: string): Promise<void> {
+  try {
+    await writeFile(file, Buffer.alloc(probeBytes), { flush: true, mode: 0o600 })
+  } finally {
+    await rm(file, { force: true })
   }
 }
 
