@@ -139,16 +139,23 @@ export function createOrganizations(office: Office, sources: OrganizationSources
         persons: [...card.persons, { ...person, id: ulid(clock(), random(10)) }],
       })),
     dismiss: (oid, person, by) =>
-      change(oid, 'dismiss', by, (card) => ({
-        ...card,
-        persons: card.persons.map((one) => (one.id === person ? { ...one, to: today() } : one)),
-      })),
+      change(oid, 'dismiss', by, (card) => dismissed(card, person, today())),
     setDisconnected: (oid, isDisconnected, by) =>
       change(oid, isDisconnected ? 'disconnect' : 'reconnect', by, (card) => ({
         ...card,
         isDisconnected,
       })),
   }
+}
+
+/** Once: the last day stays. */
+function dismissed(card: Card, person: string, today: string): Card {
+  if (!card.persons.some(({ id }) => id === person)) {
+    throw new ProtocolError('not_found', 'no such person')
+  }
+  const last = (one: ResponsiblePerson) =>
+    one.id === person ? { ...one, to: one.to ?? today } : one
+  return { ...card, persons: card.persons.map(last) }
 }
 
 type Enrolling = { content: EnrollmentContent; form: string }
