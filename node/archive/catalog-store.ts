@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
-import { rm, writeFile } from 'node:fs/promises'
 import { Level } from 'level'
 import { ProtocolError } from '#protocol/errors.ts'
 import { storageLimits } from '#protocol/limits.ts'
+import { probeDisk } from '../disk-probe.ts'
 import type { KeyRange } from './catalog-keys.ts'
 
 /**
@@ -115,7 +115,7 @@ export async function openCatalogStore(
         options,
       )
     },
-    probe: () => writeProbe(`${folder}.probe`),
+    probe: () => probeDisk(`${folder}.probe`, storageLimits.catalogProbeBytes),
     async reopen() {
       await level.close()
       await level.open()
@@ -160,12 +160,4 @@ async function* pagesOf(iterator: RowIterator): AsyncGenerator<StoredRow> {
 type RowIterator = {
   nextv(size: number): Promise<[Buffer, Buffer][]>
   close(): Promise<void>
-}
-
-async function writeProbe(file: string): Promise<void> {
-  try {
-    await writeFile(file, Buffer.alloc(storageLimits.catalogProbeBytes), { flush: true })
-  } finally {
-    await rm(file, { force: true })
-  }
 }

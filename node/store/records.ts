@@ -5,6 +5,8 @@ import type { z } from 'zod'
 import { canonicalJson } from '#protocol/canonical-json.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { recordLimits } from '#protocol/limits.ts'
+import { createStoreAccess, type StoreAccess } from '#protocol/store-access.ts'
+import { probeDisk } from '../disk-probe.ts'
 import { silentLog, type Log } from '../log.ts'
 import { createUnreadable } from './unreadable.ts'
 
@@ -69,11 +71,13 @@ export async function openRecords(
   } catch (cause) {
     throw new ProtocolError('storage_failed', `cannot open the records in ${dir}`, { cause })
   }
+  const access = createStoreAccess(db, () => probeDisk(`${dir}.probe`, recordLimits.probeBytes))
+  const stored = createReads(db, access)
   const unreadable = createUnreadable(log)
   const write = async (changes: readonly RecordChange[]) => {
     const operations = changes.map(operationOf)
     try {
-      await db.batch(operations, { sync: true })
+      await access.writing(() => db.batch(operations, { sync: true }))
     } catch (cause) {
       throw new ProtocolError('storage_failed', 'could not write records', { cause })
     }
@@ -81,9 +85,9 @@ export async function openRecords(
   }
   const load: Records['load'] = async (kind, schema, { limit, mayLogKeys, ...which } = {}) => {
     const loaded: Loaded<z.infer<typeof schema>> = { rows: new Map(), unreadable: new Set() }
-    for await (const [key, stored] of storedRows(db, kind, which)) {
+    for await (const [key, bytes] of stored.rows(kind, which)) {
       if (loaded.rows.size === limit) break
-      const sound = ifSound(kind, key, stored)
+      const sound = ifSound(kind, key, bytes)
       const read = sound && schema.safeParse(sound.value)
       if (read?.success === true) loaded.rows.set(key, read.data)
       else loaded.unreadable.add(key)
@@ -93,8 +97,8 @@ export async function openRecords(
   }
   return {
     async get(kind, key) {
-      const stored = await db.get(placeOf(kind, key))
-      return stored === undefined ? undefined : unframe(kind, key, stored)
+      const bytes = await stored.get(kind, key)
+      return bytes && unframe(kind, key, bytes)
     },
     load,
     async find(kind, key, schema) {
@@ -106,13 +110,15 @@ export async function openRecords(
     put: (kind, key, value) => write([{ type: 'put', kind, key, value }]),
     del: (kind, key) => write([{ type: 'del', kind, key }]),
     write,
-    async *list(kind, { after, limit = -1 } = {}) {
-      for await (const [place, stored] of db.iterator({ ...rangeOf(kind, after), limit })) {
-        const key = keyIn(kind, place)
-        yield { key, value: unframe(kind, key, stored) }
+    async *list(kind, { after, limit = Infinity } = {}) {
+      let count = 0
+      if (limit === 0) return
+      for await (const [key, bytes] of stored.rows(kind, { after })) {
+        yield { key, value: unframe(kind, key, bytes) }
+        if (++count >= limit) return
       }
     },
-    [Symbol.asyncDispose]: () => db.close(),
+    [Symbol.asyncDispose]: access.close,
   }
 }
 
@@ -134,21 +140,38 @@ const rangeOf = (kind: string, after = '') => ({
 })
 const keyIn = (kind: string, place: string): string => place.slice(kind.length + 1)
 
+type Kept = [key: string, stored: Uint8Array]
+
 /** As they lie there. */
-async function* storedRows(
-  db: Level<string, Uint8Array>,
-  kind: string,
-  { after, keys }: Pick<LoadOptions, 'after' | 'keys'>,
-): AsyncGenerator<[string, Uint8Array]> {
-  if (keys === undefined) {
-    for await (const [place, stored] of db.iterator(rangeOf(kind, after))) {
-      yield [keyIn(kind, place), stored]
-    }
-    return
-  }
-  for (const key of keys) {
-    const stored = await db.get(placeOf(kind, key))
-    if (stored !== undefined) yield [key, stored]
+function createReads(db: Level<string, Uint8Array>, { reading }: Pick<StoreAccess, 'reading'>) {
+  const get = async (kind: string, key: string) => reading(() => db.get(placeOf(kind, key)))
+  /** Each page is a read of its own: whoever goes through them may write meanwhile. */
+  const page = async (kind: string, after: string | undefined): Promise<Kept[]> =>
+    reading(async () => {
+      const { pageBytes, pageRows } = recordLimits
+      const range = { ...rangeOf(kind, after), highWaterMarkBytes: pageBytes }
+      await using iterator = db.iterator(range)
+      const rows = await iterator.nextv(pageRows)
+      return rows.map(([place, stored]): Kept => [keyIn(kind, place), stored])
+    })
+  return {
+    get,
+    async *rows(
+      kind: string,
+      { after, keys }: { after?: string | undefined; keys?: Iterable<string> },
+    ): AsyncGenerator<Kept> {
+      for (const key of keys ?? []) {
+        const stored = await get(kind, key)
+        if (stored !== undefined) yield [key, stored]
+      }
+      if (keys !== undefined) return
+      for (;;) {
+        const rows = await page(kind, after)
+        if (rows.length === 0) return
+        yield* rows
+        after = rows.at(-1)?.[0]
+      }
+    },
   }
 }
 

@@ -151,6 +151,11 @@ export const recordLimits = {
   keyLength: 512,
   /** A performed step of a CT of ten thousand slices names each of them twice. */
   valueBytes: 4 * MiB,
+  /** Rows that are read in one go, as far as they are so small together. */
+  pageRows: 1000,
+  pageBytes: 256 * KiB,
+  /** More than opening writes: LevelDB's log, of 4 MiB at most, becomes a table. */
+  probeBytes: 8 * MiB,
   /** Of a kind whose rows cannot be read, so many keys stand in the log. */
   keysLogged: 20,
 } as const

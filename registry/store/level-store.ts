@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { Level } from 'level'
 import { ProtocolError } from '#protocol/errors.ts'
-import { createTurns } from '#protocol/turns.ts'
+import { createStoreAccess } from '#protocol/store-access.ts'
 import { isStoreKey } from './store.ts'
 import type { Row, Store } from './store.ts'
 
@@ -23,7 +23,7 @@ export async function openLevelStore(dir: string): Promise<Store> {
   } catch (cause) {
     throw new ProtocolError('storage_failed', `cannot open the store in ${dir}`, { cause })
   }
-  const { reading, writing, close } = createAccess(db, `${dir}.probe`)
+  const { reading, writing, close } = createStoreAccess(db, () => probe(`${dir}.probe`))
   return {
     async get(key) {
       const place = checked(key)
@@ -58,50 +58,6 @@ export async function openLevelStore(dir: string): Promise<Store> {
       }
     },
     [Symbol.asyncDispose]: close,
-  }
-}
-
-/**
- * After a write that failed, as on a full disk, LevelDB writes on behind the half of a record that is left in its log,
- * and its next opening loses what follows. So one write goes after another, and after a failure the next one has it
- * opened anew first, once the disk takes bytes; reading goes on until then.
- */
-function createAccess(db: Level<string, Uint8Array>, probeFile: string) {
-  const inTurn = createTurns()
-  const reads = new Set<Promise<unknown>>()
-  let isBroken = false
-  const state: { reopening?: Promise<void> | undefined } = {}
-  const reopen = async (): Promise<void> => {
-    await probe(probeFile)
-    const opened = Promise.allSettled(reads)
-      .then(() => db.close())
-      .then(() => db.open())
-    state.reopening = opened
-      .catch(() => undefined)
-      .then(() => {
-        state.reopening = undefined
-      })
-    await opened
-  }
-  return {
-    async reading<T>(read: () => Promise<T>): Promise<T> {
-      while (state.reopening !== undefined) await state.reopening
-      const mine = read()
-      reads.add(mine)
-      try {
-        return await mine
-      } finally {
-        reads.delete(mine)
-      }
-    },
-    writing: (write: () => Promise<void>): Promise<void> =>
-      inTurn(async () => {
-        if (isBroken) await reopen()
-        isBroken = true
-        await write()
-        isBroken = false
-      }),
-    close: (): Promise<void> => inTurn(() => db.close()),
   }
 }
 
