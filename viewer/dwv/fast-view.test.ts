@@ -37,3 +37,17 @@ test('each slice is shown through the modality table of its own file', () => {
   assert.deepEqual(painted(view, 1), [0, 50, 100, 200])
   assert.deepEqual(painted(view, 0), [0, 10, 20, 30])
 })
+
+test('a VOI table that is alike in all but its entries is another', () => {
+  installFastView()
+  const stack = stackOf(sliceAt(1, 0), sliceAt(2, 1))
+  const samples = Uint16Array.of(0, 1, 2, 3, 0, 1, 2, 3)
+  const voiOf = (...values: number[]) =>
+    ({ kind: 'table', table: { name: '', first: 0, bits: 8, values } }) as const
+  const display = { inverted: false, flipX: false, flipY: false }
+  const image = new StreamImage(stack, samples, { ...display, voi: voiOf(0, 10, 20, 30) })
+  const view = new View(image)
+  assert.deepEqual(painted(view, 0), [0, 10, 20, 30])
+  image.display = { ...display, voi: voiOf(0, 50, 100, 200) }
+  assert.deepEqual(painted(view, 1), [0, 50, 100, 200])
+})

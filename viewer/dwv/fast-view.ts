@@ -31,7 +31,12 @@ function generateImageData(this: View, data: ImageData, index?: Index): void {
   flip(out, image)
 }
 
-type Cached = { key: string; modality: LookUp | undefined; table: Uint32Array }
+type Cached = {
+  key: string
+  modality: LookUp | undefined
+  voi: LookUp | undefined
+  table: Uint32Array
+}
 const tables = new WeakMap<StreamImage, Cached>()
 
 function paintGrey(image: StreamImage, slice: number, out: Uint32Array): void {
@@ -53,14 +58,16 @@ function paintGrey(image: StreamImage, slice: number, out: Uint32Array): void {
 
 function tableFor(image: StreamImage, grey: Grey): Uint32Array {
   const { voi, modality, inverted } = grey
-  const rule =
-    voi.kind === 'window' ? [voi.window, voi.shape] : [image.stack.tables.indexOf(voi.table)]
+  const rule = voi.kind === 'window' ? [voi.window, voi.shape] : []
   const key = JSON.stringify([rule, modality.rescale, inverted])
+  const own = voi.kind === 'table' ? voi.table : undefined
   const cached = tables.get(image)
-  // Modality tables may be alike in all but their entries, so they are told apart as objects.
-  if (cached?.key === key && cached.modality === modality.table) return cached.table
+  // Tables of slices may be alike in all but their entries, so they are told apart as objects.
+  if (cached?.key === key && cached.modality === modality.table && cached.voi === own) {
+    return cached.table
+  }
   const table = greyTable(grey, image.stack.format.signed)
-  tables.set(image, { key, modality: modality.table, table })
+  tables.set(image, { key, modality: modality.table, voi: own, table })
   return table
 }
 

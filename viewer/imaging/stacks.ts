@@ -31,7 +31,10 @@ export type Slice = {
   /** Along the normal, in millimetres. */
   location?: number | undefined
   modality: Modality
+  /** Windows, their function and tables may differ from slice to slice. */
   windows: NamedWindow[]
+  shape: WindowFunction
+  tables: LookUp[]
 }
 
 export type Stack = {
@@ -49,8 +52,6 @@ export type Stack = {
   /** Millimetres per pixel of all slices; absent for uncalibrated images. */
   spacing?: PixelSpacing | undefined
   gaps?: Gaps | undefined
-  shape: WindowFunction
-  tables: LookUp[]
   /** Frames per second of a cine run; absent for stacks of single images. */
   frameRate?: number | undefined
   isCine: boolean
@@ -113,7 +114,6 @@ export function formatOf(instance: Attributes): PixelFormat {
 function stackOf(series: string, group: readonly Attributes[]): Stack {
   const first = group[0] ?? {}
   const format = formatOf(first)
-  const shared = itemOf(first, '52009229')
   const isCine = group.length === 1 && (numberOf(first, '00280008') ?? 1) > 1
   const loose = isCine ? framesOf(first, format) : group.map((one) => sliceOf(one, format))
   const orientation = common(
@@ -135,8 +135,6 @@ function stackOf(series: string, group: readonly Attributes[]): Stack {
     orientation,
     spacing: isCine ? spacingOfFrames(first) : spacingOf(first),
     gaps: offsets.length === slices.length ? gapsOf(offsets) : undefined,
-    shape: windowFunctionOf(itemOf(shared, '00289132') ?? first),
-    tables: tablesOf(first, '00283010', format.signed),
     frameRate: isCine ? frameRateOf(first) : undefined,
     isCine,
     isLossy: textOf(first, '00282110') === '01',
@@ -167,6 +165,8 @@ function sliceOf(instance: Attributes, format: PixelFormat): Slice {
       table: tablesOf(instance, '00283000', format.signed)[0],
     },
     windows: windowsOf(instance),
+    shape: windowFunctionOf(instance),
+    tables: tablesOf(instance, '00283010', format.signed),
   }
 }
 
@@ -178,7 +178,8 @@ function framesOf(instance: Attributes, format: PixelFormat): Slice[] {
   return Array.from({ length: count }, (_, index) => {
     const own = itemOf(instance, '52009230', index)
     const group = (tag: string) => itemOf(own, tag) ?? itemOf(shared, tag)
-    const windows = windowsOf(group('00289132'))
+    const voi = group('00289132')
+    const windows = windowsOf(voi)
     return {
       ...whole,
       frame: index + 1,
@@ -189,6 +190,7 @@ function framesOf(instance: Attributes, format: PixelFormat): Slice[] {
         table: whole.modality.table,
       },
       windows: windows.length > 0 ? windows : whole.windows,
+      shape: voi === undefined ? whole.shape : windowFunctionOf(voi),
     }
   })
 }

@@ -47,6 +47,30 @@ test('a VOI table comes before the range, and dragging starts near it', () => {
   })
 })
 
+test('a slice is shown through its own VOI table and function', () => {
+  const sloped = (instance: number, last: number, shape: string) =>
+    sliceAt(instance, instance, {
+      '00281056': { Value: [shape] },
+      '00283010': {
+        Value: [{ '00283002': { Value: [2, 0, 8] }, '00283006': { Value: [0, last] } }],
+      },
+    })
+  const stack = stackOf(sloped(1, 100, 'SIGMOID'), sloped(2, 255, 'LINEAR'))
+  const choice = firstChoice(stack)
+  const voi = [0, 1].map((slice) => voiOf(stack, slice, { choice, range: undefined }))
+  assert.deepEqual(
+    voi.map((one) => one.kind === 'table' && [...one.table.values]),
+    [
+      [0, 100],
+      [0, 255],
+    ],
+  )
+  assert.deepEqual(
+    stack.slices.map(({ shape }) => shape),
+    ['SIGMOID', 'LINEAR'],
+  )
+})
+
 test('dragging widens to the right and never ends in an empty window', () => {
   const wide = draggedWindow({ center: 40, width: 400 }, { x: 64, y: 0 })
   assert.equal(wide.width, 500)

@@ -22,23 +22,27 @@ export const ctPresets: readonly (readonly [CtPreset, Window])[] = [
 
 export function firstChoice(stack: Stack): WindowChoice {
   if (stack.slices.some((slice) => slice.windows.length > 0)) return { kind: 'file', index: 0 }
-  return stack.tables.length > 0 ? { kind: 'table', index: 0 } : { kind: 'auto' }
+  return stack.slices.some((slice) => slice.tables.length > 0)
+    ? { kind: 'table', index: 0 }
+    : { kind: 'auto' }
 }
 
 export type Range = { min: number; max: number } | undefined
 
-/** The brightness rule for one slice. A file's window may differ from slice to slice, as MR scanners write it. */
+/** The brightness rule for one slice. A file's window or table may differ from slice to slice, as MR scanners write it. */
 export function voiOf(stack: Stack, slice: number, { choice, range }: Chosen): Voi {
+  const own = stack.slices[slice]
   if (choice.kind === 'table') {
-    const table = stack.tables[choice.index]
+    const table = own?.tables[choice.index]
     if (table !== undefined) return { kind: 'table', table }
   }
   if (choice.kind === 'manual') {
     return { kind: 'window', window: choice.window, shape: shapeOfManual(stack) }
   }
   if (choice.kind === 'file') {
-    const window = stack.slices[slice]?.windows[choice.index]
-    if (window !== undefined) return { kind: 'window', window, shape: stack.shape }
+    const window = own?.windows[choice.index]
+    if (own !== undefined && window !== undefined)
+      return { kind: 'window', window, shape: own.shape }
   }
   return { kind: 'window', window: fullWindow(stack, slice, range), shape: 'LINEAR' }
 }
@@ -47,7 +51,7 @@ export type Chosen = { choice: WindowChoice; range: Range }
 
 /** A window drawn by hand is a plain ramp unless the file works with a sigmoid throughout. */
 function shapeOfManual(stack: Stack): WindowFunction {
-  if (stack.shape === 'SIGMOID') return 'SIGMOID'
+  if (stack.slices.every(({ shape }) => shape === 'SIGMOID')) return 'SIGMOID'
   // The plain one counts whole values: at widths of about 1 it is a threshold (PS3.3 C.11.2.1.2.1).
   return grainOf(stack) < 1 ? 'LINEAR_EXACT' : 'LINEAR'
 }

@@ -27,7 +27,10 @@ export function windowName({ choice, session, slice }: Reader, texts: Texts): st
   const { t } = texts
   const now = choice.value
   if (now.kind === 'auto') return t('presetAuto')
-  if (now.kind === 'table') return session.stack.tables[now.index]?.name || t('presetTable')
+  if (now.kind === 'table') {
+    const tables = session.stack.slices[slice.value]?.tables
+    return tables?.[now.index]?.name || t('presetTable')
+  }
   if (now.kind === 'file') {
     return fileWindowName(session.stack, { slice: slice.value, index: now.index }, texts)
   }

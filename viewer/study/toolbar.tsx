@@ -100,7 +100,7 @@ function PresetMenu({ reader }: { reader: Reader }) {
   const { t } = translation
   const { stack } = reader.session
   const slice = reader.slice.value
-  const windows = stack.slices[slice]?.windows ?? []
+  const { windows = [], tables = [] } = stack.slices[slice] ?? {}
   const code = codeOf(reader.choice.value)
   return (
     <select
@@ -120,7 +120,7 @@ function PresetMenu({ reader }: { reader: Reader }) {
           {fileWindowName(stack, { slice, index }, translation)}
         </option>
       ))}
-      {stack.tables.map((table, index) => (
+      {tables.map((table, index) => (
         <option key={index} value={`table ${index}`}>
           {table.name || t('presetTable')}
         </option>
