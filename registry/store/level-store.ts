@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { Level } from 'level'
 import { ProtocolError } from '#protocol/errors.ts'
+import { recordLimits } from '#protocol/limits.ts'
 import { createStoreAccess } from '#protocol/store-access.ts'
 import { isStoreKey } from './store.ts'
 import type { Row, Store } from './store.ts'
@@ -9,8 +10,6 @@ import type { Row, Store } from './store.ts'
 const digestBytes = 32
 /** Above every key that `isStoreKey` allows. */
 const beyond = '~'
-/** More than opening writes: LevelDB's log, of 4 MiB at most, becomes a table. */
-const probeBytes = 8 * 1024 * 1024
 
 /**
  * The store on LevelDB. LevelDB gives flipped bits back as good data, so each value stands behind the SHA-256 of its
@@ -63,7 +62,7 @@ export async function openLevelStore(dir: string): Promise<Store> {
 
 async function probe(file: string): Promise<void> {
   try {
-    await writeFile(file, Buffer.alloc(probeBytes), { flush: true, mode: 0o600 })
+    await writeFile(file, Buffer.alloc(recordLimits.probeBytes), { flush: true, mode: 0o600 })
   } finally {
     await rm(file, { force: true })
   }
