@@ -270,6 +270,18 @@ describe('the link to the registry', () => {
     assert.equal(node.federation.members().length, 2)
   })
 
+  test('an epoch that becomes believable while the rest is learnt is asked for again', async () => {
+    await using place = await createPlace()
+    await using registry = await createRegistry(place)
+    const good = registry.answers['epoch.get']
+    Object.defineProperty(registry.answers, 'epoch.get', {
+      get: () => (registry.asked.includes('grant.list') ? good : { ...good, epoch: 'not yet' }),
+    })
+    await using node = await createNode(place, registry.host.addresses())
+    await node.link.ready()
+    assert.notEqual(node.federation.epochFacts(), undefined)
+  })
+
   test('other grants make it follow anew; a halted log is asked for again with a newer directory', async () => {
     await using place = await createPlace()
     await using registry = await createRegistry(place)

@@ -158,12 +158,16 @@ async function learn(
   const refresh = async (): Promise<void> => {
     await intake.epoch(await connection.request('epoch.get', {}))
   }
-  const tolerate = async (what: string, work: Promise<void>): Promise<void> => {
+  const tolerate = async (what: string, work: Promise<void>): Promise<boolean> => {
     // One message that is not believed must not keep the rest from being learnt; a broken link must.
-    await work.catch((error: unknown) => {
+    try {
+      await work
+      return true
+    } catch (error) {
       if (host.connection(connection.peer) === undefined) throw error
       log.warn({ code: codeOf(error) }, `the registry’s ${what} was not taken`)
-    })
+      return false
+    }
   }
   // First: a suspended organization is let in for this alone.
   await tolerate('list of restrictions', takeRestrictions(connection, orders))
@@ -175,11 +179,13 @@ async function learn(
   const { members } = await connection.request('directory.get', {})
   await tolerate('directory', intake.directory(members))
   await tolerate('transparency log', federation.transparency.attach(connection))
-  await tolerate('epoch', refresh())
+  const isEpochTaken = await tolerate('epoch', refresh())
   const { grants } = await connection.request('grant.list', {})
   await tolerate('list of grants', intake.grants(grants))
   await tolerate('list of devices', takeDevices(connection, orders))
   intake.registry({ request: connection.request.bind(connection), refresh })
+  // What it lacked, such as a witness of the log, may have come before there was anybody to ask for it again.
+  if (!isEpochTaken) await tolerate('epoch', refresh())
   await tolerate('answer about ended grants', intake.report())
   publisher.push(connection).catch((error: unknown) => {
     log.warn({ code: codeOf(error) }, 'the index was not pushed')
