@@ -63,6 +63,14 @@ const submit = async (region: Region, registry: Running, request: string): Promi
   await node.request('grant.submit', { request })
 }
 
+/** A form whose grant is in force, at a registry that has stopped since. */
+async function granted(region: Region): Promise<string> {
+  await using registry = await region.start()
+  const { id, request } = await approved(region, registry)
+  await submit(region, registry, request)
+  return id
+}
+
 const actives = async (region: Region, registry: Running): Promise<boolean[]> => {
   await using node = await join(region, region.grantee, registry)
   return (await node.request('grant.list', {})).grants.map(({ active }) => active)
@@ -74,13 +82,7 @@ const statusOf = async (operator: Client, id: string): Promise<string> =>
 describe('a form № 5 and its grant end together', () => {
   test('a stop after the form was revoked and before its grant was does not leave the grant in force', async () => {
     await using region = await createRegion({ office: true })
-    let form = ''
-    {
-      await using registry = await region.start()
-      const { id, request } = await approved(region, registry)
-      await submit(region, registry, request)
-      form = id
-    }
+    const form = await granted(region)
     const to = (row: AccessRequest): AccessRequest => ({ ...row, status: 'revoked' })
     await change(region, { kind: 'access_request', schema: AccessRequest, id: form, to })
     await using registry = await region.start()
@@ -89,13 +91,7 @@ describe('a form № 5 and its grant end together', () => {
 
   test('a grant whose form did not hear of it before a stop is the form’s, and ends with it', async () => {
     await using region = await createRegion({ office: true })
-    let form = ''
-    {
-      await using registry = await region.start()
-      const { id, request } = await approved(region, registry)
-      await submit(region, registry, request)
-      form = id
-    }
+    const form = await granted(region)
     const to = ({ grant: _grant, ...row }: AccessRequest): AccessRequest => ({
       ...row,
       status: 'approved',
