@@ -142,6 +142,18 @@ test('an enhanced image takes places, rescale and windows from its frames', () =
   assert.equal(stack.gaps?.spacing, 2)
 })
 
+test('an enhanced image of one frame has its direction, scale and window, too', () => {
+  const shared = {
+    '00209116': { Value: [{ '00200037': { Value: [1, 0, 0, 0, 1, 0] } }] },
+    '00289110': { Value: [{ '00280030': { Value: [0.5, 0.5] } }] },
+    '00289132': { Value: [{ '00281050': { Value: [40] }, '00281051': { Value: [80] } }] },
+  }
+  const stack = stackOf(imageOf({ '00280008': { Value: [1] }, '52009229': { Value: [shared] } }))
+  assert.ok(stack.orientation)
+  assert.deepEqual(stack.spacing, { row: 0.5, column: 0.5 })
+  assert.deepEqual([stack.isCine, stack.slices[0]?.windows[0]?.center], [false, 40])
+})
+
 test('an image with nothing but its size is still a stack', () => {
   const stack = stackOf(imageOf())
   assert.equal(stack.slices.length, 1)

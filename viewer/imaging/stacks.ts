@@ -94,7 +94,7 @@ const firstInstance = (stack: Stack) => Math.min(...stack.slices.map((slice) => 
 
 function groupKey(instance: Attributes): string {
   const direction = orientationKey(orientationFrom(numbersOf(instance, '00200037')))
-  return JSON.stringify([formatOf(instance), direction, spacingOf(instance)])
+  return JSON.stringify([formatOf(instance), direction, spacingOfFrames(instance)])
 }
 
 export function formatOf(instance: Attributes): PixelFormat {
@@ -115,7 +115,7 @@ function stackOf(series: string, group: readonly Attributes[]): Stack {
   const first = group[0] ?? {}
   const format = formatOf(first)
   const isCine = group.length === 1 && (numberOf(first, '00280008') ?? 1) > 1
-  const loose = isCine ? framesOf(first, format) : group.map((one) => sliceOf(one, format))
+  const loose = group.flatMap((one) => framesOf(one, format))
   const orientation = common(
     loose.map((slice) => slice.orientation),
     orientationKey,
@@ -133,7 +133,7 @@ function stackOf(series: string, group: readonly Attributes[]): Stack {
     palette: format.photometric === 'PALETTE COLOR' ? paletteOf(first, format.signed) : undefined,
     slices,
     orientation,
-    spacing: isCine ? spacingOfFrames(first) : spacingOf(first),
+    spacing: spacingOfFrames(first),
     gaps: offsets.length === slices.length ? gapsOf(offsets) : undefined,
     frameRate: isCine ? frameRateOf(first) : undefined,
     isCine,
@@ -183,7 +183,7 @@ function framesOf(instance: Attributes, format: PixelFormat): Slice[] {
     return {
       ...whole,
       frame: index + 1,
-      position: vectorFrom(numbersOf(group('00209113'), '00200032')) ?? undefined,
+      position: vectorFrom(numbersOf(group('00209113'), '00200032')) ?? whole.position,
       orientation: orientationFrom(numbersOf(group('00209116'), '00200037')) ?? whole.orientation,
       modality: {
         rescale: rescaleOf(group('00289145')) ?? whole.modality.rescale,
