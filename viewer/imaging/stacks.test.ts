@@ -154,6 +154,10 @@ test('an enhanced image of one frame has its direction, scale and window, too', 
   assert.deepEqual([stack.isCine, stack.slices[0]?.windows[0]?.center], [false, 40])
 })
 
+test('an image that says it has no frames is shown all the same', () => {
+  assert.equal(stackOf(imageOf({ '00280008': { Value: [0] } })).slices.length, 1)
+})
+
 test('an image with nothing but its size is still a stack', () => {
   const stack = stackOf(imageOf())
   assert.equal(stack.slices.length, 1)

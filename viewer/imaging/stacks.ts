@@ -174,7 +174,8 @@ function sliceOf(instance: Attributes, format: PixelFormat): Slice {
 function framesOf(instance: Attributes, format: PixelFormat): Slice[] {
   const whole = sliceOf(instance, format)
   const shared = itemOf(instance, '52009229')
-  const count = numberOf(instance, '00280008') ?? 1
+  // An object with an image has one at least, whatever it says.
+  const count = Math.max(1, numberOf(instance, '00280008') ?? 1)
   return Array.from({ length: count }, (_, index) => {
     const own = itemOf(instance, '52009230', index)
     const group = (tag: string) => itemOf(own, tag) ?? itemOf(shared, tag)
