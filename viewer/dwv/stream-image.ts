@@ -53,9 +53,9 @@ export class StreamImage extends DwvImage {
  * coordinates, which goes wrong for gantry tilt and uneven steps; planes cut through the stack can have a volume image
  * of their own over the same samples.
  */
-function geometryOf({ format, slices, spacing }: Stack): Geometry {
+function geometryOf({ format, slices, spacing, aspect }: Stack): Geometry {
   const size = [format.columns, format.rows, 1]
-  const steps = [spacing?.column ?? 1, spacing?.row ?? 1, 1]
+  const steps = [spacing?.column ?? 1, spacing?.row ?? aspect, 1]
   const isMany = slices.length > 1
   return new Geometry(
     [new Point3D(0, 0, 0)],

@@ -57,6 +57,12 @@ export function rescaleOf(attributes: Attributes | undefined): Rescale | undefin
   return { slope: slope === undefined || slope === 0 ? 1 : slope, intercept: intercept ?? 0 }
 }
 
+/** A dose grid has a factor of its own in place of a rescale (PS3.3 C.8.8.3). */
+export function doseScalingOf(attributes: Attributes): Rescale | undefined {
+  const slope = numberOf(attributes, '3004000E')
+  return slope === undefined || slope <= 0 ? undefined : { slope, intercept: 0 }
+}
+
 /** Tables of a Modality LUT or VOI LUT Sequence. `signed` is how the first mapped value is to be read. */
 export function tablesOf(attributes: Attributes, sequence: string, signed: boolean): LookUp[] {
   return itemsOf(attributes, sequence).flatMap((item) => {

@@ -84,6 +84,24 @@ test('frames of different scales have no scale in common', () => {
   assert.equal(stackOf(scaled([2, 1], [4, 2])).spacing, undefined)
 })
 
+test('pixels that are not square say so without millimetres, and are a stack of their own', () => {
+  const wide = { '00280034': { Value: ['1', '2'] } }
+  const stack = stackOf(imageOf(wide))
+  assert.deepEqual([stack.aspect, stack.spacing], [0.5, undefined])
+  assert.equal(stackOf(imageOf({ ...wide, '00280030': { Value: [3, 1] } })).aspect, 3)
+  assert.equal(stackOf(imageOf({ '00280034': { Value: ['0', '2'] } })).aspect, 1)
+  const other = imageOf({ '00080018': { Value: ['1.2.2'] } })
+  assert.equal(contentOf('1.9', [imageOf(wide), other]).stacks.length, 2)
+})
+
+test('a dose is read with the factor of its grid, in gray', () => {
+  const dose = { '00080060': { Value: ['RTDOSE'] }, '3004000E': { Value: ['0.0005'] } }
+  const stack = stackOf(imageOf({ ...dose, '30040002': { Value: ['GY'] } }))
+  assert.equal(stack.slices[0]?.modality.rescale.slope, 0.0005)
+  assert.equal(stack.unit, 'Gy')
+  assert.equal(stackOf(imageOf({ ...dose, '30040002': { Value: ['RELATIVE'] } })).unit, '')
+})
+
 test('objects without an image are named and not shown', () => {
   const report = {
     '00080016': { Value: ['1.2.840.10008.5.1.4.1.1.88.33'] },

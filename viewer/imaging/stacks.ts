@@ -10,7 +10,14 @@ import {
   type Vector,
   vectorFrom,
 } from './geometry.ts'
-import { type NamedWindow, rescaleOf, tablesOf, windowFunctionOf, windowsOf } from './lut.ts'
+import {
+  doseScalingOf,
+  type NamedWindow,
+  rescaleOf,
+  tablesOf,
+  windowFunctionOf,
+  windowsOf,
+} from './lut.ts'
 import type { LookUp, Modality, WindowFunction } from '#pixels/grey.ts'
 import { kindOf, type ObjectKind } from './object-kind.ts'
 import { paletteOf } from './palette.ts'
@@ -51,6 +58,8 @@ export type Stack = {
   orientation?: Orientation | undefined
   /** Millimetres per pixel of all slices; absent for uncalibrated images. */
   spacing?: PixelSpacing | undefined
+  /** Height of a pixel by its width; also of images that have no millimetres. */
+  aspect: number
   gaps?: Gaps | undefined
   /** Frames per second of a cine run; absent for stacks of single images. */
   frameRate?: number | undefined
@@ -94,7 +103,8 @@ const firstInstance = (stack: Stack) => Math.min(...stack.slices.map((slice) => 
 
 function groupKey(instance: Attributes): string {
   const direction = orientationKey(orientationFrom(numbersOf(instance, '00200037')))
-  return JSON.stringify([formatOf(instance), direction, spacingOfFrames(instance)])
+  const spacing = spacingOfFrames(instance)
+  return JSON.stringify([formatOf(instance), direction, spacing, aspectOf(instance, spacing)])
 }
 
 export function formatOf(instance: Attributes): PixelFormat {
@@ -123,6 +133,7 @@ function stackOf(series: string, group: readonly Attributes[]): Stack {
   const slices = ordered(loose, orientation)
   const offsets = slices.flatMap(({ location }) => (location === undefined ? [] : [location]))
   const modality = textOf(first, '00080060') ?? ''
+  const spacing = spacingOfFrames(first)
   return {
     key: `${series}/${slices[0]?.sop ?? ''}`,
     series,
@@ -133,13 +144,22 @@ function stackOf(series: string, group: readonly Attributes[]): Stack {
     palette: format.photometric === 'PALETTE COLOR' ? paletteOf(first, format.signed) : undefined,
     slices,
     orientation,
-    spacing: spacingOfFrames(first),
+    spacing,
+    aspect: aspectOf(first, spacing),
     gaps: offsets.length === slices.length ? gapsOf(offsets) : undefined,
     frameRate: isCine ? frameRateOf(first) : undefined,
     isCine,
     isLossy: textOf(first, '00282110') === '01',
-    unit: textOf(first, '00281054') ?? (modality === 'CT' ? 'HU' : ''),
+    unit: unitOf(first, modality),
   }
+}
+
+/** Of CT and dose where the file does not say it: a dose is in gray or relative (PS3.3 C.8.8.3). */
+function unitOf(first: Attributes, modality: string): string {
+  const unit = textOf(first, '00281054')
+  if (unit !== undefined) return unit
+  if (textOf(first, '30040002') === 'GY') return 'Gy'
+  return modality === 'CT' ? 'HU' : ''
 }
 
 /** Series description; a single projection is better known by its side and view (mammography, radiography). */
@@ -161,7 +181,7 @@ function sliceOf(instance: Attributes, format: PixelFormat): Slice {
     position: vectorFrom(numbersOf(instance, '00200032')),
     orientation: orientationFrom(numbersOf(instance, '00200037')),
     modality: {
-      rescale: rescaleOf(instance) ?? { slope: 1, intercept: 0 },
+      rescale: rescaleOf(instance) ?? doseScalingOf(instance) ?? { slope: 1, intercept: 0 },
       table: tablesOf(instance, '00283000', format.signed)[0],
     },
     windows: windowsOf(instance),
@@ -236,6 +256,14 @@ function spacingFrom(numbers: readonly number[] | undefined): PixelSpacing | und
   const [row, column] = numbers ?? []
   if (row !== undefined && column !== undefined && row > 0 && column > 0) return { row, column }
   return undefined
+}
+
+/** Pixel Aspect Ratio is there where the spacing is not (PS3.3 C.7.6.3.1.7). */
+function aspectOf(instance: Attributes, spacing: PixelSpacing | undefined): number {
+  if (spacing !== undefined) return spacing.row / spacing.column
+  const [vertical, horizontal] = numbersOf(instance, '00280034') ?? []
+  if (vertical === undefined || horizontal === undefined) return 1
+  return vertical > 0 && horizontal > 0 ? vertical / horizontal : 1
 }
 
 function frameRateOf(first: Attributes): number {

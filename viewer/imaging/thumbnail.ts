@@ -14,8 +14,8 @@ export function thumbnailOf(
   slice: number,
   { samples, first, voi }: { samples: Samples; first: number; voi: Voi },
 ): Thumbnail {
+  const { aspect } = stack
   const { columns, rows, photometric } = stack.format
-  const aspect = (stack.spacing?.row ?? 1) / (stack.spacing?.column ?? 1)
   const scale = Math.min(1, sideMax / columns, sideMax / (rows * aspect))
   const width = Math.max(1, Math.round(columns * scale))
   const height = Math.max(1, Math.round(rows * aspect * scale))
