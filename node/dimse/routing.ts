@@ -6,7 +6,7 @@ import { authorizeRoute } from '#protocol/authorize.ts'
 import type { Archive } from '../archive/archive.ts'
 import type { SendRoute } from '../config.ts'
 import type { Log } from '../log.ts'
-import type { Job, JobQueue } from '../store/job-queue.ts'
+import type { JobQueue } from '../store/job-queue.ts'
 import type { Loaded, Records } from '../store/records.ts'
 import type { KeptCopy } from './kept-copies.ts'
 import type { SendWork } from './send-work.ts'
@@ -119,11 +119,8 @@ async function openFollower(deps: RoutingDeps, way: Way): Promise<AsyncDisposabl
   }
 }
 
-/** What was not sent yet, or failed and must be seen to. */
 const owedTo = (jobs: JobQueue<SendWork>, to: string): number =>
-  jobs.list().filter(({ state, work }) => work.to === to && isOwed(state)).length
-
-const isOwed = (state: Job<SendWork>['state']): boolean => state === 'waiting' || state === 'failed'
+  jobs.owed().filter(({ work }) => work.to === to).length
 
 async function firstCursor(
   { records, archive }: RoutingDeps,

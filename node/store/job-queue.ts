@@ -32,6 +32,8 @@ export type JobQueue<T> = {
   get(id: string): Job<T> | undefined
   /** The oldest first, ended ones included as long as they are kept. */
   list(): Job<T>[]
+  /** What was not done yet, or failed and must be seen to. */
+  owed(): Job<T>[]
   /** What is due now, and when the first of the others will be: of one moment, or one that becomes due between is missed. */
   ahead(): { due: Job<T>[]; nextAt: number | undefined }
   /** Progress within an attempt; `isNew`: there is more to do, so it is due at once with all its attempts. */
@@ -62,6 +64,7 @@ export async function openJobQueue<T>(deps: {
   const kept = await loadJobs(deps)
   const isLost = ({ state, work }: Job<T>) => state === 'failed' && isForgettable(work)
   const isOwed = (job: Job<T>) => isWaiting(job) || (job.state === 'failed' && !isLost(job))
+  const owed = () => kept.all().filter(isOwed)
   /** The latest ones stay for people to see. */
   const forget = async () => {
     await kept.forget(hasEnded, limits.endedKept)
@@ -74,8 +77,7 @@ export async function openJobQueue<T>(deps: {
   return {
     async add(work, { delayMs = 0 } = {}) {
       const now = clock()
-      const owed = kept.all().filter(isOwed).length
-      if (owed >= limits.jobsMax) throw new ProtocolError('unavailable', 'the queue is full')
+      if (owed().length >= limits.jobsMax) throw new ProtocolError('unavailable', 'the queue is full')
       const times = { dueAt: now + delayMs, createdAt: now, changedAt: now }
       const id = ulid(now, random(10))
       const job = await kept.save(id, () => ({ id, state: 'waiting', attempts: 0, work, ...times }))
@@ -84,6 +86,7 @@ export async function openJobQueue<T>(deps: {
     },
     get: (id) => kept.get(id),
     list: () => kept.all(),
+    owed,
     ahead() {
       const now = clock()
       const due: Job<T>[] = []
