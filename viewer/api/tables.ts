@@ -5,7 +5,8 @@ import { type Attribute, type Attributes, isAttributes } from './dicom-json.ts'
  * image without its table would be shown wrongly, so they are fetched and put in.
  */
 const tableTags = new Set(['00281201', '00281202', '00281203', '00283006'])
-const sequenceTags = new Set(['00283000', '00283010'])
+/** Sequences that hold tables: of an image, and of its frames in functional groups. */
+const sequenceTags = new Set(['00283000', '00283010', '52009229', '52009230', '00289132'])
 
 export async function withTables(
   instances: readonly Attributes[],
@@ -33,11 +34,13 @@ async function filled(attributes: Attributes, inline: Inline): Promise<Attribute
         { ...(attribute.vr === undefined ? {} : { vr: attribute.vr }), InlineBinary },
       ])
     } else if (sequenceTags.has(tag)) {
-      const items = (attribute.Value ?? []).filter(isAttributes)
-      changed.push([
-        tag,
-        { vr: 'SQ', Value: await Promise.all(items.map((item) => filled(item, inline))) },
-      ])
+      const items = attribute.Value ?? []
+      const Value = await Promise.all(
+        items.map((item) => (isAttributes(item) ? filled(item, inline) : item)),
+      )
+      if (Value.some((item, index) => item !== items[index])) {
+        changed.push([tag, { vr: 'SQ', Value }])
+      }
     }
   }
   return changed.length === 0 ? attributes : { ...attributes, ...Object.fromEntries(changed) }

@@ -64,7 +64,11 @@ export function doseScalingOf(attributes: Attributes): Rescale | undefined {
 }
 
 /** Tables of a Modality LUT or VOI LUT Sequence. `signed` is how the first mapped value is to be read. */
-export function tablesOf(attributes: Attributes, sequence: string, signed: boolean): LookUp[] {
+export function tablesOf(
+  attributes: Attributes | undefined,
+  sequence: string,
+  signed: boolean,
+): LookUp[] {
   return itemsOf(attributes, sequence).flatMap((item) => {
     const descriptor = numbersOf(item, '00283002')
     const [entries, first, bits] = descriptor ?? []

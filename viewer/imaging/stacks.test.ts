@@ -172,6 +172,29 @@ test('an enhanced image of one frame has its direction, scale and window, too', 
   assert.deepEqual([stack.isCine, stack.slices[0]?.windows[0]?.center], [false, 40])
 })
 
+test('a frame is shown through the VOI table of its functional group', () => {
+  const table = (last: number) => ({
+    '00283010': {
+      Value: [{ '00283002': { Value: [2, 0, 8] }, '00283006': { Value: [0, last] } }],
+    },
+  })
+  const voi = (...Value: unknown[]) => ({ '00289132': { Value } })
+  const stack = stackOf(
+    imageOf({
+      '00280008': { Value: [3] },
+      '00281050': { Value: [40] },
+      '00281051': { Value: [80] },
+      '52009229': { Value: [voi(table(100))] },
+      '52009230': { Value: [voi(table(255)), voi({}), {}] },
+    }),
+  )
+  const [own, empty, shared] = stack.slices
+  assert.deepEqual([own?.windows, own?.tables[0]?.values], [[], [0, 255]])
+  assert.deepEqual([empty?.windows, empty?.tables[0]?.values], [[], [0, 100]])
+  // A table may have 65,536 entries and an object thousands of frames.
+  assert.equal(shared?.tables, empty?.tables)
+})
+
 test('an image that says it has no frames is shown all the same', () => {
   assert.equal(stackOf(imageOf({ '00280008': { Value: [0] } })).slices.length, 1)
 })

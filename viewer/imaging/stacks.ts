@@ -184,25 +184,36 @@ function sliceOf(instance: Attributes, format: PixelFormat): Slice {
       rescale: rescaleOf(instance) ?? doseScalingOf(instance) ?? { slope: 1, intercept: 0 },
       table: tablesOf(instance, '00283000', format.signed)[0],
     },
-    windows: windowsOf(instance),
-    shape: windowFunctionOf(instance),
-    tables: tablesOf(instance, '00283010', format.signed),
+    ...voiOf(instance, format),
   }
+}
+
+type SliceVoi = Pick<Slice, 'windows' | 'shape' | 'tables'>
+
+const voiOf = (attributes: Attributes | undefined, { signed }: PixelFormat): SliceVoi => ({
+  windows: windowsOf(attributes),
+  shape: windowFunctionOf(attributes),
+  tables: tablesOf(attributes, '00283010', signed),
+})
+
+/** What a functional group says of the VOI (PS3.3 C.7.6.16.2.10b); nothing where it has no window and no table. */
+function frameVoiOf(group: Attributes | undefined, format: PixelFormat): SliceVoi | undefined {
+  const voi = voiOf(itemOf(group, '00289132'), format)
+  return voi.windows.length > 0 || voi.tables.length > 0 ? voi : undefined
 }
 
 /** The frames of one instance; functional groups may be shared or per frame (PS3.3 C.7.6.16). */
 function framesOf(instance: Attributes, format: PixelFormat): Slice[] {
-  const whole = sliceOf(instance, format)
   const shared = itemOf(instance, '52009229')
+  const whole = { ...sliceOf(instance, format), ...frameVoiOf(shared, format) }
   // An object with an image has one at least, whatever it says.
   const count = Math.max(1, numberOf(instance, '00280008') ?? 1)
   return Array.from({ length: count }, (_, index) => {
     const own = itemOf(instance, '52009230', index)
     const group = (tag: string) => itemOf(own, tag) ?? itemOf(shared, tag)
-    const voi = group('00289132')
-    const windows = windowsOf(voi)
     return {
       ...whole,
+      ...frameVoiOf(own, format),
       frame: index + 1,
       position: vectorFrom(numbersOf(group('00209113'), '00200032')) ?? whole.position,
       orientation: orientationFrom(numbersOf(group('00209116'), '00200037')) ?? whole.orientation,
@@ -210,8 +221,6 @@ function framesOf(instance: Attributes, format: PixelFormat): Slice[] {
         rescale: rescaleOf(group('00289145')) ?? whole.modality.rescale,
         table: whole.modality.table,
       },
-      windows: windows.length > 0 ? windows : whole.windows,
-      shape: voi === undefined ? whole.shape : windowFunctionOf(voi),
     }
   })
 }
