@@ -1,7 +1,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { createReader } from './reader.ts'
-import { imageOf, stackOf, stackOfSlices } from './stack.fixture.ts'
+import { imageOf, sliceAt, stackOf, stackOfSlices } from './stack.fixture.ts'
 import { openStack } from './stack-session.ts'
 import type { Stack } from './stacks.ts'
 
@@ -64,6 +64,19 @@ test('the state of the slice on the screen follows the loader', async () => {
   await arrive()
   assert.equal(reader.state.value, 'shown')
   assert.deepEqual(reader.window.value, { center: 25.5, width: 51 })
+})
+
+test('the choice that is shown follows the slice, and the reader’s own one comes back', () => {
+  const voiTable = { '00283002': { Value: [2, 0, 8] }, '00283006': { Value: [0, 200] } }
+  const tabled = sliceAt(1, 0, { '00283010': { Value: [voiTable] } })
+  const { reader } = setUp(stackOf(tabled, sliceAt(2, 1)))
+  reader.go(0)
+  reader.choice.value = { kind: 'table', index: 0 }
+  assert.deepEqual(reader.choiceShown.value, { kind: 'table', index: 0 })
+  reader.go(1)
+  assert.deepEqual(reader.choiceShown.value, { kind: 'auto' })
+  reader.go(0)
+  assert.equal(reader.voi.value.kind, 'table')
 })
 
 test('reset brings back the first window and turns the image the right way round', () => {

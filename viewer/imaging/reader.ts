@@ -3,7 +3,14 @@ import type { FrameState } from './next-slice.ts'
 import type { Voi, Window } from '#pixels/grey.ts'
 import type { StackSession } from './stack-session.ts'
 import { middleOf } from './thumbnails.ts'
-import { firstChoice, handDrawn, voiOf, type WindowChoice, windowOf } from './windowing.ts'
+import {
+  choiceOn,
+  firstChoice,
+  handDrawn,
+  voiOf,
+  type WindowChoice,
+  windowOf,
+} from './windowing.ts'
 
 /** What the left button does. */
 export type Mode = 'window' | 'pan' | 'zoom' | 'scroll'
@@ -13,6 +20,8 @@ export type Reader = {
   readonly session: StackSession
   readonly slice: Signal<number>
   readonly choice: Signal<WindowChoice>
+  /** The choice as it holds on the slice that is shown; menus and texts say this one. */
+  readonly choiceShown: ReadonlySignal<WindowChoice>
   readonly voi: ReadonlySignal<Voi>
   readonly window: ReadonlySignal<Window>
   readonly state: ReadonlySignal<FrameState>
@@ -51,6 +60,7 @@ export function createReader(session: StackSession): Reader {
     session,
     slice,
     choice,
+    choiceShown: computed(() => choiceOn(stack, slice.value, choice.value)),
     voi,
     window: computed(() => windowOf(voi.value)),
     state,

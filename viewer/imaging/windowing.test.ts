@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { brightness } from '#pixels/grey.ts'
 import { imageOf, sliceAt, stackOf } from './stack.fixture.ts'
 import {
+  choiceOn,
   draggedWindow,
   firstChoice,
   fullWindow,
@@ -69,6 +70,32 @@ test('a slice is shown through its own VOI table and function', () => {
     stack.slices.map(({ shape }) => shape),
     ['SIGMOID', 'LINEAR'],
   )
+})
+
+test('a slice that has not what was chosen is shown as its file says first', () => {
+  const voiTable = { '00283002': { Value: [2, 0, 8] }, '00283006': { Value: [0, 200] } }
+  const both = windowed(1, 10)
+  const stack = stackOf(
+    { ...both, '00283010': { Value: [voiTable, voiTable] } },
+    windowed(2, 20),
+    sliceAt(3, 3, { '00283010': { Value: [voiTable] } }),
+    sliceAt(4, 4),
+  )
+  const shown = (choice: WindowChoice) =>
+    stack.slices.map((_, slice) => {
+      const holds = choiceOn(stack, slice, choice)
+      const range = { min: 0, max: 9 }
+      assert.deepEqual(
+        voiOf(stack, slice, { choice, range }),
+        voiOf(stack, slice, { choice: holds, range }),
+      )
+      return 'index' in holds ? `${holds.kind} ${holds.index}` : holds.kind
+    })
+  assert.deepEqual(shown({ kind: 'table', index: 1 }), ['table 1', 'file 0', 'table 0', 'auto'])
+  assert.deepEqual(shown({ kind: 'file', index: 0 }), ['file 0', 'file 0', 'table 0', 'auto'])
+  assert.deepEqual(shown({ kind: 'auto' }), ['auto', 'auto', 'auto', 'auto'])
+  const voi = voiOf(stack, 1, { choice: { kind: 'table', index: 1 }, range: undefined })
+  assert.equal(windowOf(voi).center, 20)
 })
 
 test('dragging widens to the right and never ends in an empty window', () => {

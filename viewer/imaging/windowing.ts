@@ -27,11 +27,22 @@ export function firstChoice(stack: Stack): WindowChoice {
     : { kind: 'auto' }
 }
 
+/** The choice as it holds on one slice: one that has not what was chosen is shown as its file says first. */
+export function choiceOn(stack: Stack, slice: number, choice: WindowChoice): WindowChoice {
+  if (choice.kind === 'auto' || choice.kind === 'manual') return choice
+  const { windows = [], tables = [] } = stack.slices[slice] ?? {}
+  const offered = choice.kind === 'file' ? windows : tables
+  if (choice.index < offered.length) return choice
+  if (windows.length > 0) return { kind: 'file', index: 0 }
+  return tables.length > 0 ? { kind: 'table', index: 0 } : { kind: 'auto' }
+}
+
 export type Range = { min: number; max: number } | undefined
 
 /** The brightness rule for one slice. A file's window or table may differ from slice to slice, as MR scanners write it. */
-export function voiOf(stack: Stack, slice: number, { choice, range }: Chosen): Voi {
+export function voiOf(stack: Stack, slice: number, { choice: chosen, range }: Chosen): Voi {
   const own = stack.slices[slice]
+  const choice = choiceOn(stack, slice, chosen)
   if (choice.kind === 'table') {
     const table = own?.tables[choice.index]
     if (table !== undefined) return { kind: 'table', table }

@@ -1,8 +1,17 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
+import { signal } from '@preact/signals'
 import { createTranslation } from '../i18n/i18n.ts'
 import { imageOf, sliceAt, stackOf } from '../imaging/stack.fixture.ts'
-import { failureText, fileWindowName, probeText, seriesTitle, sliceNoun } from './slice-text.ts'
+import { choiceOn } from '../imaging/windowing.ts'
+import {
+  failureText,
+  fileWindowName,
+  probeText,
+  seriesTitle,
+  sliceNoun,
+  windowName,
+} from './slice-text.ts'
 
 const ru = createTranslation('ru')
 
@@ -26,6 +35,24 @@ test('windows of the file have their names, or numbers where there are several',
   assert.equal(name(windows([1, 2], ['LUNG']), 0), 'LUNG')
   assert.equal(name(windows([1, 2], ['LUNG']), 1), 'Из файла 2')
   assert.equal(name(windows([1], []), 0), 'Из файла')
+})
+
+test('a slice without the table that was chosen is named by what it is shown through', () => {
+  const tables = {
+    Value: [
+      {
+        '00283002': { Value: [2, 0, 8] },
+        '00283003': { Value: ['BONE'] },
+        '00283006': { Value: [0, 200] },
+      },
+    ],
+  }
+  const stack = stackOf(sliceAt(1, 0, { '00283010': tables }), sliceAt(2, 1))
+  const name = (slice: number) => {
+    const choiceShown = signal(choiceOn(stack, slice, { kind: 'table', index: 0 }))
+    return windowName({ choiceShown, session: { stack }, slice: signal(slice) }, ru)
+  }
+  assert.deepEqual([name(0), name(1)], ['BONE', ru.t('presetAuto')])
 })
 
 test('a stack has slices, a run frames, loose images images', () => {

@@ -22,10 +22,12 @@ const presetKeys = {
 
 export const presetKey = (name: keyof typeof presetKeys): Key => presetKeys[name]
 
+type Shown = Pick<Reader, 'choiceShown' | 'slice'> & { session: Pick<Reader['session'], 'stack'> }
+
 /** How the window that is on the screen is called. */
-export function windowName({ choice, session, slice }: Reader, texts: Texts): string {
+export function windowName({ choiceShown, session, slice }: Shown, texts: Texts): string {
   const { t } = texts
-  const now = choice.value
+  const now = choiceShown.value
   if (now.kind === 'auto') return t('presetAuto')
   if (now.kind === 'table') {
     const tables = session.stack.slices[slice.value]?.tables

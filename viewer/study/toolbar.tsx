@@ -101,7 +101,7 @@ function PresetMenu({ reader }: { reader: Reader }) {
   const { stack } = reader.session
   const slice = reader.slice.value
   const { windows = [], tables = [] } = stack.slices[slice] ?? {}
-  const code = codeOf(reader.choice.value)
+  const code = codeOf(reader.choiceShown.value)
   return (
     <select
       class="select preset"
