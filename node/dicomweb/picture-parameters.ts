@@ -1,8 +1,13 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { pixelLimits } from '#protocol/limits.ts'
 import type { Voi, WindowFunction } from '#pixels/grey.ts'
-import type { PixelFormat } from '#pixels/pixel-format.ts'
-import { type View, type Viewport, viewOf } from '../dicom/render/picture.ts'
+import {
+  type Region,
+  type Shape,
+  type View,
+  type Viewport,
+  viewOf,
+} from '../dicom/render/picture.ts'
 
 /** How a picture is wished for (PS3.18 §8.3.5). */
 export type PictureParameters = {
@@ -98,20 +103,20 @@ function readProfile(wish: PictureParameters, text: string | null): void {
 }
 
 /** What of an image is shown, and how large; `bad_request` when it lies outside of it. */
-export function viewFor({ viewport, region }: PictureParameters, format: PixelFormat): View {
-  const { columns, rows } = format
-  if (region === undefined)
-    return viewOf(format, viewport) ?? wrong('the region is not in the image')
-  const [left, top, right, bottom] = region
-  const source = {
-    x: Math.floor(left * columns),
-    y: Math.floor(top * rows),
-    width: Math.max(1, Math.floor((right - left) * columns)),
-    height: Math.max(1, Math.floor((bottom - top) * rows)),
-  }
-  const size = viewport ?? { width: source.width, height: source.height }
-  return viewOf(format, { ...size, source }) ?? wrong('the region is not in the image')
+export function viewFor({ viewport, region }: PictureParameters, shape: Shape): View {
+  const source = region === undefined ? viewport?.source : sourceOf(region, shape)
+  return viewOf(shape, { source, size: viewport }) ?? wrong('the region is not in the image')
 }
+
+const sourceOf = (
+  [left, top, right, bottom]: readonly [number, number, number, number],
+  { columns, rows }: Shape,
+): Region => ({
+  x: Math.floor(left * columns),
+  y: Math.floor(top * rows),
+  width: Math.max(1, Math.floor((right - left) * columns)),
+  height: Math.max(1, Math.floor((bottom - top) * rows)),
+})
 
 function numberFrom(text: string | undefined): number {
   const isNumber = text !== undefined && /^-?\d{1,9}(\.\d{1,9})?$/.test(text.trim())

@@ -7,6 +7,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { decode as decodePng } from 'fast-png'
 import jpeg from 'jpeg-js'
+import { pixelLimits } from '#protocol/limits.ts'
 import { corpusFile, corpusPath, element, image, noCorpus } from '../dicom/data-set.fixture.ts'
 import { openDicomweb, partsOf, pathOf } from './dicomweb.fixture.ts'
 
@@ -33,6 +34,13 @@ async function pictureAt(web: Web, place: string): Promise<number[]> {
   assert.equal(response.status, 200, place)
   assert.equal(response.headers.get('content-type'), 'image/png')
   return [...decodePng(Buffer.from(await response.arrayBuffer())).data]
+}
+
+async function sizeAt(web: Web, place: string): Promise<number[]> {
+  const response = await web.get(place, png)
+  assert.equal(response.status, 200, place)
+  const { width, height } = decodePng(Buffer.from(await response.arrayBuffer()))
+  return [width, height]
 }
 
 async function statusAt(web: Web, place: string, headers: Record<string, string> = {}) {
@@ -114,6 +122,49 @@ test('pictures are JPEG unless PNG is preferred, of the size and part that is as
   const thumbnail = await web.get(`${study}/thumbnail`)
   const thumb = jpeg.decode(Buffer.from(await thumbnail.arrayBuffer()))
   assert.deepEqual([thumb.width, thumb.height], [200, 200])
+})
+
+/** The fixture's image with an element of group 0028 before Bits Allocated, where it belongs. */
+function withShape(tag: string, vr: string, value: string, side = 8): Buffer {
+  const whole = image({ side })
+  const at = whole.indexOf(element('00280100', 'US', [16, 0]))
+  return Buffer.concat([whole.subarray(0, at), element(tag, vr, value), whole.subarray(at)])
+}
+
+test('pixels of a picture are square, whatever those of the image are', async () => {
+  await using plain = await openDicomweb()
+  await plain.keepDataSet(image(), declared)
+  const levels = await pictureAt(plain, `${instance}/rendered`)
+  const row = (at: number) => levels.slice(at * 8, at * 8 + 8)
+  await using tall = await openDicomweb()
+  await tall.keepDataSet(withShape('00280030', 'DS', '0.5\\0.25'), declared)
+  assert.deepEqual(
+    await pictureAt(tall, `${instance}/rendered`),
+    Array.from({ length: 16 }, (_, at) => row(at >> 1)).flat(),
+  )
+  const uri =
+    '/wado?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3.1&objectUID=1.2.3.4&contentType=image/png'
+  assert.deepEqual(await sizeAt(tall, `${instance}/rendered?viewport=4,4`), [2, 4])
+  assert.deepEqual(await sizeAt(tall, `${instance}/rendered?viewport=4,4,0,0,4,2`), [4, 4])
+  assert.deepEqual(await sizeAt(tall, `${study}/thumbnail`), [100, 200])
+  assert.deepEqual(await sizeAt(tall, `${uri}&region=0,0,0.5,0.5`), [4, 8])
+  for (const [value, size] of [
+    ['1\\2', [16, 8]],
+    ['0\\2', [8, 8]],
+    // Pixels of no device.
+    ['2000000000\\1', [8, 8]],
+  ] as const) {
+    await using web = await openDicomweb()
+    await web.keepDataSet(withShape('00280034', 'IS', value), declared)
+    assert.deepEqual(await sizeAt(web, `${instance}/rendered`), size, value)
+  }
+})
+
+test('no shape of pixels makes a picture larger than a viewport may be', async () => {
+  await using web = await openDicomweb()
+  await web.keepDataSet(withShape('00280030', 'DS', '500\\0.5', 64), declared)
+  const { viewportMax } = pixelLimits
+  assert.deepEqual(await sizeAt(web, `${instance}/rendered`), [8, viewportMax])
 })
 
 test('several pictures come as parts; an unchanged one is not made again', async () => {

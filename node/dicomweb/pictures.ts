@@ -101,8 +101,8 @@ async function pictureOf(
   if (presentation === undefined) {
     throw new ProtocolError('not_acceptable', 'this is no image')
   }
-  const { format } = presentation
-  const view = viewFor(wish, format)
+  const { format, aspect } = presentation
+  const view = viewFor(wish, { ...format, aspect })
   const frames = await known(entry, () => openFrames({ ...entry, data }))
   const image = { data, transferSyntax: entry.transferSyntax, frames, format }
   const voi = wish.window ?? presentation.voi

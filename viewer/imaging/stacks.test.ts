@@ -90,6 +90,8 @@ test('pixels that are not square say so without millimetres, and are a stack of 
   assert.deepEqual([stack.aspect, stack.spacing], [0.5, undefined])
   assert.equal(stackOf(imageOf({ ...wide, '00280030': { Value: [3, 1] } })).aspect, 3)
   assert.equal(stackOf(imageOf({ '00280034': { Value: ['0', '2'] } })).aspect, 1)
+  const scanned = stackOf(imageOf({ ...wide, '00182010': { Value: [2, 1] } }))
+  assert.deepEqual([scanned.aspect, scanned.spacing], [2, undefined])
   const other = imageOf({ '00080018': { Value: ['1.2.2'] } })
   assert.equal(contentOf('1.9', [imageOf(wide), other]).stacks.length, 2)
 })

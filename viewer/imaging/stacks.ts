@@ -1,4 +1,5 @@
 import { type Attributes, itemOf, itemsOf, numberOf, numbersOf, textOf } from '../api/dicom-json.ts'
+import { aspectOf } from '#pixels/aspect.ts'
 import type { Palette } from '#pixels/colour.ts'
 import {
   distinctOffsets,
@@ -104,7 +105,7 @@ const firstInstance = (stack: Stack) => Math.min(...stack.slices.map((slice) => 
 function groupKey(instance: Attributes): string {
   const direction = orientationKey(orientationFrom(numbersOf(instance, '00200037')))
   const spacing = spacingOfFrames(instance)
-  return JSON.stringify([formatOf(instance), direction, spacing, aspectOf(instance, spacing)])
+  return JSON.stringify([formatOf(instance), direction, spacing, aspectFrom(instance, spacing)])
 }
 
 export function formatOf(instance: Attributes): PixelFormat {
@@ -145,7 +146,7 @@ function stackOf(series: string, group: readonly Attributes[]): Stack {
     slices,
     orientation,
     spacing,
-    aspect: aspectOf(first, spacing),
+    aspect: aspectFrom(first, spacing),
     gaps: offsets.length === slices.length ? gapsOf(offsets) : undefined,
     frameRate: isCine ? frameRateOf(first) : undefined,
     isCine,
@@ -267,13 +268,13 @@ function spacingFrom(numbers: readonly number[] | undefined): PixelSpacing | und
   return undefined
 }
 
-/** Pixel Aspect Ratio is there where the spacing is not (PS3.3 C.7.6.3.1.7). */
-function aspectOf(instance: Attributes, spacing: PixelSpacing | undefined): number {
-  if (spacing !== undefined) return spacing.row / spacing.column
-  const [vertical, horizontal] = numbersOf(instance, '00280034') ?? []
-  if (vertical === undefined || horizontal === undefined) return 1
-  return vertical > 0 && horizontal > 0 ? vertical / horizontal : 1
-}
+/** Of a scanned film the spacing is no measure of the patient, but its proportions hold. */
+const aspectFrom = (instance: Attributes, spacing: PixelSpacing | undefined): number =>
+  aspectOf(
+    spacing && [spacing.row, spacing.column],
+    numbersOf(instance, '00182010'),
+    numbersOf(instance, '00280034'),
+  )
 
 function frameRateOf(first: Attributes): number {
   const time = numberOf(first, '00181063')

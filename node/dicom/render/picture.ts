@@ -1,5 +1,6 @@
 import { encode as encodePng } from 'fast-png'
 import jpeg from 'jpeg-js'
+import { pixelLimits } from '#protocol/limits.ts'
 import type { PixelFormat } from '#pixels/pixel-format.ts'
 import { rangeOf, type Samples } from '#pixels/bits.ts'
 import { brightness, type Modality, modalityValue, type Voi } from '#pixels/grey.ts'
@@ -139,14 +140,15 @@ function rgba({ width, height, channels, data }: Plane) {
   return { width, height, data: out }
 }
 
-/** What a viewport shows of an image: the region asked for, as large as fits, its proportions kept. */
+/**
+ * What is shown of an image: the region asked for, its proportions kept, in square pixels. It is as large as fits in
+ * the size that is asked for; without one no sample is lost, as long as the shape of the pixels lets it.
+ */
 export function viewOf(
-  { columns, rows }: Pick<PixelFormat, 'columns' | 'rows'>,
-  viewport: Viewport | undefined,
+  { columns, rows, aspect }: Shape,
+  { source = {}, size }: { source?: Region | undefined; size?: Size | undefined },
 ): View | undefined {
-  const whole = { left: 0, top: 0, width: columns, height: rows, flipX: false, flipY: false }
-  if (viewport === undefined) return { ...whole, columns, rows }
-  const { x = 0, y = 0, width = columns, height = rows } = viewport.source ?? {}
+  const { x = 0, y = 0, width = columns, height = rows } = source
   const region = {
     left: Math.floor(x),
     top: Math.floor(y),
@@ -161,24 +163,35 @@ export function viewOf(
     region.left + region.width <= columns &&
     region.top + region.height <= rows
   if (!isInside) return undefined
-  const scale = Math.min(viewport.width / region.width, viewport.height / region.height)
+  const square = {
+    width: region.width * Math.max(1, 1 / aspect),
+    height: region.height * Math.max(1, aspect),
+  }
+  // A header may say any shape; a picture has the size of its image or of a viewport.
+  const most = Math.max(region.width, region.height, pixelLimits.viewportMax)
+  const fit = ({ width: across, height: down }: Size) =>
+    Math.min(across / square.width, down / square.height)
+  const scale = size === undefined ? Math.min(1, fit({ width: most, height: most })) : fit(size)
   return {
     ...region,
     flipX: width < 0,
     flipY: height < 0,
-    columns: Math.max(1, Math.round(region.width * scale)),
-    rows: Math.max(1, Math.round(region.height * scale)),
+    columns: Math.max(1, Math.round(square.width * scale)),
+    rows: Math.max(1, Math.round(square.height * scale)),
   }
 }
 
 /** `viewport={vw},{vh}[,{sx},{sy},{sw},{sh}]` (PS3.18 §8.3.5.1.3); a negative size turns the image over. */
-export type Viewport = {
-  width: number
-  height: number
-  source?: {
-    x?: number | undefined
-    y?: number | undefined
-    width?: number | undefined
-    height?: number | undefined
-  }
+export type Viewport = Size & { source?: Region }
+
+export type Size = { width: number; height: number }
+
+export type Region = {
+  x?: number | undefined
+  y?: number | undefined
+  width?: number | undefined
+  height?: number | undefined
 }
+
+/** Of an image and its pixels. */
+export type Shape = Pick<PixelFormat, 'columns' | 'rows'> & Pick<Presentation, 'aspect'>

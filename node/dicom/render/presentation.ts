@@ -1,8 +1,9 @@
+import { aspectOf } from '#pixels/aspect.ts'
 import type { Palette } from '#pixels/colour.ts'
 import { pixelFormat } from '../codecs/pixel-format.ts'
 import type { PixelFormat } from '#pixels/pixel-format.ts'
 import type { DicomJson, DicomJsonElement } from '../dicom-json.ts'
-import { itemOf } from './attributes.ts'
+import { itemOf, numbersOf } from './attributes.ts'
 import { rescaleOf, tablesOf, windowFunctionOf, windowsOf } from './lut.ts'
 import type { Modality, Voi } from '#pixels/grey.ts'
 import { paletteOf } from './palette.ts'
@@ -10,11 +11,16 @@ import { paletteOf } from './palette.ts'
 /** How one frame is to be shown; without `voi` the whole range of its values. */
 export type Presentation = {
   format: PixelFormat
+  /** Height of a pixel by its width. */
+  aspect: number
   palette?: Palette
   modality: Modality
   voi?: Voi
   inverted: boolean
 }
+
+/** Pixel Spacing, those of the detector and of a scanned film, Pixel Aspect Ratio. */
+const shapeTags = ['00280030', '00181164', '00182010', '00280034']
 
 /** What a header says of the showing of a frame, counted from 1; nothing when it describes no image. */
 export function presentationOf(header: DicomJson, frame: number): Presentation | undefined {
@@ -31,6 +37,10 @@ export function presentationOf(header: DicomJson, frame: number): Presentation |
   const voi = voiOf(header, group('00289132'), format.signed)
   return {
     format,
+    aspect: aspectOf(
+      numbersOf(group('00289110'), '00280030'),
+      ...shapeTags.map((tag) => numbersOf(header, tag)),
+    ),
     modality: { rescale, ...(table !== undefined && { table }) },
     inverted: format.photometric === 'MONOCHROME1',
     ...(palette !== undefined && { palette }),
