@@ -49,6 +49,25 @@ export function distinctOffsets(
   return isDistinct ? offsets : undefined
 }
 
+/**
+ * Where the planes of a dose grid lie: so far along the normal from the first or, in older grids of transverse planes,
+ * at that z of the patient (PS3.3 C.8.8.3.2). Nothing where the offsets mean neither.
+ */
+export function gridPlanes(
+  offsets: readonly number[],
+  [x, y, z]: Vector,
+  orientation: Orientation,
+): Vector[] | undefined {
+  const [first] = offsets
+  const normal = normalOf(orientation)
+  const isAbsolute = first === z && normal[2] > 0.999
+  if (first === undefined || (first !== 0 && !isAbsolute)) return undefined
+  return offsets.map((offset) => {
+    const mm = offset - first
+    return [x + normal[0] * mm, y + normal[1] * mm, z + normal[2] * mm]
+  })
+}
+
 export type Gaps = { spacing: number; isEven: boolean }
 
 /** The step between slices that lie in order; an uneven one means that slices are missing. */

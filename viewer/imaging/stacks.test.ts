@@ -104,6 +104,37 @@ test('a dose is read with the factor of its grid, in gray', () => {
   assert.equal(stackOf(imageOf({ ...dose, '30040002': { Value: ['RELATIVE'] } })).unit, '')
 })
 
+test('planes of a dose grid lie at their offsets, and are no film', () => {
+  const gridOf = (offsets: number[], changes = {}) =>
+    stackOf(
+      sliceAt(1, 7, {
+        '00080060': { Value: ['RTDOSE'] },
+        '00280008': { Value: [3] },
+        '3004000C': { Value: offsets },
+        ...changes,
+      }),
+    )
+  const places = (stack: ReturnType<typeof stackOf>) => stack.slices.map(({ location }) => location)
+  const grid = gridOf([0, 2.5, 5])
+  assert.deepEqual([places(grid), grid.gaps], [[7, 9.5, 12], { spacing: 2.5, isEven: true }])
+  assert.deepEqual([grid.isCine, grid.frameRate], [false, undefined])
+  // Old ones name the place itself (PS3.3 C.8.8.3.2 b).
+  assert.deepEqual(places(gridOf([7, 4, 1])), [7, 4, 1])
+  // Offsets go along the normal, which may point to the feet.
+  const prone = { '00200037': { Value: [-1, 0, 0, 0, 1, 0] } }
+  assert.deepEqual(
+    gridOf([0, 2, 4], prone).slices.map(({ position }) => position?.[2]),
+    [7, 5, 3],
+  )
+  for (const odd of [
+    [0, 2.5],
+    [3, 4, 5],
+  ]) {
+    const run = gridOf(odd)
+    assert.deepEqual([places(run), run.isCine], [[undefined, undefined, undefined], true])
+  }
+})
+
 test('objects without an image are named and not shown', () => {
   const report = {
     '00080016': { Value: ['1.2.840.10008.5.1.4.1.1.88.33'] },
@@ -159,7 +190,7 @@ test('an enhanced image takes places, rescale and windows from its frames', () =
   )
   assert.deepEqual(stack.spacing, { row: 0.5, column: 0.25 })
   assert.deepEqual(stack.slices[0]?.windows, [{ center: 40, width: 80, name: '' }])
-  assert.equal(stack.gaps?.spacing, 2)
+  assert.deepEqual([stack.gaps?.spacing, stack.isCine], [2, false])
 })
 
 test('an enhanced image of one frame has its direction, scale and window, too', () => {

@@ -5,6 +5,7 @@ import {
   distinctOffsets,
   type Gaps,
   gapsOf,
+  gridPlanes,
   type Orientation,
   orientationFrom,
   orientationKey,
@@ -64,6 +65,7 @@ export type Stack = {
   gaps?: Gaps | undefined
   /** Frames per second of a cine run; absent for stacks of single images. */
   frameRate?: number | undefined
+  /** Frames of one object that follow each other in time; those that each lie in a place of their own are slices. */
   isCine: boolean
   /** The original was compressed with loss before it was stored. */
   isLossy: boolean
@@ -87,7 +89,7 @@ export function contentOf(series: string, instances: readonly Attributes[]): Ser
       continue
     }
     const isMultiFrame = (numberOf(instance, '00280008') ?? 1) > 1
-    // A cine run stands alone: its frames follow each other in time, not beside other images.
+    // The frames of an object follow each other, in time or in space, not those of other objects.
     const key = isMultiFrame ? sop : groupKey(instance)
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [instance])
@@ -125,7 +127,6 @@ export function formatOf(instance: Attributes): PixelFormat {
 function stackOf(series: string, group: readonly Attributes[]): Stack {
   const first = group[0] ?? {}
   const format = formatOf(first)
-  const isCine = group.length === 1 && (numberOf(first, '00280008') ?? 1) > 1
   const loose = group.flatMap((one) => framesOf(one, format))
   const orientation = common(
     loose.map((slice) => slice.orientation),
@@ -133,6 +134,8 @@ function stackOf(series: string, group: readonly Attributes[]): Stack {
   )
   const slices = ordered(loose, orientation)
   const offsets = slices.flatMap(({ location }) => (location === undefined ? [] : [location]))
+  const isInPlace = offsets.length === slices.length
+  const isCine = group.length === 1 && slices.length > 1 && !isInPlace
   const modality = textOf(first, '00080060') ?? ''
   const spacing = spacingOfFrames(first)
   return {
@@ -147,7 +150,7 @@ function stackOf(series: string, group: readonly Attributes[]): Stack {
     orientation,
     spacing,
     aspect: aspectFrom(first, spacing),
-    gaps: offsets.length === slices.length ? gapsOf(offsets) : undefined,
+    gaps: isInPlace ? gapsOf(offsets) : undefined,
     frameRate: isCine ? frameRateOf(first) : undefined,
     isCine,
     isLossy: textOf(first, '00282110') === '01',
@@ -209,6 +212,7 @@ function framesOf(instance: Attributes, format: PixelFormat): Slice[] {
   const whole = { ...sliceOf(instance, format), ...frameVoiOf(shared, format) }
   // An object with an image has one at least, whatever it says.
   const count = Math.max(1, numberOf(instance, '00280008') ?? 1)
+  const planes = gridPlanesOf(instance, whole, count)
   return Array.from({ length: count }, (_, index) => {
     const own = itemOf(instance, '52009230', index)
     const group = (tag: string) => itemOf(own, tag) ?? itemOf(shared, tag)
@@ -216,7 +220,8 @@ function framesOf(instance: Attributes, format: PixelFormat): Slice[] {
       ...whole,
       ...frameVoiOf(own, format),
       frame: index + 1,
-      position: vectorFrom(numbersOf(group('00209113'), '00200032')) ?? whole.position,
+      position:
+        vectorFrom(numbersOf(group('00209113'), '00200032')) ?? planes?.[index] ?? whole.position,
       orientation: orientationFrom(numbersOf(group('00209116'), '00200037')) ?? whole.orientation,
       modality: {
         rescale: rescaleOf(group('00289145')) ?? whole.modality.rescale,
@@ -224,6 +229,18 @@ function framesOf(instance: Attributes, format: PixelFormat): Slice[] {
       },
     }
   })
+}
+
+function gridPlanesOf(
+  instance: Attributes,
+  { position, orientation }: Slice,
+  count: number,
+): Vector[] | undefined {
+  const offsets = numbersOf(instance, '3004000C')
+  if (offsets?.length !== count || position === undefined || orientation === undefined) {
+    return undefined
+  }
+  return gridPlanes(offsets, position, orientation)
 }
 
 /** By place where every slice has its own, in the direction of the instance numbers; else by number and frame. */
