@@ -4,11 +4,13 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { pino } from 'pino'
+import { ProtocolError } from '#protocol/errors.ts'
 import type { NodeConfig } from '../node/config.ts'
 import { createNode } from '../node/node.ts'
 import { bytesOfRow, damageRow } from '../node/store/damage.fixture.ts'
-import { openRecords } from '../node/store/records.ts'
+import { openRecords, type Records } from '../node/store/records.ts'
 import { seedAccounts } from './accounts.ts'
 import { ensureCertificate } from './certificate.ts'
 import { nodeConfig } from './configuration.ts'
@@ -69,6 +71,59 @@ test('a node starts with rows of every kind that it cannot read, leaves them and
   assert.deepEqual(await bytesOfAll(dir), before)
   await rm(dataDir, { recursive: true })
 })
+
+/** What decides who may do what, and is never left out. */
+const deciding: Record<string, string> = {
+  account: 'x',
+  session: 'x',
+  'second-factor': 'x',
+  restriction: 'current',
+  trust: 'list',
+  emergency: 'x',
+  reading: 'x',
+  'held-grant': 'x',
+  'received-grant': 'x',
+  'ended-grant': 'x',
+  'member-key': 'x',
+  member: 'x',
+  'own-key': 'x',
+  reconciliation: '2026-11-01/x',
+  'reported-departure': 'x',
+  'log-submitted': '1',
+  'log-mirror': 'newest',
+  'log-evidence': 'first',
+}
+
+test('a node does not start without a row that decides who may do what, and says which and what to do', async () => {
+  const dataDir = await mkdtemp(path.join(os.tmpdir(), 'cami-deciding-'))
+  const config = await configurationIn(dataDir)
+  const dir = path.join(config.dataDir, 'records')
+  const log = pino({ level: 'silent' })
+  const start = () => createNode(config, { log, clock: Date.now, random: randomBytes })
+  const row = { of: 'a later version', name: 'Иванова' }
+  for (const [kind, key] of Object.entries(deciding)) {
+    for (const damage of [() => undefined, damageRow]) {
+      await inRecords(dir, (records) => records.put(kind, key, row))
+      await damage(dir, kind, key)
+      await assert.rejects(start, (error: Error) => {
+        assert.ok(error instanceof ProtocolError, `${kind}: ${error.name}`)
+        assert.equal(error.code, 'storage_corrupt')
+        assert.ok(error.message.startsWith(`a ${kind} record in ${dir} is damaged`), error.message)
+        assert.match(error.message, /put this folder of a backup back$/)
+        assert.doesNotMatch(inspect(error), /later|Иванова/)
+        return true
+      })
+      await inRecords(dir, (records) => records.del(kind, key))
+    }
+  }
+  await using node = await start()
+  assert.ok(node.ready.http)
+})
+
+async function inRecords(dir: string, act: (records: Records) => Promise<void>): Promise<void> {
+  await using records = await openRecords(dir)
+  await act(records)
+}
 
 /** A hospital whose registry is away, and which sends on to the two archives of the rows. */
 async function configurationIn(dataDir: string): Promise<NodeConfig> {

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { OrganizationOid, StudyUid, UserId } from '#protocol/ids.ts'
 import { AccessRow } from '#protocol/control.ts'
 import { reconciliationLimits } from '#protocol/limits.ts'
@@ -61,12 +62,12 @@ export function createAccesses(records: Pick<Records, 'get' | 'put' | 'list' | '
     async page({ after, limit, ...of }) {
       const place = placeOf(of)
       const found: AccessRow[] = []
-      for await (const { key, value } of records.list(kind, {
+      for await (const { key, value } of records.list(kind, AccessRow, {
         after: `${place}${after ?? ''}`,
         limit,
       })) {
         if (!key.startsWith(place)) break
-        found.push(AccessRow.parse(value))
+        found.push(value)
       }
       return found
     },
@@ -85,7 +86,9 @@ export async function pruneBefore(
 ): Promise<void> {
   for (;;) {
     const old: string[] = []
-    for await (const { key } of records.list(kindOf, { limit: reconciliationLimits.pageRows })) {
+    for await (const { key } of records.list(kindOf, z.unknown(), {
+      limit: reconciliationLimits.pageRows,
+    })) {
       if (key >= until) break
       old.push(key)
     }

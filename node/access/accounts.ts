@@ -117,7 +117,7 @@ async function loadPeople(records: Records) {
     byId.set(account.id, account)
     byLogin.set(account.login, account)
   }
-  for await (const { value } of records.list(kind)) keep(Account.parse(value))
+  for await (const { value } of records.list(kind, Account)) keep(value)
   const inTurn = createTurns()
   const save = async (account: Account) => {
     await records.put(kind, account.id, account)

@@ -30,7 +30,7 @@ export async function openDepartures(deps: {
   const { accounts, records, federation, log } = deps
   const inTurn = createTurns()
   const reported = new Map<string, z.infer<typeof Reported>>()
-  for await (const { key, value } of records.list(kind)) reported.set(key, Reported.parse(value))
+  for await (const { key, value } of records.list(kind, Reported)) reported.set(key, value)
   const isNews = ({ id, enabled }: Account): boolean => {
     const known = reported.get(id)
     return enabled ? known !== undefined : known === undefined || known.isUnanswered === true

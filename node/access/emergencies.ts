@@ -154,7 +154,7 @@ type Book = Awaited<ReturnType<typeof openBook>>
 async function openBook(deps: Deps) {
   const { records, now } = deps
   const rows = new Map<string, Emergency>()
-  for await (const { key, value } of records.list(kind)) rows.set(key, Emergency.parse(value))
+  for await (const { key, value } of records.list(kind, Emergency)) rows.set(key, value)
   const keep = async (row: Emergency): Promise<void> => {
     await records.put(kind, row.id, row)
     rows.set(row.id, row)

@@ -117,7 +117,7 @@ async function readNewest(
   expected: Parameters<typeof verifyEpoch>[1],
 ): Promise<Current | undefined> {
   let token: unknown
-  for await (const { value } of records.list('epoch')) token = value
+  for await (const { value } of records.list('epoch', z.unknown())) token = value
   if (typeof token !== 'string') return undefined
   try {
     const verified = await verifyEpoch(token, expected)
@@ -142,6 +142,7 @@ function higher(mark: EpochMark | undefined, current: Current | undefined): Epoc
 
 async function keysBefore(records: Pick<Records, 'list'>, epoch: number): Promise<string[]> {
   const keys: string[] = []
-  for await (const { key } of records.list('epoch')) if (key < keyOf(epoch)) keys.push(key)
+  for await (const { key } of records.list('epoch', z.unknown()))
+    if (key < keyOf(epoch)) keys.push(key)
   return keys.slice(0, Math.max(0, keys.length - keptEpochs))
 }

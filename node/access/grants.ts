@@ -137,17 +137,17 @@ async function readKept(deps: Deps) {
   const held = new Map<string, GrantFacts>()
   const received = new Map<string, Received>()
   const ended = new Map<string, boolean>()
-  for await (const { value } of records.list('held-grant')) {
-    const facts = await readGrant(deps, String(value), 'held')
+  for await (const { value } of records.list('held-grant', z.string())) {
+    const facts = await readGrant(deps, value, 'held')
     if (facts !== undefined) held.set(facts.grant.claims.jti, facts)
   }
-  for await (const { value } of records.list('received-grant')) {
-    const { grant, active } = Received.parse(value)
+  for await (const { value } of records.list('received-grant', Received)) {
+    const { grant, active } = value
     const facts = await readGrant(deps, grant, 'received')
     if (facts !== undefined) received.set(facts.grant.claims.jti, { facts, active, token: grant })
   }
-  for await (const { key, value } of records.list('ended-grant')) {
-    ended.set(key, Ended.parse(value).reported)
+  for await (const { key, value } of records.list('ended-grant', Ended)) {
+    ended.set(key, value.reported)
   }
   return { held, received, ended }
 }

@@ -70,12 +70,12 @@ const Stored = z.strictObject({
 export async function openMembers(deps: Deps): Promise<Members> {
   const { records, now } = deps
   const keys = new Map<string, PublicJwk>()
-  for await (const { key, value } of records.list('member-key')) {
-    keys.set(key, PublicJwk.parse(value))
+  for await (const { key, value } of records.list('member-key', PublicJwk)) {
+    keys.set(key, value)
   }
   let members = new Map<OrganizationOid, Member>()
-  for await (const { value } of records.list('member')) {
-    const { credential, lineage, addresses, seenAt } = Stored.parse(value)
+  for await (const { value } of records.list('member', Stored)) {
+    const { credential, lineage, addresses, seenAt } = value
     const read = await readMember(deps, { credential, lineage, addresses, online: false })
     if (read !== undefined) members.set(read.oid, { ...read, seenAt })
   }

@@ -9,8 +9,8 @@ export async function openOwnKeys(
   signer: Signer,
 ): Promise<ReadonlyMap<Kid, PublicJwk>> {
   const keys = new Map<Kid, PublicJwk>()
-  for await (const { key, value } of records.list('own-key')) {
-    keys.set(key as Kid, PublicJwk.parse(value))
+  for await (const { key, value } of records.list('own-key', PublicJwk)) {
+    keys.set(key as Kid, value)
   }
   if (!keys.has(signer.kid)) await records.put('own-key', signer.kid, signer.jwk)
   return keys.set(signer.kid, signer.jwk)

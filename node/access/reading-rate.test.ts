@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
+import { z } from 'zod'
 import { OrganizationOid, StudyUid, ulid, UserId } from '#protocol/ids.ts'
 import { readingLimits } from '#protocol/limits.ts'
 import { openRecords } from '../store/records.ts'
@@ -43,7 +44,7 @@ test('nothing is kept for longer than a day', async () => {
   const rate = await openReadingRate(records, begin)
   const kept = async () => {
     const keys: string[] = []
-    for await (const { key } of records.list('reading')) keys.push(key)
+    for await (const { key } of records.list('reading', z.unknown())) keys.push(key)
     return keys
   }
   await rate.count(reading(1), begin)
@@ -67,6 +68,6 @@ test('what was read while the time was ahead is no limit when it is mended', asy
     assert.ok(!one.isExceeded(reading(limit), begin))
   }
   const kept: string[] = []
-  for await (const { key } of records.list('reading')) kept.push(key)
+  for await (const { key } of records.list('reading', z.unknown())) kept.push(key)
   assert.deepEqual(kept, [`${user}/1.2.3.0`, `${organization}/1.2.3.0`])
 })

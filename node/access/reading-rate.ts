@@ -81,8 +81,8 @@ async function load(
 ): Promise<Map<string, Map<StudyUid, number>>> {
   const opened = new Map<string, Map<StudyUid, number>>()
   const old: string[] = []
-  for await (const { key, value } of records.list(kind)) {
-    const { who, study, at } = Opened.parse(value)
+  for await (const { key, value } of records.list(kind, Opened)) {
+    const { who, study, at } = value
     if (!isWithin(dayMs, at, now)) {
       old.push(key)
       continue

@@ -119,8 +119,7 @@ export async function openReconciliation(deps: ReconciliationDeps): Promise<Reco
     run,
     async list(limit, state) {
       const found: Reconciled[] = []
-      for await (const { value } of deps.records.list(kind)) {
-        const one = Reconciled.parse(value)
+      for await (const { value: one } of deps.records.list(kind, Reconciled)) {
         if (state === undefined || one.state === state) found.push(one)
       }
       return found.toReversed().slice(0, limit)
@@ -137,8 +136,8 @@ export async function openReconciliation(deps: ReconciliationDeps): Promise<Reco
 
 async function countMismatched({ records }: Pick<ReconciliationDeps, 'records'>): Promise<number> {
   let count = 0
-  for await (const { value } of records.list(kind)) {
-    if (Reconciled.parse(value).state === 'mismatch') count += 1
+  for await (const { value } of records.list(kind, Reconciled)) {
+    if (value.state === 'mismatch') count += 1
   }
   return count
 }

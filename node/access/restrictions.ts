@@ -30,10 +30,10 @@ const kind = 'restriction'
 const key = 'current'
 
 export async function openRestrictions(
-  records: Pick<Records, 'get' | 'put'>,
+  records: Pick<Records, 'find' | 'put'>,
 ): Promise<Restrictions> {
   const Stored = z.array(RestrictionRecord)
-  let current = Stored.parse((await records.get(kind, key)) ?? [])
+  let current = (await records.find(kind, key, Stored)) ?? []
   return {
     current: () => current,
     async take(next) {

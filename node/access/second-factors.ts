@@ -141,8 +141,8 @@ type Kept = Pick<Factor, 'since' | 'used'> & {
 
 async function load({ records, seal }: Deps): Promise<Map<string, Kept>> {
   const kept = new Map<string, Kept>()
-  for await (const { key, value } of records.list(kind)) {
-    const { sealed, ...times } = Factor.parse(value)
+  for await (const { key, value } of records.list(kind, Factor)) {
+    const { sealed, ...times } = value
     kept.set(key, { ...times, secrets: unseal(seal, placeOf(key), sealed) })
   }
   return kept

@@ -46,8 +46,7 @@ export async function loadSessions(records: Records, clock: () => number): Promi
   const sessions = new Map<Sha256, Session>()
   /** When the last use of each was written down. */
   const writtenAt = new Map<Sha256, number>()
-  for await (const { key, value } of records.list(kind)) {
-    const session = Session.parse(value)
+  for await (const { key, value: session } of records.list(kind, Session)) {
     if (isOver(session, clock())) await records.del(kind, key)
     else sessions.set(Sha256.parse(key), session)
   }

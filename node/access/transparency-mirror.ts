@@ -37,7 +37,7 @@ export type Mirror = {
 /** An entry and what was so before it. */
 export type Taken = { number: number; entry: LogEntry; before: LogState }
 
-type Deps = { records: Pick<Records, 'get' | 'write'>; dir: string; authority: Kid }
+type Deps = { records: Pick<Records, 'find' | 'get' | 'write'>; dir: string; authority: Kid }
 
 /** An entry that a valid log would not have. */
 export class InvalidEntry extends ProtocolError {
@@ -60,8 +60,7 @@ export async function openMirror({ records, dir, authority }: Deps): Promise<Mir
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const file = path.join(dir, 'log-high-water.json')
   const mark = await readMark(file, Mark)
-  const stored = await records.get('log-mirror', 'newest')
-  const kept = stored === undefined ? undefined : Kept.parse(stored)
+  const kept = await records.find('log-mirror', 'newest', Kept)
   let note = kept?.note
   let state = kept?.state ?? emptyState
   const readTile = createTiles(records)

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { codeOf } from '#protocol/errors.ts'
 import { Sha256 } from '#protocol/ids.ts'
 import { transparencyLimits } from '#protocol/limits.ts'
@@ -26,8 +27,8 @@ export async function openSubmissions(deps: {
 }): Promise<Submissions> {
   const { auditHead, records, clock, log } = deps
   const submitted = new Map<number, string>()
-  for await (const { key, value } of records.list('log-submitted')) {
-    submitted.set(Number(key), String(value))
+  for await (const { key, value } of records.list('log-submitted', z.string())) {
+    submitted.set(Number(key), value)
   }
   const manifests = new Set<Sha256>()
   /** What the log took last, in this run: of one that was submitted before, nobody knows. */

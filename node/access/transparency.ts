@@ -67,7 +67,7 @@ export type TransparencyStatus = {
 export type TransparencyDeps = {
   trust: () => TrustList
   authority: Kid
-  records: Pick<Records, 'get' | 'put' | 'write'>
+  records: Pick<Records, 'find' | 'get' | 'put' | 'write'>
   dir: string
   now: () => number
   witnessKey?: PrivateJwk
@@ -161,8 +161,7 @@ export async function openTransparency(deps: TransparencyDeps): Promise<Transpar
 
 async function openState(deps: TransparencyDeps): Promise<State> {
   const witnessed = await deps.records.get('log-mirror', 'witnessed')
-  const kept = await deps.records.get('log-evidence', 'first')
-  const evidence = kept === undefined ? undefined : Evidence.parse(kept)
+  const evidence = await deps.records.find('log-evidence', 'first', Evidence)
   const isFrozen = evidence !== undefined
   if (isFrozen) deps.log.error('evidence against the transparency log is kept: it is frozen')
   return {

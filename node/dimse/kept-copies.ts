@@ -44,9 +44,9 @@ export function createKeptCopies(deps: {
   async function copiesOf(study: string): Promise<KeptCopy[]> {
     const copies: KeptCopy[] = []
     const options = { after: keyOf(study, ''), limit: sendLimits.targetsMax }
-    for await (const { key, value } of records.list(kind, options)) {
+    for await (const { key, value } of records.list(kind, KeptCopy, options)) {
       if (!key.startsWith(keyOf(study, ''))) break
-      copies.push(KeptCopy.parse(value))
+      copies.push(value)
     }
     return copies.toSorted((a, b) => b.keptAt - a.keptAt)
   }

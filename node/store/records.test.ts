@@ -5,6 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import * as fc from 'fast-check'
 import { Level } from 'level'
+import { z } from 'zod'
 import { recordLimits } from '#protocol/limits.ts'
 import { openRecords, type StoredRecord } from './records.ts'
 
@@ -43,10 +44,10 @@ test('a list has the records of one kind, in order, from after a key, up to a li
   await records.put('grant-old', 'z', {})
   await records.put('grand', 'z', {})
   assert.deepEqual(
-    (await all(records.list('grant'))).map(({ key }) => key),
+    (await all(records.list('grant', z.unknown()))).map(({ key }) => key),
     ['a', 'b', 'c'],
   )
-  assert.deepEqual(await all(records.list('grant', { after: 'a', limit: 1 })), [
+  assert.deepEqual(await all(records.list('grant', z.unknown(), { after: 'a', limit: 1 })), [
     { key: 'b', value: { key: 'b' } },
   ])
 })
@@ -63,7 +64,7 @@ test('a batch is written whole or not at all', async () => {
     ]),
     { code: 'bad_request' },
   )
-  assert.deepEqual(await all(records.list('epoch')), [{ key: 'old', value: 1 }])
+  assert.deepEqual(await all(records.list('epoch', z.unknown())), [{ key: 'old', value: 1 }])
 })
 
 test('a flipped bit, a shortened value, and a value under another key are storage_corrupt', async () => {
@@ -79,7 +80,7 @@ test('a flipped bit, a shortened value, and a value under another key are storag
     await db.close()
     await using records = await openRecords(place.dir)
     await assert.rejects(records.get('account', 'one'), { code: 'storage_corrupt' })
-    await assert.rejects(all(records.list('account')), { code: 'storage_corrupt' })
+    await assert.rejects(all(records.list('account', z.unknown())), { code: 'storage_corrupt' })
   }
   await damage(async (db) => {
     const stored = Buffer.from((await db.get('account!one')) ?? [])
@@ -123,7 +124,8 @@ test('the store behaves as a map of maps, whatever is done to it', async () => {
     fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
       const model = new Map<string, unknown>()
       for (const name of ['one', 'two', 'two-b']) {
-        for (const row of await all(records.list(name))) await records.del(name, row.key)
+        for (const row of await all(records.list(name, z.unknown())))
+          await records.del(name, row.key)
       }
       for (const { kind, key, value } of steps) {
         if (value === null) {
@@ -135,7 +137,7 @@ test('the store behaves as a map of maps, whatever is done to it', async () => {
         }
       }
       for (const name of ['one', 'two', 'two-b']) {
-        const rows = await all(records.list(name))
+        const rows = await all(records.list(name, z.unknown()))
         assert.deepEqual(
           new Map(rows.map((row) => [row.key, row.value])),
           new Map(

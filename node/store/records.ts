@@ -22,8 +22,15 @@ export type Records = AsyncDisposable & {
   del(kind: string, key: string): Promise<void>
   /** All changes or none. */
   write(changes: readonly RecordChange[]): Promise<void>
-  /** In the order of the keys; `after` is exclusive. */
-  list(kind: string, options?: { after?: string; limit?: number }): AsyncIterable<StoredRecord>
+  /**
+   * In the order of the keys; `after` is exclusive. Throws `storage_corrupt` at a row that is damaged, or that the
+   * schema does not fit: no row is left out.
+   */
+  list<T>(
+    kind: string,
+    schema: z.ZodType<T>,
+    options?: { after?: string; limit?: number },
+  ): AsyncIterable<StoredRecord<T>>
   /**
    * What a schema reads of a kind. A row that is damaged, or that it does not fit, stays as it is, is counted and said
    * once, so that it keeps nobody from the others. Not for rows whose absence would allow something: `list` throws.
@@ -57,7 +64,7 @@ export type RecordChange =
   | { type: 'put'; kind: string; key: string; value: unknown }
   | { type: 'del'; kind: string; key: string }
 
-export type StoredRecord = { key: string; value: unknown }
+export type StoredRecord<T = unknown> = { key: string; value: T }
 
 /** Opens the LevelDB of a folder, which is made when missing. */
 export async function openRecords(
@@ -73,6 +80,12 @@ export async function openRecords(
   }
   const access = createStoreAccess(db, () => probeDisk(`${dir}.probe`, recordLimits.probeBytes))
   const stored = createReads(db, access)
+  /** It may end the start, so it says what to do; not what the row says, which may be of a patient or a secret. */
+  const damaged = (kind: string): ProtocolError =>
+    new ProtocolError(
+      'storage_corrupt',
+      `a ${kind} record in ${dir} is damaged, or of another version: put this folder of a backup back`,
+    )
   const unreadable = createUnreadable(log)
   const write = async (changes: readonly RecordChange[]) => {
     const operations = changes.map(operationOf)
@@ -87,10 +100,9 @@ export async function openRecords(
     const loaded: Loaded<z.infer<typeof schema>> = { rows: new Map(), unreadable: new Set() }
     for await (const [key, bytes] of stored.rows(kind, which)) {
       if (loaded.rows.size === limit) break
-      const sound = ifSound(kind, key, bytes)
-      const read = sound && schema.safeParse(sound.value)
-      if (read?.success === true) loaded.rows.set(key, read.data)
-      else loaded.unreadable.add(key)
+      const read = readRow(kind, key, bytes, schema)
+      if (read === undefined) loaded.unreadable.add(key)
+      else loaded.rows.set(key, read.value)
     }
     unreadable.found(kind, loaded.unreadable, { mayLogKeys })
     return loaded
@@ -98,7 +110,9 @@ export async function openRecords(
   return {
     async get(kind, key) {
       const bytes = await stored.get(kind, key)
-      return bytes && unframe(kind, key, bytes)
+      const sound = bytes && unframe(kind, key, bytes)
+      if (bytes !== undefined && sound === undefined) throw damaged(kind)
+      return sound?.value
     },
     load,
     async find(kind, key, schema) {
@@ -110,11 +124,13 @@ export async function openRecords(
     put: (kind, key, value) => write([{ type: 'put', kind, key, value }]),
     del: (kind, key) => write([{ type: 'del', kind, key }]),
     write,
-    async *list(kind, { after, limit = Infinity } = {}) {
+    async *list(kind, schema, { after, limit = Infinity } = {}) {
       let count = 0
       if (limit === 0) return
       for await (const [key, bytes] of stored.rows(kind, { after })) {
-        yield { key, value: unframe(kind, key, bytes) }
+        const read = readRow(kind, key, bytes, schema)
+        if (read === undefined) throw damaged(kind)
+        yield { key, value: read.value }
         if (++count >= limit) return
       }
     },
@@ -185,24 +201,29 @@ function operationOf(change: RecordChange) {
   return { type: 'put' as const, key, value: Buffer.concat([digestOf(key, value), value]) }
 }
 
-function unframe(kind: string, key: string, stored: Uint8Array): unknown {
+/** Undefined when key and bytes are not those that were written. */
+function unframe(kind: string, key: string, stored: Uint8Array): { value: unknown } | undefined {
   const value = stored.subarray(digestBytes)
-  if (digestOf(placeOf(kind, key), value).compare(stored.subarray(0, digestBytes)) !== 0) {
-    throw damaged(kind)
-  }
-  return JSON.parse(Buffer.from(value).toString('utf8')) as unknown
-}
-
-function ifSound(kind: string, key: string, stored: Uint8Array): { value: unknown } | undefined {
   try {
-    return { value: unframe(kind, key, stored) }
+    const digest = digestOf(placeOf(kind, key), value)
+    if (digest.compare(stored.subarray(0, digestBytes)) !== 0) return undefined
+    return { value: JSON.parse(Buffer.from(value).toString('utf8')) as unknown }
   } catch {
     return undefined
   }
 }
 
-const damaged = (kind: string): ProtocolError =>
-  new ProtocolError('storage_corrupt', `a ${kind} record is damaged`)
+/** Undefined when the row is damaged, or is not what the schema reads. */
+function readRow<T>(
+  kind: string,
+  key: string,
+  stored: Uint8Array,
+  schema: z.ZodType<T>,
+): { value: T } | undefined {
+  const sound = unframe(kind, key, stored)
+  const read = sound && schema.safeParse(sound.value)
+  return read?.success === true ? { value: read.data } : undefined
+}
 
 /** The length of the key keeps key and value apart. */
 function digestOf(place: string, value: Uint8Array): Buffer {
