@@ -49,7 +49,9 @@ export async function openDicomweb() {
   app.silent = true
   app.use(createErrors(silentLog))
   app.use(async (ctx, next) => {
-    ctx.state.user = { ...person, ...user }
+    const other = ctx.get(userHeader)
+    const uid = other === '' ? person.uid : (`${holder}#${other}` as UserId)
+    ctx.state.user = { ...person, ...user, uid }
     await next()
   })
   const root = new Router<State>()
@@ -86,6 +88,9 @@ export async function openDicomweb() {
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
+
+/** Who sends a request, when it is somebody else. */
+export const userHeader = 'x-test-user'
 
 const person: SessionUser = {
   uid: searchProof.user as UserId,

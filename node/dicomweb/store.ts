@@ -11,19 +11,23 @@ import { storeMetadata } from './store-metadata.ts'
 
 /**
  * Takes instances in (PS3.18 §10.5). Nobody says how fast a body has to come: no more come at a time than leave room in
- * the archive for everybody else.
+ * the archive for everybody else, and of one user no more than leave room for others.
  */
 export function createStore(doors: Pick<Doors, 'store'>): (ctx: Context) => Promise<void> {
-  let underWay = 0
+  const { storesMax, storesPerUserMax } = dicomwebLimits
+  /** The user of each. */
+  const underWay: string[] = []
   return async (ctx) => {
-    if (underWay >= dicomwebLimits.storesMax) {
+    const { uid } = ctx.state.user
+    const own = underWay.filter((user) => user === uid)
+    if (underWay.length >= storesMax || own.length >= storesPerUserMax) {
       throw new ProtocolError('unavailable', 'too many requests are storing instances')
     }
-    underWay++
+    underWay.push(uid)
     try {
       await storeInstances(ctx, doors)
     } finally {
-      underWay--
+      underWay.splice(underWay.indexOf(uid), 1)
     }
   }
 }

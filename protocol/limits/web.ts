@@ -66,6 +66,8 @@ export const dicomwebLimits = {
   partsMax: 10_000,
   /** STOW-RS requests under way, each of which may take a segment of the value log for itself. */
   storesMax: 16,
+  /** Of them of one user: who is slow holds no place of others. */
+  storesPerUserMax: 4,
   /** What may stand before the first part. */
   preambleBytes: 64 * KiB,
   /** Metadata and bulk values of one request that stores them apart are held in memory. */
