@@ -322,7 +322,7 @@ async function openEntrances(
       audit: audit.append,
       dir: path.join(config.dataDir, 'uploads'),
       ...(config.mediaDir !== undefined && { mountDir: config.mediaDir }),
-      ...(config.storage !== undefined && { freeBytesMin: config.storage.freeBytesMin }),
+      ...(config.storage !== undefined && { freeSpace: config.storage }),
     }),
   )
   const app = createApp({

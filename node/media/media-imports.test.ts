@@ -9,9 +9,6 @@ import { dataSet } from '../archive/archive.fixture.ts'
 import { element, item } from '../dicom/data-set.fixture.ts'
 import { readDirectory } from './directory.ts'
 import { importMedium, type FileReport } from './import.ts'
-import { silentLog } from '../log.ts'
-import { mountSmall } from '../archive/full-disk.fixture.ts'
-import { openMediaImports } from './media-imports.ts'
 import { createMediaWorld, fileOf, importer, writeTree, zipOf } from './media.fixture.ts'
 import { safePath } from './medium.ts'
 import { openZip } from './zip.ts'
@@ -99,32 +96,6 @@ test('a ZIP file is streamed, and what must not be in it is refused', async () =
   })
   assert.equal((await world.archive.counts()).instances, 2)
   assert.deepEqual(await readdir(path.join(world.dir, 'uploads')), [])
-})
-
-test('a disk that fills up during an upload is called full', async (t) => {
-  await using disk = await mountSmall(1)
-  if (disk === undefined) return t.skip('this process may not mount')
-  await using archive = await createMediaWorld()
-  await using imports = await openMediaImports({
-    archive: archive.archive,
-    dir: path.join(disk.path, 'uploads'),
-    audit: () => Promise.resolve(),
-    clock: () => 1_772_000_000_000,
-    log: silentLog,
-    freeBytesMin: 0,
-  })
-  const body = (async function* () {
-    for (let i = 0; i < 40; i++) yield Buffer.alloc(65_536, i)
-  })()
-  // How long it is was not said.
-  await assert.rejects(imports.upload(importer, { name: 'disc.zip', body }), {
-    code: 'storage_full',
-  })
-  assert.deepEqual(
-    imports.list().map(({ state, code }) => [state, code]),
-    [['failed', 'storage_full']],
-  )
-  assert.deepEqual(await readdir(path.join(disk.path, 'uploads')), [])
 })
 
 test('damaged ZIP files fail or lose single files, and never more', async () => {

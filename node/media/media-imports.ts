@@ -58,7 +58,8 @@ export type MediaDeps = {
   audit: (entry: AuditEntry) => Promise<unknown>
   clock: () => number
   log: Log
-  freeBytesMin?: number
+  /** What the archive keeps free on the disk; uploads leave it too. */
+  freeSpace?: { freeFractionMin: number; freeBytesMin: number }
 }
 
 type Job = {
@@ -100,8 +101,8 @@ export async function openMediaImports(deps: MediaDeps): Promise<MediaImports> {
       const remove = () => rm(file, { force: true })
       const here = (async () => {
         try {
-          await checkSpace(deps, bytes ?? 0)
-          await receive(body, file, job)
+          await checkSpace(deps, { bytes: bytes ?? 0, written: 0 })
+          await receive(deps, { body, bytes: bytes ?? 0, file, job })
         } catch (error) {
           await remove()
           end(job, deps.clock(), error)
@@ -158,26 +159,38 @@ const createJob = (importer: Importer, name: string, startedAt: number): Job => 
   finished: Promise.resolve(),
 })
 
-async function checkSpace({ dir, freeBytesMin }: MediaDeps, bytes: number): Promise<void> {
+async function checkSpace(
+  { dir, freeSpace: { freeFractionMin, freeBytesMin } = storageLimits }: MediaDeps,
+  { bytes, written }: { bytes: number; written: number },
+): Promise<void> {
   if (bytes > mediaLimits.zipBytes) throw tooLarge()
-  const { bavail, bsize } = await statfs(dir)
-  // The file, and its images in the archive beside it.
-  if (bavail * bsize - 2 * bytes < (freeBytesMin ?? storageLimits.freeBytesMin)) {
+  const { bavail, blocks, bsize } = await statfs(dir)
+  // What is missing of the file, and its images in the archive beside it.
+  const left = bavail * bsize - (bytes - written) - bytes
+  if (left < Math.max(freeFractionMin * blocks * bsize, freeBytesMin)) {
     throw new ProtocolError('storage_full', 'there is no space for this medium')
   }
 }
 
-/** The body is not told when reading it ends early: of a request that would be its connection, and so the answer. */
-async function receive(body: AsyncIterable<Uint8Array>, file: string, job: Job): Promise<void> {
-  const { signal } = job.stop
+type Receiving = { body: AsyncIterable<Uint8Array>; bytes: number; file: string; job: Job }
+
+/**
+ * Others write to the disk meanwhile, and how long the body is may not have been said: so space is asked for with each
+ * piece. The body is not told when reading it ends early: of a request that would be its connection, and so the answer.
+ */
+async function receive(
+  deps: MediaDeps,
+  { body, bytes, file, job: { status, stop } }: Receiving,
+): Promise<void> {
   await using handle = await open(file, 'wx', 0o600).catch(noSpace)
   const chunks = body[Symbol.asyncIterator]()
   for (;;) {
-    const next = await unlessAborted(chunks.next().catch(cutOff), signal)
+    const next = await unlessAborted(chunks.next().catch(cutOff), stop.signal)
     if (next.done === true) return
-    job.status.received += next.value.byteLength
-    if (job.status.received > mediaLimits.zipBytes) throw tooLarge()
+    const received = status.received + next.value.byteLength
+    await checkSpace(deps, { bytes: Math.max(bytes, received), written: status.received })
     await handle.writeFile(next.value).catch(noSpace)
+    status.received = received
   }
 }
 
@@ -185,7 +198,7 @@ function cutOff(cause: unknown): never {
   throw new ProtocolError('aborted', 'the upload was cut off', { cause })
 }
 
-/** There was space before, or it was not said how long the upload is. */
+/** There was space a moment before. */
 function noSpace(cause: NodeJS.ErrnoException): never {
   if (cause.code !== 'ENOSPC' && cause.code !== 'EDQUOT') throw cause
   throw new ProtocolError('storage_full', 'there is no space for this medium', { cause })

@@ -33,9 +33,9 @@ export const importer: Importer = {
   address: '10.0.0.7',
 }
 
-export async function createMediaWorld(): Promise<MediaWorld> {
+export async function createMediaWorld(parent = tmpdir()): Promise<MediaWorld> {
   await using stack = new AsyncDisposableStack()
-  const dir = await mkdtemp(path.join(tmpdir(), 'cami-media-'))
+  const dir = await mkdtemp(path.join(parent, 'cami-media-'))
   stack.defer(() => rm(dir, { recursive: true, force: true }))
   const mountDir = path.join(dir, 'mounted')
   await mkdir(mountDir)
@@ -58,7 +58,7 @@ export async function createMediaWorld(): Promise<MediaWorld> {
       audit: async (entry) => audited.push(entry),
       clock: () => 1_772_000_000_000,
       log: silentLog,
-      freeBytesMin: 0,
+      freeSpace: { freeFractionMin: 0, freeBytesMin: 0 },
     }),
   )
   const finished = async (id: string): Promise<FileReport[]> => {
