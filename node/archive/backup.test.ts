@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Sha256 } from '#protocol/ids.ts'
 import { silentLog } from '../log.ts'
 import {
   dataSet,
@@ -14,8 +16,10 @@ import {
   temporaryFolder,
 } from './archive.fixture.ts'
 import { backUp } from './backup.ts'
+import { digestOfDataSet } from './chunk-digests.ts'
 import { describe, fill, manySlice } from './fill.fixture.ts'
 import { createFolderCopies } from './folder-copies.ts'
+import { digestOf } from './payload.ts'
 
 const segmentBytes = 20_000
 const open = (root: string, options: Parameters<typeof openTestArchive>[1] = {}) =>
@@ -70,20 +74,50 @@ test('a backup of what is not there says so', async () => {
   await assert.rejects(backUp(here.path, there.path, silentLog), { code: 'ENOENT' })
 })
 
-test('bytes that rot are taken from a backup', async () => {
-  await using here = await temporaryFolder()
-  await using there = await temporaryFolder()
-  {
-    await using archive = await open(here.path)
-    await fill(archive)
-  }
-  await backUp(here.path, there.path, silentLog)
-  const file = join(here.path, 'archive', 'log', '00000001.seg')
+/** Flips a bit in what an archive has of the second slice. */
+async function rot(dataDir: string): Promise<void> {
+  const file = join(dataDir, 'archive', 'log', '00000001.seg')
   const bytes = await readFile(file)
   const at = bytes.indexOf(dataSet(manySlice(2)))
   bytes[at + 77] = (bytes[at + 77] ?? 0) ^ 1
   await writeFile(file, bytes)
-  await using archive = await open(here.path, { findCopy: createFolderCopies([there.path]) })
+}
+
+test('bytes that rot are taken from a backup, and from the next one where they have rotted too', async () => {
+  await using here = await temporaryFolder()
+  await using there = await temporaryFolder()
+  await using rotten = await temporaryFolder()
+  await using cut = await temporaryFolder()
+  {
+    await using archive = await open(here.path)
+    await fill(archive)
+  }
+  for (const { path } of [there, rotten, cut]) await backUp(here.path, path, silentLog)
+  for (const { path } of [here, rotten]) await rot(path)
+  await truncate(join(cut.path, 'archive', 'log', '00000001.seg'), 4096)
+  const findCopy = createFolderCopies([rotten, cut, there].map(({ path }) => path))
+  await using archive = await open(here.path, { findCopy })
   assert.deepEqual(await fetch(archive, '1.2', '1.2.9.2'), dataSet(manySlice(2)))
   assert.deepEqual(await archive.scrub(), { repaired: 0, damaged: 0, rows: 0 })
+})
+
+test('of copies that are named by digest the first right one is given', async () => {
+  const bytes = dataSet(manySlice(2))
+  const location = { segment: 1, offset: 0, payload: 0, bytes: bytes.length, streamed: false }
+  // Of an index entry, and of a data set.
+  const digests = [digestOf(bytes), digestOfDataSet(bytes).toString('hex') as Sha256]
+  for (const sha256 of digests) {
+    await using here = await temporaryFolder()
+    const folders: string[] = []
+    for (const copy of [bytes.toReversed(), bytes.subarray(1), bytes, new Uint8Array(1)]) {
+      const folder = join(here.path, `${folders.length}`)
+      folders.push(folder)
+      await mkdir(join(folder, sha256.slice(0, 2)), { recursive: true })
+      await writeFile(join(folder, sha256.slice(0, 2), sha256), copy)
+    }
+    const wanted = { sha256, bytes: bytes.length, location }
+    const found = await createFolderCopies(folders)(wanted)
+    assert.deepEqual(found && (await buffer(found)), bytes)
+    assert.equal(await createFolderCopies(folders.slice(0, 2))(wanted), undefined)
+  }
 })
