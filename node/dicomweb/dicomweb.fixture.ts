@@ -134,8 +134,14 @@ function createTestDoors(parts: {
       const reader = await archive.open(studyProof(study))
       open.readers++
       let isOpen = true
+      const left = new AbortController()
       return {
         ...reader,
+        async series() {
+          if (open.isStalled === true) await once(left.signal, 'abort')
+          left.signal.throwIfAborted()
+          return await reader.series()
+        },
         async *read(...given: Parameters<typeof reader.read>) {
           if (open.failure !== undefined) throw new ProtocolError(open.failure, 'it fails')
           const [, , signal] = given
@@ -148,6 +154,7 @@ function createTestDoors(parts: {
         async [Symbol.asyncDispose]() {
           if (isOpen) open.readers--
           isOpen = false
+          left.abort(new ProtocolError('aborted', 'the reader has left'))
           await reader[Symbol.asyncDispose]()
         },
       }

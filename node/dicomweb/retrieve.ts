@@ -39,20 +39,12 @@ export async function withStudy(
   const { study, series } = uidsOf(ctx.params)
   // Whoever asks for the whole begins with it.
   const reader = await doors.openStudy(user, study, series === undefined ? 'opening' : undefined)
-  const ended = new AbortController()
-  let released: Promise<void> | undefined
-  const release = (): Promise<void> => {
-    ended.abort()
-    return (released ??= Promise.resolve(reader[Symbol.asyncDispose]()))
-  }
-  // Who goes away ends a reading that waits for another holder, also before the first byte.
-  if (ctx.res.destroyed) await release()
-  ctx.res.once('close', () => void release())
+  const { signal, release } = await closedWith(ctx, reader)
   try {
     const answer = await use({
       ctx,
       reader,
-      signal: ended.signal,
+      signal,
       accessed: (detail, instances, bytes) =>
         doors.accessed(user, reader, { detail, instances, bytes }),
     })
@@ -64,6 +56,22 @@ export async function withStudy(
     for (const name of answerHeaders) ctx.remove(name)
     throw error
   }
+}
+
+/** Who goes away ends a reading that waits for another holder, also before the first byte. */
+export async function closedWith(
+  ctx: Context,
+  reader: StudyReader,
+): Promise<{ signal: AbortSignal; release: () => Promise<void> }> {
+  const ended = new AbortController()
+  let released: Promise<void> | undefined
+  const release = (): Promise<void> => {
+    ended.abort()
+    return (released ??= Promise.resolve(reader[Symbol.asyncDispose]()))
+  }
+  if (ctx.res.destroyed) await release()
+  ctx.res.once('close', () => void release())
+  return { signal: ended.signal, release }
 }
 
 const answerHeaders = [

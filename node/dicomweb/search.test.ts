@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sendSlice, type Slice } from '../archive/archive.fixture.ts'
 import { image } from '../dicom/data-set.fixture.ts'
 import { openDicomweb, partsOf } from './dicomweb.fixture.ts'
@@ -272,4 +273,18 @@ test('a time zone is no key, and names may come percent-encoded or with plus sig
   const wrong = await web.get('/studies?TimezoneOffsetFromUTC=Tomsk')
   assert.equal(wrong.status, 400)
   await wrong.arrayBuffer()
+})
+
+test('who goes away does not hold a study whose series are waited for', async () => {
+  await using web = await openDicomweb()
+  await sendSlice(web.archive, { study: '1.1', series: '1.1.1', sop: '1.1.1.1' })
+  web.open.isStalled = true
+  const gone = new AbortController()
+  const asked = web.get('/studies/1.1/series', {}, gone.signal).catch(() => undefined)
+  for (let n = 0; n < 500 && web.open.readers === 0; n++) await sleep(10)
+  assert.equal(web.open.readers, 1)
+  gone.abort()
+  await asked
+  for (let n = 0; n < 200 && web.open.readers > 0; n++) await sleep(10)
+  assert.equal(web.open.readers, 0)
 })

@@ -8,7 +8,7 @@ import { xmlAnswer } from './metadata.ts'
 import { metadataForm } from './negotiation.ts'
 import { uidsOf } from './paths.ts'
 import { parseSearch, type Search } from './query.ts'
-import { acceptOf } from './retrieve.ts'
+import { acceptOf, closedWith } from './retrieve.ts'
 import { createRowWriter } from './rows.ts'
 
 type Level = Query['level']
@@ -50,9 +50,14 @@ async function foundIn(
 ): Promise<QueryResult> {
   const { study, series } = uidsOf(ctx.params)
   try {
-    await using reader = await doors.openStudy(ctx.state.user, study, 'opening')
+    const reader = await doors.openStudy(ctx.state.user, study, 'opening')
+    const { release } = await closedWith(ctx, reader)
     const within = series === undefined ? {} : { series }
-    return await searchReader(reader, { level, match, limit, offset, ...within })
+    try {
+      return await searchReader(reader, { level, match, limit, offset, ...within })
+    } finally {
+      await release()
+    }
   } catch (error) {
     if (codeOf(error) === 'forbidden') return { matches: [], more: false }
     throw error

@@ -170,14 +170,14 @@ export type MetadataDeps = {
   limits: { metadataBytes: number; metadataInflatedBytes: number }
 }
 
-/** Fetches the metadata of a series once, however many ask. */
+/** A reader's wish for the metadata of a series, until it is let go. */
+export type MetadataDemand = Disposable & { readonly known: Promise<KnownSeries> }
+
+/** Fetches the metadata of a series once, however many ask, and as long as somebody does. */
 export function createMetadataFetcher({ lane, remote, limits }: MetadataDeps) {
-  const pending = new Map<SeriesUid, Promise<KnownSeries>>()
-  return (series: SeriesUid): Promise<KnownSeries> => {
-    const known = remote.knownMetadata(series)
-    if (known !== undefined) return Promise.resolve(known)
-    const underWay = pending.get(series)
-    if (underWay !== undefined) return underWay
+  type UnderWay = { job: Job; known: Promise<KnownSeries>; readers: number }
+  const pending = new Map<SeriesUid, UnderWay>()
+  const start = (series: SeriesUid): UnderWay => {
     const { job, result } = createMetadataJob({
       series,
       // Before any pixels: nothing can be laid out without it.
@@ -185,11 +185,27 @@ export function createMetadataFetcher({ lane, remote, limits }: MetadataDeps) {
       bytesMax: limits.metadataBytes,
       inflatedBytesMax: limits.metadataInflatedBytes,
     })
-    const one = result
+    const known = result
       .then((metadata) => remote.learnMetadata(series, metadata))
-      .finally(() => pending.delete(series))
+      .finally(() => forget(series, one))
+    const one: UnderWay = { job, known, readers: 0 }
     pending.set(series, one)
     lane.add(job)
     return one
+  }
+  const forget = (series: SeriesUid, one: UnderWay): boolean =>
+    pending.get(series) === one && pending.delete(series)
+  return (series: SeriesUid): MetadataDemand => {
+    const known = remote.knownMetadata(series)
+    if (known !== undefined) return { known: Promise.resolve(known), [Symbol.dispose]() {} }
+    const one = pending.get(series) ?? start(series)
+    one.readers += 1
+    return {
+      known: one.known,
+      [Symbol.dispose]() {
+        one.readers -= 1
+        if (one.readers === 0 && forget(series, one)) lane.remove(one.job)
+      },
+    }
   }
 }

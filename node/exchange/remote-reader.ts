@@ -6,7 +6,7 @@ import type { Arrival } from './arrival.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { Copies } from './copies.ts'
 import type { Demand } from './demands.ts'
-import type { RemoteStudy } from './remote-study.ts'
+import type { KnownSeries, RemoteStudy } from './remote-study.ts'
 import type { InstanceMetadata } from './series-metadata.ts'
 import type { Session } from './session.ts'
 
@@ -25,9 +25,13 @@ export type ReaderDeps = {
 export function createRemoteReader(deps: ReaderDeps): StudyReader {
   const { session, copies } = deps
   const { remote } = session
+  const left = new AbortController()
 
-  const metadataOf = (series: SeriesUid) =>
-    untilEnded(session, whileMoving(deps, session.metadata(series)))
+  const metadataOf = async (series: SeriesUid): Promise<KnownSeries> => {
+    left.signal.throwIfAborted()
+    using demand = session.metadata(series)
+    return await untilEnded(session, whileMoving(deps, demand.known, left.signal))
+  }
   const entriesOf = async (series: SeriesUid): Promise<InstanceEntry[]> => {
     const { bySop } = await metadataOf(series)
     return remote.inSeries(series).map((one) => entryOf(deps, one, bySop.get(one.sop)))
@@ -81,6 +85,7 @@ export function createRemoteReader(deps: ReaderDeps): StudyReader {
       return await copies.chunks(instance.chunksRoot)
     },
     async [Symbol.asyncDispose]() {
+      left.abort(new ProtocolError('aborted', 'the reader has left'))
       deps.onClose()
     },
   }
@@ -214,21 +219,24 @@ function checkMoving({ session, stallMs }: ReaderDeps, since: number): void {
   throw new ProtocolError('holder_unreachable', 'nothing comes from the holder')
 }
 
-/** Waits for it as long as anything comes from the holder. */
-async function whileMoving<T>(deps: ReaderDeps, work: Promise<T>): Promise<T> {
+/** Waits for it as long as anything comes from the holder and its reader is there. */
+async function whileMoving<T>(deps: ReaderDeps, work: Promise<T>, left: AbortSignal): Promise<T> {
   const since = performance.now()
-  const silence = Promise.withResolvers<never>()
+  const end = Promise.withResolvers<never>()
   const watch = setInterval(() => {
     try {
       checkMoving(deps, since)
     } catch (error) {
-      silence.reject(error)
+      end.reject(error)
     }
   }, pollMs(deps))
+  const leave = (): void => end.reject(left.reason)
+  left.addEventListener('abort', leave)
   try {
-    return await Promise.race([work, silence.promise])
+    return await Promise.race([work, end.promise])
   } finally {
     clearInterval(watch)
+    left.removeEventListener('abort', leave)
   }
 }
 

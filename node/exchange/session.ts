@@ -8,12 +8,12 @@ import type { Arrival } from './arrival.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { CreditController } from './credit-controller.ts'
 import { createDemands, createMetadataFetcher, createPuller } from './demands.ts'
-import type { Demand, Digests } from './demands.ts'
+import type { Demand, Digests, MetadataDemand } from './demands.ts'
 import type { Job } from './jobs.ts'
 import { createLane, isRefusal } from './lane.ts'
 import type { Lane, LaneLimits, LaneState } from './lane.ts'
 import type { Asker } from './manifest-client.ts'
-import type { KnownSeries, RemoteStudy } from './remote-study.ts'
+import type { RemoteStudy } from './remote-study.ts'
 import type { Slots } from './slots.ts'
 
 /** A holder's node, shared by all who read from it: one controller of background bytes, one of interactive ones. */
@@ -61,7 +61,8 @@ export type Session = AsyncDisposable & {
   readonly ended: AbortSignal
   /** Brings a stretch of an instance before anything else, until it is let go. */
   demand(arrival: Arrival, range: ByteRange): Demand
-  metadata(series: SeriesUid): Promise<KnownSeries>
+  /** Brings the metadata of a series before any image, until it is let go. */
+  metadata(series: SeriesUid): MetadataDemand
   /** `performance.now()` when bytes last came. */
   lastMoved(): number
   state(): LaneState
