@@ -56,3 +56,24 @@ test('a study is closed of which nobody follows the transfer after all', async (
   await setImmediate()
   await closed('the page was gone before the study was open')
 })
+
+test('a page is told of a change that comes while it begins to listen', async () => {
+  const listeners = new Set<(transfer: Transfer) => void>()
+  const transfers = {
+    progress() {
+      for (const listener of listeners) listener({ ...progress, state: 'complete' })
+      return progress
+    },
+    onProgress(_: unknown, listener: (transfer: Transfer) => void) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+  await using node = await openTestNode({}, { transfers })
+  const headers = { ...node.as('radiologist'), accept: 'text/event-stream' }
+  const signal = AbortSignal.timeout(5000)
+  const place = `${node.url}/api/studies/${remoteStudy}/transfer`
+  const response = await fetch(place, { headers, signal })
+  assert.match(await response.text(), /"state":"complete"/)
+  assert.equal(listeners.size, 0)
+})

@@ -96,7 +96,7 @@ async function* eventsOf(
   reader: StudyReader,
   { transfers, self, signal }: Follow,
 ): AsyncGenerator<string> {
-  let latest: Transfer | undefined = await transferOf(reader, transfers, self)
+  let latest: Transfer | undefined
   let wake: () => void = () => undefined
   const stop = transfers.onProgress(reader.study, (transfer) => {
     latest = transfer
@@ -107,6 +107,9 @@ async function* eventsOf(
   const onEnd = () => wake()
   end.addEventListener('abort', onEnd)
   try {
+    // Heard first: what changes while this is read is newer than it.
+    const begun = await transferOf(reader, transfers, self)
+    latest ??= begun
     while (!end.aborted) {
       const event: Transfer | undefined = latest
       latest = undefined
