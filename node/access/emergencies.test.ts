@@ -299,3 +299,29 @@ test('an emergency that began while the time was ahead is over when it is mended
   const other = await admit(id(6))
   assert.equal(other.grant.expiresAt, now + 4 * hour)
 })
+
+test('what has ended stays so when the clock is set back', async () => {
+  await using place = await createHolder()
+  const { world, emergencies, admit } = place
+  await emergencies.offer(true, head)
+  const stopped = await admit(id(1))
+  const cut = await admit(id(2))
+  world.now += hour
+  await emergencies.stop(id(1), head)
+  world.auditFails = true
+  await assert.rejects(emergencies.stop(id(2), head), { message: 'disk full' })
+  world.auditFails = false
+  const running = await admit(id(3))
+  world.now += 4 * hour
+  await emergencies.tick()
+  for (const back of [world.now - 2 * hour, now + 1000]) {
+    world.now = back
+    for (const one of [stopped, cut, running]) {
+      await assert.rejects(one.recheck(), { code: 'forbidden' })
+    }
+    for (const n of [1, 2, 3]) {
+      await assert.rejects(admit(id(n)), { code: 'forbidden' })
+      assert.equal(world.audit.at(-1)?.code, 'emergency_over')
+    }
+  }
+})

@@ -209,8 +209,7 @@ async function submitNotices(
 async function sweep({ rows, end, forget }: Book, now: number): Promise<void> {
   for (const row of rows.values()) {
     // One that was cut while the audit had no room.
-    const isCut = row.until < row.startedAt + emergencyLimits.lastsMs
-    const detail = isCut ? 'ended before its time' : 'its time is over'
+    const detail = isCut(row) ? 'ended before its time' : 'its time is over'
     if (!row.isOver && isEnded(row, now)) await end(row, detail)
     const isOld = now - row.startedAt >= emergencyLimits.keptMs
     if (row.review !== undefined && isOld) await forget(row.id)
@@ -233,15 +232,21 @@ function factsOf(
       opened: {
         user: opened.user,
         study: opened.study,
-        until: isEnded(opened, now) ? Math.min(opened.until, now) : opened.until,
+        until: isEnded(opened, now) ? 0 : opened.until,
       },
     }),
   }
 }
 
-/** One that began while the time was ahead of what it is now must not last until then. */
-const isEnded = ({ startedAt, until }: Emergency, now: number): boolean =>
-  now >= until || startedAt > now + toleranceMs
+const isCut = ({ startedAt, until }: Emergency): boolean =>
+  until < startedAt + emergencyLimits.lastsMs
+
+/**
+ * One that was ended stays so, whatever the clock says later; and one that began while the time was ahead of what it is
+ * now must not last until then.
+ */
+const isEnded = (row: Emergency, now: number): boolean =>
+  row.isOver || isCut(row) || now >= row.until || row.startedAt > now + toleranceMs
 
 const isOften = ({ byUser, byOrganization }: EmergencyFacts): boolean =>
   byUser >= emergencyLimits.perUser || byOrganization >= emergencyLimits.perOrganization
