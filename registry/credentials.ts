@@ -9,6 +9,7 @@ import { Ancestor, verifyRekey } from '#protocol/rekey.ts'
 import type { Store } from './store/store.ts'
 import type { Journal, NewEntry } from './transparency/journal.ts'
 import type { Trust } from './trust.ts'
+import { createTurns } from '#protocol/turns.ts'
 
 /** An organization of the federation, by its newest credential. */
 export type Organization = {
@@ -55,6 +56,7 @@ export async function openCredentials(deps: Deps): Promise<Credentials> {
   const keys = await readKeys(store)
   const ancestors = await readAncestors(store)
   const retiring = new Map<OrganizationOid, Organization>()
+  const inTurn = createTurns()
   for (const { value } of await store.list('credential/', { limit: 1000 })) {
     // One that has run out since, or whose issuer is no longer trusted, names nobody any more.
     const organization = await read(deps, value).catch(() => undefined)
@@ -71,6 +73,35 @@ export async function openCredentials(deps: Deps): Promise<Credentials> {
     if (before === undefined || now === undefined || !isLive(before)) return undefined
     return clock() < now.issuedAt * 1000 + rekeyLimits.overlapMs ? before : undefined
   }
+  const publish: Credentials['publish'] = async (credential, rekey) => {
+    const organization = await read(deps, credential)
+    const { oid, kid, jwk, peer, issuedAt } = organization
+    const before = current.get(oid)
+    if (before?.credential === credential) return before
+    if ([...current.values()].some((other) => other.peer === peer && other.oid !== oid)) {
+      throw new ProtocolError('conflict', 'the key belongs to another organization')
+    }
+    if (before !== undefined && before.issuedAt > issuedAt) {
+      throw new ProtocolError('conflict', 'a later credential is published already')
+    }
+    const lineage = await lineageAfter(ancestors.get(oid) ?? [], {
+      before,
+      organization,
+      rekey,
+      now: clock(),
+    })
+    await journal.write(entriesOf(credential, rekey), [
+      { put: `credential/${oid}`, value: credential },
+      { put: `key/${oid}/${kid}`, value: JSON.stringify(jwk) },
+      { put: `lineage/${oid}`, value: JSON.stringify(lineage) },
+    ])
+    if (rekey === undefined && before?.kid !== kid) retiring.delete(oid)
+    else if (before !== undefined && before.kid !== kid) retiring.set(oid, before)
+    ancestors.set(oid, lineage)
+    current.set(oid, organization)
+    keys.set(`${oid}/${kid}`, jwk)
+    return organization
+  }
 
   return {
     organization(oid) {
@@ -84,35 +115,7 @@ export async function openCredentials(deps: Deps): Promise<Credentials> {
     keyOf: (oid, kid) => keys.get(`${oid}/${kid}`),
     lineage: (oid) => ancestors.get(oid) ?? [],
     retiring: retiringOf,
-    async publish(credential, rekey) {
-      const organization = await read(deps, credential)
-      const { oid, kid, jwk, peer, issuedAt } = organization
-      const before = current.get(oid)
-      if (before?.credential === credential) return before
-      if ([...current.values()].some((other) => other.peer === peer && other.oid !== oid)) {
-        throw new ProtocolError('conflict', 'the key belongs to another organization')
-      }
-      if (before !== undefined && before.issuedAt > issuedAt) {
-        throw new ProtocolError('conflict', 'a later credential is published already')
-      }
-      const lineage = await lineageAfter(ancestors.get(oid) ?? [], {
-        before,
-        organization,
-        rekey,
-        now: clock(),
-      })
-      await journal.write(entriesOf(credential, rekey), [
-        { put: `credential/${oid}`, value: credential },
-        { put: `key/${oid}/${kid}`, value: JSON.stringify(jwk) },
-        { put: `lineage/${oid}`, value: JSON.stringify(lineage) },
-      ])
-      if (rekey === undefined && before?.kid !== kid) retiring.delete(oid)
-      else if (before !== undefined && before.kid !== kid) retiring.set(oid, before)
-      ancestors.set(oid, lineage)
-      current.set(oid, organization)
-      keys.set(`${oid}/${kid}`, jwk)
-      return organization
-    },
+    publish: (credential, rekey) => inTurn(() => publish(credential, rekey)),
   }
 }
 
