@@ -69,10 +69,7 @@ const idOf = (secret: string) => createHash('sha256').update(secret).digest('hex
 
 export async function openSessions(deps: Deps): Promise<Sessions> {
   const { store, accounts, audit, clock, random } = deps
-  const sessions = new Map<string, Session>()
-  for (const { key, value } of await store.list('session/', { limit: httpLimits.sessionsMax })) {
-    sessions.set(key.slice('session/'.length), Session.parse(JSON.parse(value)))
-  }
+  const sessions = await readSessions(store)
   // Also when the clock has been set back since: a session would last longer by as much.
   const isOver = ({ usedAt, createdAt }: Session) =>
     Math.abs(clock() - usedAt) >= httpLimits.sessionIdleMs ||
@@ -106,6 +103,7 @@ export async function openSessions(deps: Deps): Promise<Sessions> {
     async signIn(attempt) {
       const { account, amr } = await authenticate(attempt)
       await end([...sessions].filter(([, session]) => isOver(session)).map(([id]) => id))
+      await end(excessOf(sessions, account.id))
       if (sessions.size >= httpLimits.sessionsMax) {
         throw new ProtocolError('unavailable', 'there are too many sessions')
       }
@@ -136,6 +134,21 @@ export async function openSessions(deps: Deps): Promise<Sessions> {
       await end([...sessions].filter(([, one]) => one.account === account).map(([id]) => id))
     },
   }
+}
+
+async function readSessions(store: Store): Promise<Map<string, Session>> {
+  const rows = await store.list('session/', { limit: httpLimits.sessionsMax })
+  return new Map(
+    rows.map(({ key, value }) => [key.slice('session/'.length), Session.parse(JSON.parse(value))]),
+  )
+}
+
+/** The longest unused sessions of one person, which make room for one more. */
+function excessOf(sessions: ReadonlyMap<string, Session>, account: string): string[] {
+  const own = [...sessions].filter(([, session]) => session.account === account)
+  own.sort(([, one], [, other]) => one.usedAt - other.usedAt)
+  const excess = Math.max(0, own.length - httpLimits.sessionsPerAccount + 1)
+  return own.slice(0, excess).map(([id]) => id)
 }
 
 const actOf = (action: string, account: Account, source: string) => ({

@@ -2,6 +2,7 @@ import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { generateSync } from 'otplib'
+import { httpLimits } from '#protocol/limits.ts'
 import { createRegion, officers } from '../region.fixture.ts'
 import { clientOf, signIn } from './client.fixture.ts'
 
@@ -70,6 +71,28 @@ describe('sessions at the registry', () => {
     const again = await signIn(registry.url, login)
     region.clock.advance(15 * 60_000)
     assert.equal((await again.send('GET', '/api/session')).status, 401)
+  })
+
+  test('one person has so many sessions, and the longest unused makes room for the next', async () => {
+    await using region = await createRegion({ office: true })
+    await using registry = await region.start()
+    const other = await signIn(registry.url, 'orlov')
+    const clients = []
+    for (let at = 0; at < httpLimits.sessionsPerAccount; at++) {
+      clients.push(await signIn(registry.url, 'ivanova'))
+      region.clock.advance(1000)
+    }
+    const [first, second] = clients
+    const isIn = async (client: typeof other | undefined) =>
+      (await client?.send('GET', '/api/session'))?.status === 200
+    assert.ok(await isIn(first))
+    const next = await signIn(registry.url, 'ivanova')
+    assert.deepEqual(await Promise.all([second, first, next, other].map(isIn)), [
+      false,
+      true,
+      true,
+      true,
+    ])
   })
 
   test('a dismissed operator is out at once, also of sessions that are open', async () => {
