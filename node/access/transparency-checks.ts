@@ -9,6 +9,7 @@ import { cosignedAt, quorumOf } from '#protocol/transparency/checkpoint.ts'
 import { parseNote, parseVerifierKey, type NoteKey } from '#protocol/transparency/note.ts'
 import { rekeyKind } from '#protocol/rekey.ts'
 import type { LogState } from '#protocol/transparency/replay.ts'
+import { secondsOf } from '#protocol/times.ts'
 import type { LogTrust, TrustList } from '#protocol/trust-list.ts'
 import type { Taken } from './transparency-mirror.ts'
 
@@ -29,9 +30,12 @@ export function createWitnessing() {
       const keys = log.witnesses.map(parseVerifierKey)
       known = { note, log, times: keys.map((key) => cosignedAt(parsed, key) ?? -1) }
     }
-    const { times } = known
+    // One from the future would be fresh for longer by as much.
+    const latest = secondsOf(now + transparencyLimits.aheadMs)
+    const times = known.times.filter((at) => at <= latest)
+    const quorum = quorumOf(known.times.length)
     const isWitnessed = (ageMs: number): boolean =>
-      times.filter((at) => at >= Math.floor((now - ageMs) / 1000)).length >= quorumOf(times.length)
+      times.filter((at) => at >= secondsOf(now - ageMs)).length >= quorum
     if (isWitnessed(transparencyLimits.freshMs)) return 'fresh'
     return isWitnessed(trust.policy.staleAfterHours * 3600 * 1000) ? 'degraded' : 'none'
   }

@@ -9,6 +9,7 @@ import { codeOf } from '#protocol/errors.ts'
 import { listed, now } from '#protocol/federation.fixture.ts'
 import type { Party } from '#protocol/federation.fixture.ts'
 import type { Sha256 } from '#protocol/ids.ts'
+import { transparencyLimits } from '#protocol/limits.ts'
 import { countWitnesses, parseCheckpoint } from '#protocol/transparency/checkpoint.ts'
 import type { LogEntry } from '#protocol/transparency/entries.ts'
 import { createLogRegistry, createLogWorld, noteOf } from '#protocol/transparency/log.fixture.ts'
@@ -226,6 +227,16 @@ test('an epoch needs a place in the log, the same history, and witnesses who hav
   place.clock.now = now + 25 * 3600_000
   assert.throws(() => reader.checkWitnessed(), { code: 'log_unwitnessed' })
   assert.equal(reader.restrict({ ...noFacts, freshAt: place.clock.now }).freshAt, 0)
+})
+
+test('a cosignature from the future does not witness anything before its time', async () => {
+  await using place = await createReader()
+  await using reader = await place.open()
+  place.clock.now = now - transparencyLimits.aheadMs
+  await reader.attach(createLogRegistry(world, [...granted]))
+  assert.equal(reader.status().witnessing, 'fresh')
+  place.clock.now -= 1000
+  assert.equal(reader.status().witnessing, 'none')
 })
 
 test('entries that speak for this organization without its knowledge raise an alarm, its own do not', async () => {

@@ -243,7 +243,7 @@ export const transparencyLimits = {
   freshMs: 1 * hour,
   /** Changes that come together are told once. */
   announceDelayMs: 100,
-  /** How far an entry's time may be ahead of its reader's. */
+  /** How far a cosignature's time may be ahead of its reader's. */
   aheadMs: 5 * minute,
   auditHeadIntervalMs: 1 * hour,
   manifestsPendingMax: 10_000,

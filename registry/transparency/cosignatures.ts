@@ -56,9 +56,10 @@ export async function openCosignatures(deps: {
       const said = parseNote(text)
       const note = open.get(said.text)
       if (note === undefined) throw new ProtocolError('not_found', 'not a recent checkpoint')
+      const latest = secondsOf(clock() + transparencyLimits.aheadMs)
       const signed = keys().flatMap((key) => {
         const at = cosignedAt(said, key)
-        return at === undefined || at > secondsOf(clock()) + 300 ? [] : [{ key, at }]
+        return at === undefined || at > latest ? [] : [{ key, at }]
       })
       if (signed.length === 0) throw new ProtocolError('token_unknown_key', 'no known witness')
       const names = new Set(signed.map(({ key }) => key.name))
