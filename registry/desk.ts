@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { ProtocolError } from '#protocol/errors.ts'
+import { fieldErrors } from '#protocol/fields/text.ts'
 import { Draft } from '#protocol/form.ts'
+import { refuse } from '#protocol/life-cycle.ts'
 import type { Context, Living, Outcome } from '#protocol/life-cycle.ts'
 import { FormRefused } from './office.ts'
 import type { By, Office } from './office.ts'
@@ -48,11 +50,19 @@ export function createDesk<T extends Kept, A extends { type: string }, X, E>(giv
     action: `${kind}.${action}`,
     subject: id,
   })
+  /** What could not be read again would close every list that it stands in. */
+  const readable = (outcome: Outcome<T, E>): Outcome<T, E> => {
+    if (!outcome.ok) return outcome
+    const read = schema.safeParse(JSON.parse(JSON.stringify(outcome.form)))
+    return read.success ? outcome : refuse('invalid', fieldErrors(read.error))
+  }
   return {
     find: rows.get,
     get,
     all: rows.all,
     add: async (thing, by, writes = []) => {
+      const outcome = readable({ ok: true, form: thing, effects: [] })
+      if (!outcome.ok) throw new FormRefused(outcome)
       const record = { ...recordOf(by, 'create', thing.id), outcome: 'success' as const }
       await audit.append(record, [rows.write(thing.id, thing), ...writes])
       return thing
@@ -63,7 +73,7 @@ export function createDesk<T extends Kept, A extends { type: string }, X, E>(giv
         const prepared = typeof given === 'function' ? await given(thing) : { action: given }
         const { action, writes = [] } = prepared
         const context = { actor: by.actor, now: clock(), facts: await facts(thing) }
-        const outcome = advance(thing, action, context)
+        const outcome = readable(advance(thing, action, context))
         const record = recordOf(by, action.type, id)
         if (!outcome.ok) {
           await audit.append({ ...record, outcome: 'denied', detail: outcome.code })

@@ -169,6 +169,24 @@ describe('form № 1 from paper to the administrator’s account', () => {
   })
 })
 
+test('a form with one attachment too many is refused, and no list is closed by it', async () => {
+  await using region = await createRegion({ office: true })
+  await using registry = await region.start()
+  const operator = await signIn(registry.url, 'ivanova')
+  const { id } = await operator.post<{ id: string }>('/api/enrollments', { content: {} })
+  const place = `/api/enrollments/${id}/attachments?name=scan.pdf`
+  const statuses = new Set<number>()
+  for (let at = 0; at < 50; at++) {
+    statuses.add((await operator.upload(place, 'application/pdf', pdf)).status)
+  }
+  assert.deepEqual([...statuses], [200])
+  const last = await operator.upload(place, 'application/pdf', pdf)
+  assert.equal(last.status, 400)
+  assert.match(await last.text(), /"path":"attachments","message":"Сократите: не больше 50\."/)
+  const { forms } = await operator.get<{ forms: unknown[] }>('/api/enrollments')
+  assert.equal(forms.length, 1)
+})
+
 test('form № 4: registered apparatus reach their node, and one without an address does not', async () => {
   await using region = await createRegion({ office: true })
   await using registry = await region.start()
