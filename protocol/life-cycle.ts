@@ -43,7 +43,8 @@ export const actorRoles = [
 export const Actor = z.strictObject({
   role: z.enum(actorRoles),
   account: z.string().max(128),
-  name: z.string().max(200),
+  /** A person's, or that of the organization whose node acts. */
+  name: z.string().max(500),
   organization: OrganizationOid.exactOptional(),
 })
 export type Actor = z.infer<typeof Actor>

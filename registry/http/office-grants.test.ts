@@ -1,5 +1,6 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
 import { accessRequestContent } from '#protocol/forms.fixture.ts'
 import { createRegion, join, until } from '../region.fixture.ts'
 import type { Region } from '../region.fixture.ts'
@@ -8,8 +9,12 @@ import { connect, incoming, pdf, signIn } from './client.fixture.ts'
 describe('form № 5', () => {
   test('rows are confirmed by the grantee, the grant is what the holder signs on that ground, and both end together', async () => {
     await using region = await createRegion({ office: true })
-    await using registry = await region.start()
     const { holder, grantee } = region
+    // The node acts under it, and it may have 500 characters.
+    const name = `ГАУЗ «${'городская '.repeat(48)}больница»`
+    const [, credentialFile = ''] = region.config.credentials
+    await writeFile(credentialFile, await region.sign.credential(grantee, { name }))
+    await using registry = await region.start()
     await using holderNode = await join(region, holder, registry)
     await using granteeNode = await join(region, grantee, registry)
     const operator = await signIn(registry.url, 'ivanova')
