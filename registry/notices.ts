@@ -34,7 +34,7 @@ export function createNotices(deps: {
   render: (notice: Notice) => Promise<Buffer>
 }): Notices {
   const { office, accounts, render } = deps
-  const { clock, random, numbers, attachments } = office
+  const { clock, numbers, attachments } = office
   const desk = createDesk<Notice, NoticeAction, null, NoticeEffect>({
     office,
     kind: 'notice',
@@ -46,33 +46,21 @@ export function createNotices(deps: {
   /** The PDF is made from the numbered notice and never again: what was issued does not change. */
   const sealed = async (notice: Notice): Promise<Notice> => {
     if (notice.sha256 !== undefined || notice.number === undefined) return notice
-    const { sha256 } = await attachments.put([await render(notice)])
-    return await act(notice.id, { type: 'seal', sha256 }, system)
+    return await attachments.put([await render(notice)], ({ sha256 }) =>
+      act(notice.id, { type: 'seal', sha256 }, system),
+    )
   }
   return {
     get: desk.get,
     all: desk.all,
-    async issue({ content, source, recipient, organization }, by) {
-      const issuer = accounts.get(by.actor.account)
-      if (issuer === undefined) throw new ProtocolError('forbidden', 'nobody issues it')
-      const notice: Notice = {
-        id: ulid(clock(), random(10)),
-        status: 'generated',
-        source,
-        issuerName: issuer.name,
-        issuerPhone: issuer.phone,
-        content,
-        createdAt: clock(),
-        history: [],
-        ...(recipient !== undefined && { recipient }),
-        ...(organization !== undefined && { organization }),
-      }
+    async issue(given, by) {
+      const notice = generate({ office, accounts }, given, by)
       await desk.add(notice, by)
       const date = dayOf(clock())
       const { form } = await desk.act(
         notice.id,
         async () => {
-          const { number, write } = await numbers.next(content.kind, date.slice(0, 4))
+          const { number, write } = await numbers.next(notice.content.kind, date.slice(0, 4))
           return { action: { type: 'issue', number, date }, writes: [write] }
         },
         by,
@@ -96,5 +84,27 @@ export function createNotices(deps: {
       )
       for (const { id } of open) await act(id, { type: 'acknowledge' }, system)
     },
+  }
+}
+
+function generate(
+  { office, accounts }: { office: Office; accounts: Accounts },
+  { content, source, recipient, organization }: NewNotice,
+  by: By,
+): Notice {
+  const { clock, random } = office
+  const issuer = accounts.get(by.actor.account)
+  if (issuer === undefined) throw new ProtocolError('forbidden', 'nobody issues it')
+  return {
+    id: ulid(clock(), random(10)),
+    status: 'generated',
+    source,
+    issuerName: issuer.name,
+    issuerPhone: issuer.phone,
+    content,
+    createdAt: clock(),
+    history: [],
+    ...(recipient !== undefined && { recipient }),
+    ...(organization !== undefined && { organization }),
   }
 }

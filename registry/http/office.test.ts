@@ -1,6 +1,6 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { deviceNoticeContent, enrollmentContent } from '#protocol/forms.fixture.ts'
 import { studyRecord } from '#protocol/federation.fixture.ts'
@@ -167,6 +167,31 @@ describe('form № 1 from paper to the administrator’s account', () => {
     const files = await readdir(path.join(region.dir, 'data', 'attachments'))
     assert.deepEqual(files, [kept.sha256])
   })
+})
+
+test('what no form takes does not stay on the disk, and what another form has does', async () => {
+  await using region = await createRegion({ office: true })
+  const dir = path.join(region.dir, 'data', 'attachments')
+  await mkdir(dir, { recursive: true })
+  // Of an upload that a stop has cut off.
+  await writeFile(path.join(dir, '8d3f1c52-0000-4000-8000-000000000000.part'), pdf)
+  await using registry = await region.start()
+  assert.deepEqual(await readdir(dir), [])
+  const operator = await signIn(registry.url, 'ivanova')
+  const { id } = await operator.post<{ id: string }>('/api/enrollments', { content: {} })
+  const upload = (form: string, body: typeof pdf, name = 'scan.pdf') =>
+    operator.upload(`/api/enrollments/${form}/attachments?name=${name}`, 'application/pdf', body)
+  const kept = (await (await upload(id, pdf)).json()) as { sha256: string }
+  const refused = await enrolled(operator, region.holder.oid)
+  await refused.act({ type: 'refuse', reasons: [{ clause: 'J-5', text: 'нет перечня помещений' }] })
+  const before = await readdir(dir)
+  const another = new TextEncoder().encode(`%PDF-1.7\n${'y'.repeat(1000)}`)
+  assert.equal((await upload(refused.id, another)).status, 409)
+  assert.equal((await upload(refused.id, pdf)).status, 409)
+  assert.deepEqual(await readdir(dir), before)
+  assert.equal((await upload(id, another, '%20')).status, 400)
+  assert.deepEqual(await readdir(dir), before)
+  assert.ok(before.includes(kept.sha256))
 })
 
 test('a form with one attachment too many is refused, and no list is closed by it', async () => {

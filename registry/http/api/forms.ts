@@ -156,9 +156,9 @@ function attachmentRoutes<F extends Kept, A extends { type: string }, V>(
       answer: Attachment,
       async handle({ params, query, user, ctx }) {
         const form = await find(params.id, user)
-        const attachment = await receive(api, ctx, query.name)
-        await api.attach(form, attachment, by(user))
-        return attachment
+        return await receive(api, { ctx, name: query.name }, (attachment) =>
+          api.attach(form, attachment, by(user)),
+        )
       },
     }),
     defineRoute({
@@ -180,14 +180,19 @@ function attachmentRoutes<F extends Kept, A extends { type: string }, V>(
   ]
 }
 
-export const FileName = z.strictObject({ name: z.string().min(1).max(200) })
+export const FileName = z.strictObject({ name: Attachment.shape.name })
 
+/** What `attach` refuses does not stay. */
 export async function receive(
   { attachments, clock }: { attachments: Attachments; clock: () => number },
-  ctx: HttpContext,
-  name: string,
+  { ctx, name }: { ctx: HttpContext; name: string },
+  attach: (attachment: Attachment) => Promise<unknown>,
 ): Promise<Attachment> {
-  return Attachment.parse({ ...(await attachments.put(ctx.req)), name, at: clock() })
+  return await attachments.put(ctx.req, async (received) => {
+    const attachment = Attachment.parse({ ...received, name, at: clock() })
+    await attach(attachment)
+    return attachment
+  })
 }
 
 export async function sendAttachment(

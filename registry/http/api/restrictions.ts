@@ -119,10 +119,10 @@ function fileRoutes(
       answer: Attachment,
       async handle({ params, query, user, ctx }) {
         const { id } = await find(params.id, user)
-        const attachment = await receive({ attachments, clock }, ctx, query.name)
         const type = query.as === 'proof' ? 'add_proof' : 'add_evidence'
-        await restrictions.act(id, { type, attachment }, by(user))
-        return attachment
+        return await receive({ attachments, clock }, { ctx, name: query.name }, (attachment) =>
+          restrictions.act(id, { type, attachment }, by(user)),
+        )
       },
     }),
     defineRoute({
