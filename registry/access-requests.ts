@@ -18,10 +18,10 @@ import type { OrganizationOid, Sha256, UserId } from '#protocol/ids.ts'
 import { createDesk } from './desk.ts'
 import type { Desk } from './desk.ts'
 import { forEach } from './each.ts'
-import { announceGrant } from './grant-notices.ts'
+import { grantNoticesOf } from './grant-notices.ts'
 import { activeRequests } from './grant-rows.ts'
-import type { NewNotice, Notices } from './notices.ts'
-import { system } from './office.ts'
+import type { NewNotice, Notices, Owed } from './notices.ts'
+import { byOf, system } from './office.ts'
 import type { By, Office } from './office.ts'
 import type { Organizations } from './organizations.ts'
 
@@ -205,19 +205,40 @@ async function tie(
     await deps.revokeGrant(jti)
     throw refused
   })
-  await announceGrant(form, { users, exp }, deps)
+  await deps.notices.makeUp(await grantNoticesOf(form, { users, exp }, deps.organizations))
 }
 
-/** Ends grants whose forms have ended, and gives forms the grants that a stop kept them from hearing of. */
+/**
+ * Ends grants whose forms have ended, gives forms the grants that a stop kept them from hearing of, and both sides the
+ * letters.
+ */
 async function tieAgain(desk: RequestDesk, deps: Deps): Promise<void> {
-  await forEach(await desk.all(), async ({ id, grant, holder, number, status }) => {
+  const { store, clock } = deps.office
+  const requests = new Map<OrganizationOid, Promise<GrantRequest[]>>()
+  const requestsOf = (holder: OrganizationOid): Promise<GrantRequest[]> => {
+    const found = requests.get(holder) ?? activeRequests(store, holder, clock())
+    requests.set(holder, found)
+    return found
+  }
+  const owed: Owed[] = []
+  const mend = async (form: AccessRequest): Promise<void> => {
+    const { id, grant, holder, number, status } = form
     if (status === 'revoked' && grant !== undefined) await deps.revokeGrant(grant)
-    if (status !== 'approved') return
-    const { store, clock } = deps.office
-    const requests = await activeRequests(store, holder, clock())
-    const request = requests.find(({ form5 }) => form5 !== undefined && form5.no === number)
-    if (request !== undefined) await tie(id, request, { ...deps, desk })
-  })
+    if (status === 'refused') {
+      const notice = await refusalOf(form, deps.organizations)
+      owed.push({ notice, by: byOf(form, 'refuse') })
+    }
+    if (!inForce.includes(status)) return
+    const request = (await requestsOf(holder)).find(({ jti, form5 }) =>
+      status === 'approved' ? form5 !== undefined && form5.no === number : jti === grant,
+    )
+    if (request === undefined) return
+    if (status === 'approved') await tie(id, request, { ...deps, desk })
+    else owed.push(...(await grantNoticesOf(form, request, deps.organizations)))
+  }
+  const forms = await desk.all()
+  const letters = () => deps.notices.makeUp(owed)
+  await forEach([() => forEach(forms, mend), letters], (work) => work())
 }
 
 async function factsOf(

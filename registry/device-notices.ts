@@ -17,7 +17,8 @@ import type { OrganizationOid } from '#protocol/ids.ts'
 import { createDesk } from './desk.ts'
 import { forEach } from './each.ts'
 import type { Devices } from './devices.ts'
-import type { Notices } from './notices.ts'
+import type { NewNotice, Notices } from './notices.ts'
+import { byOf } from './office.ts'
 import type { By, Office } from './office.ts'
 import type { Organizations } from './organizations.ts'
 
@@ -71,32 +72,36 @@ export function createDeviceNotices(deps: {
       )
       for (const { type } of effects) {
         if (type === 'announce_devices') await devices.announce(form)
-        if (type === 'issue_receipt') await issueReceipt(form, by)
+        if (type === 'issue_receipt') await notices.issue(await receiptOf(form, organizations), by)
       }
       return form
     },
     async resume() {
       const left = (await desk.all()).filter(({ status }) => status === 'registered')
-      await forEach(left, devices.announce)
+      const announcements = () => forEach(left, devices.announce)
+      const letters = async () => {
+        const owed = left.map(async (form) => {
+          return { notice: await receiptOf(form, organizations), by: byOf(form, 'register') }
+        })
+        await notices.makeUp(await Promise.all(owed))
+      }
+      await forEach([announcements, letters], (work) => work())
     },
   }
+}
 
-  async function issueReceipt(form: DeviceNotice, by: By): Promise<void> {
-    const { startDate, devices: rows } = readDeviceNotice(form)
-    const card = (await organizations.view(form.organization))?.card
-    const content = {
-      kind: 'device_receipt' as const,
-      organizationName: card?.fullName ?? form.organization,
-      formNumber: form.number ?? '',
-      startDate,
-      devices: rows.map(({ model, serialNumber }) => ({ model, serialNumber })),
-    }
-    const recipient = card?.email ?? 'unknown@invalid.invalid'
-    await notices.issue(
-      { content, source: form.id, recipient, organization: form.organization },
-      by,
-    )
+async function receiptOf(form: DeviceNotice, organizations: Organizations): Promise<NewNotice> {
+  const { startDate, devices: rows } = readDeviceNotice(form)
+  const card = (await organizations.view(form.organization))?.card
+  const content = {
+    kind: 'device_receipt' as const,
+    organizationName: card?.fullName ?? form.organization,
+    formNumber: form.number ?? '',
+    startDate,
+    devices: rows.map(({ model, serialNumber }) => ({ model, serialNumber })),
   }
+  const recipient = card?.email ?? 'unknown@invalid.invalid'
+  return { content, source: form.id, recipient, organization: form.organization }
 }
 
 async function factsOf(form: DeviceNotice, devices: Devices): Promise<DeviceNoticeFacts> {

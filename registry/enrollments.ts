@@ -14,8 +14,8 @@ import { ulid } from '#protocol/ids.ts'
 import type { Account, Accounts } from './accounts.ts'
 import { createDesk } from './desk.ts'
 import { forEach } from './each.ts'
-import type { NewNotice, Notices } from './notices.ts'
-import { system } from './office.ts'
+import type { NewNotice, Notices, Owed } from './notices.ts'
+import { byOf, system } from './office.ts'
 import type { By, Office } from './office.ts'
 import type { Organizations } from './organizations.ts'
 
@@ -108,8 +108,11 @@ export function createEnrollments(deps: Deps): Enrollments {
       return await create(refused.content, by, id)
     },
     async resume() {
-      const left = (await desk.all()).filter(({ status }) => status === 'approved')
-      await forEach(left, async (form) => void (await provision(form)))
+      const forms = await desk.all()
+      const left = forms.filter(({ status }) => status === 'approved')
+      const provisions = () => forEach(left, async (form) => void (await provision(form)))
+      const letters = () => deps.notices.makeUp(forms.flatMap(owedOf))
+      await forEach([provisions, letters], (work) => work())
     },
   }
 }
@@ -173,6 +176,12 @@ function takenPersonsOf({ content }: Enrollment, accounts: readonly Account[]): 
 
 const oidOf = ({ content }: Enrollment): unknown =>
   (content['organization'] as { frmoOid?: unknown } | undefined)?.frmoOid
+
+function owedOf(form: Enrollment): Owed[] {
+  if (form.status === 'refused') return [{ notice: refusalOf(form), by: byOf(form, 'refuse') }]
+  if (form.status !== 'completed') return []
+  return [{ notice: accessOf(form), by: byOf(form, 'issue_notice') }]
+}
 
 function refusalOf(form: Enrollment): NewNotice {
   const { organization, notifyEmail } = readEnrollment(form)

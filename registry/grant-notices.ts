@@ -3,18 +3,17 @@ import { readAccessRequest } from '#protocol/access-request-content.ts'
 import { dayOf } from '#protocol/fields/dates.ts'
 import { printName } from '#protocol/fields/full-name.ts'
 import type { GrantRequest } from '#protocol/grant.ts'
-import type { Notices } from './notices.ts'
+import type { Owed } from './notices.ts'
+import { byOf } from './office.ts'
 import type { Organizations } from './organizations.ts'
 
 /** The № 2-type letter, to both sides, in the name of the operator who approved. */
-export async function announceGrant(
+export async function grantNoticesOf(
   form: AccessRequest,
   claims: Pick<GrantRequest, 'users' | 'exp'>,
-  { organizations, notices }: { organizations: Organizations; notices: Notices },
-): Promise<void> {
+  organizations: Organizations,
+): Promise<Owed[]> {
   const { granteeOrg, users } = readAccessRequest(form)
-  const approved = form.history.findLast(({ action }) => action === 'approve')
-  if (approved === undefined) return
   const accounts = form.rows.flatMap(({ row, uid, state }) => {
     const user = users[row - 1]
     const isIn = state === 'confirmed' && claims.users.some((one) => one.uid === uid)
@@ -22,6 +21,8 @@ export async function announceGrant(
       ? []
       : [{ name: printName(user.fullName), login: uid }]
   })
+  // All of them may have left since.
+  if (accounts.length === 0) return []
   const cards = {
     holder: (await organizations.view(form.holder))?.card,
     grantee: (await organizations.view(granteeOrg))?.card,
@@ -31,7 +32,7 @@ export async function announceGrant(
     granteeName: cards.grantee?.fullName ?? granteeOrg,
   }
   const until = dayOf(claims.exp * 1000)
-  for (const side of ['holder', 'grantee'] as const) {
+  return (['holder', 'grantee'] as const).map((side) => {
     const content = {
       kind: 'grant_notice' as const,
       organizationName: side === 'holder' ? names.holderName : names.granteeName,
@@ -42,7 +43,7 @@ export async function announceGrant(
     }
     const organization = side === 'holder' ? form.holder : granteeOrg
     const recipient = cards[side]?.email
-    const by = { actor: approved.by, source: 'registry' }
-    await notices.issue({ content, source: form.id, recipient, organization }, by)
-  }
+    const notice = { content, source: form.id, recipient, organization }
+    return { notice, by: byOf(form, 'approve') }
+  })
 }

@@ -3,7 +3,12 @@ import assert from 'node:assert/strict'
 import path from 'node:path'
 import { AccessRequest } from '#protocol/access-request.ts'
 import { Enrollment } from '#protocol/enrollment.ts'
-import { accessRequestContent, enrollmentContent } from '#protocol/forms.fixture.ts'
+import {
+  accessRequestContent,
+  deviceNoticeContent,
+  enrollmentContent,
+} from '#protocol/forms.fixture.ts'
+import { Notice } from '#protocol/notice.ts'
 import { Restriction } from '#protocol/restriction.ts'
 import { createSeal, readSealKey } from '#protocol/secrets/seal.ts'
 import type { z } from 'zod'
@@ -122,6 +127,15 @@ describe('a form № 5 and its grant end together', () => {
   })
 })
 
+const restriction = {
+  scope: 'cami',
+  level: 'no_consult',
+  clause: '8.2.3',
+  reason: 'пароли записаны на мониторе',
+  remedy: 'сменить пароли',
+  start: '25.11.2026',
+}
+
 test('an organization whose restriction was lifted is not left suspended by a stop in the middle', async () => {
   await using region = await createRegion({ office: true })
   const { oid: organization } = region.holder
@@ -129,15 +143,7 @@ test('an organization whose restriction was lifted is not left suspended by a st
   {
     await using registry = await region.start()
     const operator = await signIn(registry.url, 'ivanova')
-    const body = {
-      organization,
-      scope: 'cami',
-      level: 'no_consult',
-      clause: '8.2.3',
-      reason: 'пароли записаны на мониторе',
-      remedy: 'сменить пароли',
-      start: '25.11.2026',
-    }
+    const body = { ...restriction, organization }
     ;({ id } = await operator.post<{ id: string }>('/api/restrictions', body))
     await operator.post(`/api/restrictions/${id}/actions`, { type: 'impose' })
   }
@@ -150,17 +156,18 @@ test('an organization whose restriction was lifted is not left suspended by a st
   assert.ok(await again.request('epoch.get', {}))
 })
 
-describe('a form № 1 with somebody who has an account elsewhere', () => {
-  const enroll = async (operator: Client, oid: string) => {
-    const base = enrollmentContent()
-    const content = { ...base, organization: { ...base.organization, frmoOid: oid } }
-    const { id } = await operator.post<{ id: string }>('/api/enrollments', { content })
-    const actions = `/api/enrollments/${id}/actions`
-    await operator.post(actions, { type: 'submit' })
-    await operator.post(actions, { type: 'register', incoming })
-    return { id, actions }
-  }
+/** Form № 1 up to the operator's decision. */
+async function enroll(operator: Client, oid: string) {
+  const base = enrollmentContent()
+  const content = { ...base, organization: { ...base.organization, frmoOid: oid } }
+  const { id } = await operator.post<{ id: string }>('/api/enrollments', { content })
+  const actions = `/api/enrollments/${id}/actions`
+  await operator.post(actions, { type: 'submit' })
+  await operator.post(actions, { type: 'register', incoming })
+  return { id, actions }
+}
 
+describe('a form № 1 with somebody who has an account elsewhere', () => {
   test('is not approved, and says which row; the operator can still return it, and the registry starts', async () => {
     await using region = await createRegion({ office: true })
     let second = { id: '', actions: '' }
@@ -196,5 +203,81 @@ describe('a form № 1 with somebody who has an account elsewhere', () => {
     await change(region, { kind: 'enrollment', schema: Enrollment, id, to })
     await using registry = await region.start()
     assert.equal((await fetch(`${registry.url}/health`)).status, 200)
+  })
+})
+
+describe('a letter that a stop after the decision has kept from being written', () => {
+  type Letter = { id: string; number?: string; sha256?: string; content: { kind: string } }
+
+  /** Puts the letters back to where a stop leaves them: gone, or without a number. */
+  async function lose({ config: { dataDir } }: Region, isBegun: boolean): Promise<void> {
+    await using store = await openLevelStore(path.join(dataDir, 'registry'))
+    const seal = createSeal(await readSealKey(path.join(dataDir, 'data-key')))
+    const rows = createRows({ store, seal }, 'notice', Notice)
+    for (const { number: _, issuedDate: __, sha256: ___, ...notice } of await rows.all()) {
+      const { id } = notice
+      const begun: Notice = { ...notice, status: 'generated', history: [] }
+      await store.write([isBegun ? rows.write(id, begun) : { del: `notice/${id}` }])
+    }
+  }
+  /** What the letters say, after the first run, after a stop that lost them, and after one more. */
+  async function runs(region: Region, isBegun: boolean) {
+    const read = async () => {
+      await using registry = await region.start()
+      const operator = await signIn(registry.url, 'ivanova')
+      return (await operator.get<{ notices: Letter[] }>('/api/notices')).notices
+    }
+    const before = await read()
+    await lose(region, isBegun)
+    const after = await read()
+    assert.deepEqual(await read(), after)
+    assert.ok(after.every(({ sha256 }) => sha256 !== undefined))
+    const contents = (letters: Letter[]) => letters.map(({ content }) => content)
+    assert.deepEqual(contents(after), contents(before))
+    return after.map(({ content: { kind } }) => kind)
+  }
+  for (const isBegun of [false, true]) {
+    const state = isBegun ? 'begun' : 'not begun'
+    test(`is written at the next start: № 2 and № 3, ${state}`, async () => {
+      await using region = await createRegion({ office: true })
+      {
+        await using registry = await region.start()
+        const operator = await signIn(registry.url, 'ivanova')
+        const first = await enroll(operator, region.holder.oid)
+        await operator.post(first.actions, { type: 'approve' })
+        await operator.post(first.actions, { type: 'issue_notice' })
+        const second = await enroll(operator, region.grantee.oid)
+        const reasons = [{ clause: 'J-5', text: 'нет перечня помещений' }]
+        await operator.post(second.actions, { type: 'refuse', reasons })
+      }
+      assert.deepEqual(await runs(region, isBegun), ['access_notice', 'refusal_notice'])
+    })
+
+    test(`is written at the next start: of a grant to both sides, ${state}`, async () => {
+      await using region = await createRegion({ office: true })
+      await granted(region)
+      assert.deepEqual(await runs(region, isBegun), ['grant_notice', 'grant_notice'])
+    })
+  }
+
+  test('is written at the next start: of apparatus and of a restriction', async () => {
+    await using region = await createRegion({ office: true })
+    const { oid: organization } = region.holder
+    {
+      await using registry = await region.start()
+      const operator = await signIn(registry.url, 'ivanova')
+      const content = { ...deviceNoticeContent(), organization }
+      const form = await operator.post<{ id: string }>('/api/device-notices', { content })
+      const act = (action: unknown) =>
+        operator.post(`/api/device-notices/${form.id}/actions`, action)
+      await act({ type: 'submit' })
+      await act({ type: 'register', incoming })
+      const { id } = await operator.post<{ id: string }>('/api/restrictions', {
+        ...restriction,
+        organization,
+      })
+      await operator.post(`/api/restrictions/${id}/actions`, { type: 'impose' })
+    }
+    assert.deepEqual(await runs(region, false), ['device_receipt', 'restriction_notice'])
   })
 })

@@ -5,6 +5,7 @@ import { advanceNotice, Notice } from '#protocol/notice.ts'
 import type { NoticeAction, NoticeContent, NoticeEffect } from '#protocol/notice.ts'
 import type { Accounts } from './accounts.ts'
 import { createDesk } from './desk.ts'
+import { forEach } from './each.ts'
 import { system } from './office.ts'
 import type { By, Office } from './office.ts'
 
@@ -16,12 +17,17 @@ export type NewNotice = {
   organization?: Notice['organization']
 }
 
+/** A notice that follows from a step, and whoever took that. */
+export type Owed = { notice: NewNotice; by: By | undefined }
+
 /** Forms № 2 and № 3 and the letters beside them: made, numbered, sealed as a PDF, and followed until they are read. */
 export type Notices = {
   get(id: string): Promise<Notice>
   all(): Promise<Notice[]>
   /** Makes and issues it at once, in the name of the operator who acts. */
   issue(notice: NewNotice, by: By): Promise<Notice>
+  /** Issues what a stop after a step has kept from being issued; done again, it changes nothing. */
+  makeUp(owed: readonly Owed[]): Promise<void>
   act(id: string, action: NoticeAction, by: By): Promise<Notice>
   pdf(id: string): Promise<Buffer>
   /** The administrator's first sign-in counts as having read it. */
@@ -50,22 +56,33 @@ export function createNotices(deps: {
       act(notice.id, { type: 'seal', sha256 }, system),
     )
   }
+  const number = async ({ id, content }: Notice, by: By): Promise<Notice> => {
+    const date = dayOf(clock())
+    const { form } = await desk.act(
+      id,
+      async () => {
+        const { number, write } = await numbers.next(content.kind, date.slice(0, 4))
+        return { action: { type: 'issue', number, date }, writes: [write] }
+      },
+      by,
+    )
+    return await sealed(form)
+  }
+  const issue: Notices['issue'] = async (given, by) =>
+    await number(await desk.add(generate({ office, accounts }, given, by), by), by)
   return {
     get: desk.get,
     all: desk.all,
-    async issue(given, by) {
-      const notice = generate({ office, accounts }, given, by)
-      await desk.add(notice, by)
-      const date = dayOf(clock())
-      const { form } = await desk.act(
-        notice.id,
-        async () => {
-          const { number, write } = await numbers.next(notice.content.kind, date.slice(0, 4))
-          return { action: { type: 'issue', number, date }, writes: [write] }
-        },
-        by,
-      )
-      return await sealed(form)
+    issue,
+    async makeUp(owed) {
+      const known = new Map((await desk.all()).map((notice) => [answerOf(notice), notice]))
+      await forEach(owed, async ({ notice, by }) => {
+        const found = known.get(answerOf(notice))
+        if (found?.status === 'issued') await sealed(found)
+        else if (by === undefined) return
+        else if (found === undefined) await issue(notice, by)
+        else if (found.status === 'generated') await number(found, by)
+      })
     },
     act,
     async pdf(id) {
@@ -86,6 +103,10 @@ export function createNotices(deps: {
     },
   }
 }
+
+/** To whom it says what, and why: each is told once. */
+const answerOf = ({ source, content, organization }: NewNotice): string =>
+  [source, content.kind, organization].join(' ')
 
 function generate(
   { office, accounts }: { office: Office; accounts: Accounts },

@@ -1,7 +1,7 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
 import type { FieldError } from '#protocol/fields/text.ts'
-import type { Actor, Refusal, RefusalCode } from '#protocol/life-cycle.ts'
+import type { Actor, Living, Refusal, RefusalCode } from '#protocol/life-cycle.ts'
 import type { Attachments } from './attachments.ts'
 import type { Audit } from './audit.ts'
 import type { Numbers } from './numbers.ts'
@@ -26,6 +26,12 @@ export type Office = {
 export type By = { actor: Actor; source: string }
 
 export const system: By = { actor: { role: 'system', account: '', name: '' }, source: 'registry' }
+
+/** In the name of whoever took this step, when it is known. */
+export function byOf({ history }: Pick<Living, 'history'>, step: string): By | undefined {
+  const taken = history.findLast(({ action }) => action === step)
+  return taken && { actor: taken.by, source: system.source }
+}
 
 /** A form that does not take an action, and why. */
 export class FormRefused extends ProtocolError {

@@ -12,9 +12,11 @@ import type {
 import { createDesk } from './desk.ts'
 import type { Desk } from './desk.ts'
 import { forEach } from './each.ts'
-import type { Notices } from './notices.ts'
+import type { NewNotice, Notices, Owed } from './notices.ts'
+import { byOf } from './office.ts'
 import type { By, Office } from './office.ts'
 import type { Organizations } from './organizations.ts'
+import type { Store } from './store/store.ts'
 
 /** Раздел 10: what is limited, why, and until what is put right. Intake at the node is never touched. */
 export type Restrictions = {
@@ -58,8 +60,7 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
     advance: advanceRestriction,
     facts: async () => null,
   })
-  const rows = await store.list(untoldKey(''), { limit: 1000 })
-  const untold = new Set(rows.map(({ key }) => key.slice(untoldKey('').length)))
+  const untold = await readUntold(store)
   const standing = async (oid: OrganizationOid) =>
     (await desk.all()).filter((one) => one.organization === oid && isInForce(one))
   const isClosed = async (oid: OrganizationOid) =>
@@ -81,7 +82,7 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
       const { form, effects } = await desk.act(id, action, by)
       for (const { type } of effects) {
         if (type === 'restrict' || type === 'restore') await follow(form.organization)
-        if (type === 'tell_organization') await tell(form, by, deps)
+        if (type === 'tell_organization') await deps.notices.issue(await letterOf(form, deps), by)
       }
       return form
     },
@@ -110,11 +111,19 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
     async resume() {
       const limited = (await desk.all()).filter(({ status }) => status !== 'proposed')
       const organizations = new Set(limited.map(({ organization }) => organization))
-      await forEach(organizations, async (oid) => {
-        if (deps.isSuspended(oid) !== (await isClosed(oid))) await follow(oid)
-      })
+      const states = () =>
+        forEach(organizations, async (oid) => {
+          if (deps.isSuspended(oid) !== (await isClosed(oid))) await follow(oid)
+        })
+      const letters = async () => await deps.notices.makeUp(await owedOf(limited, deps))
+      await forEach([states, letters], (work) => work())
     },
   }
+}
+
+async function readUntold(store: Store): Promise<Set<string>> {
+  const rows = await store.list(untoldKey(''), { limit: 1000 })
+  return new Set(rows.map(({ key }) => key.slice(untoldKey('').length)))
 }
 
 type RestrictionDesk = Desk<Restriction, RestrictionAction, RestrictionEffect>
@@ -142,19 +151,32 @@ async function propose(
   return await desk.add(restriction, by, [write])
 }
 
+/** The letters of the last steps; one that was discarded told nobody anything. */
+const owedOf = (restrictions: readonly Restriction[], deps: Deps): Promise<Owed[]> =>
+  Promise.all(
+    restrictions.map(async (one) => {
+      const by = byOf(one, isInForce(one) ? 'impose' : 'lift')
+      return { notice: await letterOf(one, deps), by }
+    }),
+  )
+
 /** The letter for which the order has no form. */
-async function tell(restriction: Restriction, by: By, deps: Deps): Promise<void> {
+async function letterOf(
+  restriction: Restriction,
+  { organizations, office }: Deps,
+): Promise<NewNotice> {
   const { organization, scope, level, clause, reason, remedy, start, number } = restriction
-  const card = (await deps.organizations().view(organization))?.card
+  const card = (await organizations().view(organization))?.card
   const organizationName = card?.fullName ?? organization
   const isLifted = restriction.status === 'lifted'
+  const liftedAt = restriction.history.findLast(({ action }) => action === 'lift')?.at
   const content = isLifted
     ? ({
         kind: 'restoration_notice',
         organizationName,
         restrictionNumber: number,
         clause,
-        liftedOn: dayOf(deps.office.clock()),
+        liftedOn: dayOf(liftedAt ?? office.clock()),
       } as const)
     : ({
         kind: 'restriction_notice',
@@ -166,6 +188,5 @@ async function tell(restriction: Restriction, by: By, deps: Deps): Promise<void>
         remedy,
         start,
       } as const)
-  const notice = { content, source: restriction.id, recipient: card?.email, organization }
-  await deps.notices.issue(notice, by)
+  return { content, source: restriction.id, recipient: card?.email, organization }
 }
