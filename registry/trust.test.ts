@@ -1,7 +1,9 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
+import { createFederation, now } from '#protocol/federation.fixture.ts'
 import { createRegion, join } from './region.fixture.ts'
+import { createTrust } from './trust.ts'
 
 test('a trust list that was published is in force after a restart, until the file has a later one', async () => {
   await using region = await createRegion()
@@ -20,4 +22,18 @@ test('a trust list that was published is in force after a restart, until the fil
   assert.equal(await given(), second)
   await writeFile(config.trustListFile, third)
   assert.equal(await given(), third)
+})
+
+test('of two lists that are published at once the later stays, whichever is kept first', async () => {
+  const { sign, authority } = await createFederation()
+  const [token, second, third] = await Promise.all([1, 2, 3].map((ver) => sign.trustList({ ver })))
+  assert.ok(token !== undefined && second !== undefined && third !== undefined)
+  const trust = await createTrust({ token, authority: authority.kid, clock: () => now })
+  const later = Promise.withResolvers<void>()
+  const slow = trust.replace(second, () => later.promise)
+  const quick = trust.replace(third, async () => undefined)
+  await new Promise((resolve) => void setTimeout(resolve, 50))
+  later.resolve()
+  await Promise.all([slow, quick])
+  assert.equal(trust.token(), third)
 })
