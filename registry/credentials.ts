@@ -44,6 +44,8 @@ export type Credentials = {
    * without which the new key inherits nothing.
    */
   publish(credential: string, rekey?: string): Promise<Organization>
+  /** Looks anew who is vouched for, after the trust list has changed. */
+  refresh(): Promise<void>
 }
 
 const rowsPerPage = 500
@@ -52,21 +54,11 @@ type Deps = { store: Store; journal: Journal; trust: Trust; clock: () => number 
 
 export async function openCredentials(deps: Deps): Promise<Credentials> {
   const { store, journal, clock } = deps
-  const current = new Map<OrganizationOid, Organization>()
+  let current = await readCurrent(deps)
   const keys = await readKeys(store)
   const ancestors = await readAncestors(store)
-  const retiring = new Map<OrganizationOid, Organization>()
+  let retiring = await readRetiring(deps, ancestors)
   const inTurn = createTurns()
-  for (const { value } of await store.list('credential/', { limit: 1000 })) {
-    // One that has run out since, or whose issuer is no longer trusted, names nobody any more.
-    const organization = await read(deps, value).catch(() => undefined)
-    if (organization !== undefined) current.set(organization.oid, organization)
-  }
-  for (const [oid, [newest]] of ancestors) {
-    if (newest?.rekey === undefined) continue
-    const before = await read(deps, newest.credential).catch(() => undefined)
-    if (before !== undefined) retiring.set(oid, before)
-  }
   const isLive = (organization: Organization): boolean => clock() < organization.expiresAt
   const retiringOf = (oid: OrganizationOid): Organization | undefined => {
     const [before, now] = [retiring.get(oid), current.get(oid)]
@@ -116,7 +108,36 @@ export async function openCredentials(deps: Deps): Promise<Credentials> {
     lineage: (oid) => ancestors.get(oid) ?? [],
     retiring: retiringOf,
     publish: (credential, rekey) => inTurn(() => publish(credential, rekey)),
+    refresh: () =>
+      inTurn(async () => {
+        const read = await readCurrent(deps)
+        retiring = await readRetiring(deps, ancestors)
+        current = read
+      }),
   }
+}
+
+/** One that has run out since, or whose issuer is no longer trusted, names nobody any more. */
+async function readCurrent(deps: Deps): Promise<Map<OrganizationOid, Organization>> {
+  const current = new Map<OrganizationOid, Organization>()
+  for (const { value } of await deps.store.list('credential/', { limit: 1000 })) {
+    const organization = await read(deps, value).catch(() => undefined)
+    if (organization !== undefined) current.set(organization.oid, organization)
+  }
+  return current
+}
+
+async function readRetiring(
+  deps: Deps,
+  ancestors: ReadonlyMap<OrganizationOid, readonly Ancestor[]>,
+): Promise<Map<OrganizationOid, Organization>> {
+  const retiring = new Map<OrganizationOid, Organization>()
+  for (const [oid, [newest]] of ancestors) {
+    if (newest?.rekey === undefined) continue
+    const before = await read(deps, newest.credential).catch(() => undefined)
+    if (before !== undefined) retiring.set(oid, before)
+  }
+  return retiring
 }
 
 async function read({ trust, clock }: Deps, credential: string): Promise<Organization> {

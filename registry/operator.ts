@@ -62,6 +62,11 @@ export function createOperator(
     for (const { oid } of credentials.all()) await epochs.bump(oid, noChange)
     return true
   }
+  /** Whoever is connected and may be no longer. */
+  const hangUpOthers = async (): Promise<void> => {
+    for (const peer of host().peers()) if (!isAllowed(peer)) await host().hangUp(peer)
+    directory.changed()
+  }
   return {
     async publishCredential(credential, rekey) {
       const { claims } = decodeToken(credential, credentialKind)
@@ -69,17 +74,13 @@ export function createOperator(
       if (rekey === undefined) await requireProof(credentials, claims)
       const { oid } = await credentials.publish(credential, rekey)
       log.info({ oid }, 'a credential is published')
-      for (const peer of host().peers()) if (!isAllowed(peer)) await host().hangUp(peer)
-      directory.changed()
+      await hangUpOthers()
     },
     async publishTrustList(trustList) {
-      await trust.replace(trustList, () =>
-        journal.write(
-          [{ kind: 'trust-list', token: trustList }],
-          [{ put: trustListKey, value: trustList }],
-        ),
-      )
+      await trust.replace(trustList, () => keepTrustList(journal, trustList))
+      await credentials.refresh()
       directory.tellAll('trust', { trustList })
+      await hangUpOthers()
     },
     async suspend(oid, off = true) {
       await withdraw({ organization: oid }, off)
@@ -88,8 +89,7 @@ export function createOperator(
     },
     async revokeKey(kid) {
       await withdraw({ kid }, true)
-      for (const peer of host().peers()) if (!isAllowed(peer)) await host().hangUp(peer)
-      directory.changed()
+      await hangUpOthers()
     },
     async disableUser(user) {
       await withdraw({ user }, true)
@@ -111,6 +111,9 @@ export function createOperator(
       epochs.bump(holder, () => Promise.resolve({ writes: [], changed: [], entries })),
   }
 }
+
+const keepTrustList = (journal: Journal, token: string): Promise<void> =>
+  journal.write([{ kind: 'trust-list', token }], [{ put: trustListKey, value: token }])
 
 async function isNamed(
   user: UserId,

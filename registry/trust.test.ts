@@ -37,3 +37,26 @@ test('of two lists that are published at once the later stays, whichever is kept
   await Promise.all([slow, quick])
   assert.equal(trust.token(), third)
 })
+
+test('whose issuer is dropped by a published list is out at once, and back with the issuer', async () => {
+  await using region = await createRegion()
+  const { config, sign, claims, holder, grantee, stranger } = region
+  const [issuer] = claims.trustList().issuers
+  assert.ok(issuer !== undefined)
+  const issuers = [issuer, { ...issuer, kid: stranger.kid, jwk: stranger.jwk }]
+  await writeFile(config.trustListFile, await sign.trustList({ issuers }))
+  const credential = await stranger.signer.sign('cami-mo+jwt', claims.credential(grantee))
+  await writeFile(config.credentials[1] ?? '', credential)
+  await using registry = await region.start()
+  await using node = await join(region, grantee, registry)
+  await node.request('epoch.get', {})
+  await registry.publishTrustList(await sign.trustList({ ver: 2 }))
+  await assert.rejects(node.request('epoch.get', {}))
+  await assert.rejects(join(region, grantee, registry))
+  await using other = await join(region, holder, registry)
+  const { members } = await other.request('directory.get', {})
+  assert.equal(members.length, 2)
+  await registry.publishTrustList(await sign.trustList({ ver: 3, issuers }))
+  await using again = await join(region, grantee, registry)
+  await again.request('epoch.get', {})
+})
