@@ -19,7 +19,8 @@ import { createDesk } from './desk.ts'
 import type { Desk } from './desk.ts'
 import { forEach } from './each.ts'
 import { grantNoticesOf } from './grant-notices.ts'
-import { activeRequests } from './grant-rows.ts'
+import { isListed, readGrants, requestOf } from './grant-rows.ts'
+import type { GrantRow } from './grant-rows.ts'
 import type { NewNotice, Notices, Owed } from './notices.ts'
 import { byOf, system } from './office.ts'
 import type { By, Office } from './office.ts'
@@ -71,6 +72,7 @@ type Deps = {
 
 const inForce = ['approved', 'effective', 'paused']
 const grantDays = 365
+const grantIsOver = { type: 'revoke', reason: 'доступ отозван' } as const
 
 export function createAccessRequests(deps: Deps): AccessRequests {
   const { office, organizations } = deps
@@ -118,7 +120,7 @@ export function createAccessRequests(deps: Deps): AccessRequests {
     async grantEnded(grant) {
       const form = (await desk.all()).find((one) => one.grant === grant)
       if (form === undefined || !inForce.includes(form.status)) return
-      await quietly(form.id, { type: 'revoke', reason: 'доступ отозван' })
+      await quietly(form.id, grantIsOver)
     },
     people: createPeople(desk),
     resume: () => tieAgain(desk, deps),
@@ -209,16 +211,16 @@ async function tie(
 }
 
 /**
- * Ends grants whose forms have ended, gives forms the grants that a stop kept them from hearing of, and both sides the
- * letters.
+ * Ends grants whose forms have ended and forms whose grants have, gives forms the grants that a stop kept them from
+ * hearing of, and both sides the letters.
  */
 async function tieAgain(desk: RequestDesk, deps: Deps): Promise<void> {
   const { store, clock } = deps.office
-  const requests = new Map<OrganizationOid, Promise<GrantRequest[]>>()
-  const requestsOf = (holder: OrganizationOid): Promise<GrantRequest[]> => {
-    const found = requests.get(holder) ?? activeRequests(store, holder, clock())
-    requests.set(holder, found)
-    return found
+  const listed = new Map<OrganizationOid, Promise<GrantRow[]>>()
+  const rowsOf = async (holder: OrganizationOid): Promise<GrantRow[]> => {
+    const found = listed.get(holder) ?? readGrants(store, holder)
+    listed.set(holder, found)
+    return (await found).filter((row) => isListed(row, clock()))
   }
   const owed: Owed[] = []
   const mend = async (form: AccessRequest): Promise<void> => {
@@ -228,13 +230,16 @@ async function tieAgain(desk: RequestDesk, deps: Deps): Promise<void> {
       const notice = await refusalOf(form, deps.organizations)
       owed.push({ notice, by: byOf(form, 'refuse') })
     }
-    if (!inForce.includes(status)) return
-    const request = (await requestsOf(holder)).find(({ jti, form5 }) =>
-      status === 'approved' ? form5 !== undefined && form5.no === number : jti === grant,
-    )
-    if (request === undefined) return
-    if (status === 'approved') await tie(id, request, { ...deps, desk })
-    else owed.push(...(await grantNoticesOf(form, request, deps.organizations)))
+    if (status === 'approved') {
+      const requests = (await rowsOf(holder)).filter(({ active }) => active).map(requestOf)
+      const request = requests.find(({ form5 }) => form5 !== undefined && form5.no === number)
+      if (request !== undefined) await tie(id, request, { ...deps, desk })
+    } else if (inForce.includes(status)) {
+      const row = (await rowsOf(holder)).find(({ jti }) => jti === grant)
+      if (row?.active === false) await desk.act(id, grantIsOver, system)
+      if (row?.active !== true) return
+      owed.push(...(await grantNoticesOf(form, requestOf(row), deps.organizations)))
+    }
   }
   const forms = await desk.all()
   const letters = () => deps.notices.makeUp(owed)

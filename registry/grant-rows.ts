@@ -41,16 +41,6 @@ export const requestOf = ({ token }: GrantRow): GrantRequest =>
 /** A grant that has run out authorizes nobody, listed or not. */
 export const isListed = (row: GrantRow, now: number): boolean => now < row.expiresAt
 
-/** What a holder has signed and what is in force. */
-export async function activeRequests(
-  store: Store,
-  holder: OrganizationOid,
-  now: number,
-): Promise<GrantRequest[]> {
-  const rows = await readGrants(store, holder)
-  return rows.filter((row) => row.active && isListed(row, now)).map(requestOf)
-}
-
 export function writesOf(row: GrantRow): Write[] {
   return [
     { put: grantKey(row.holder, row.jti), value: JSON.stringify(row) },

@@ -111,6 +111,21 @@ describe('a form № 5 and its grant end together', () => {
     assert.deepEqual(await actives(region, registry), [false])
   })
 
+  test('a form that did not hear of the end of its grant before a stop ends with it', async () => {
+    await using region = await createRegion({ office: true })
+    const form = await granted(region)
+    {
+      await using registry = await region.start()
+      await using node = await join(region, region.grantee, registry)
+      await node.request('grant.revoke', { jti: region.claims.grantRequest().jti })
+    }
+    const to = (row: AccessRequest): AccessRequest => ({ ...row, status: 'effective' })
+    await change(region, { kind: 'access_request', schema: AccessRequest, id: form, to })
+    await using registry = await region.start()
+    const operator = await signIn(registry.url, 'ivanova')
+    assert.equal(await statusOf(operator, form), 'revoked')
+  })
+
   test('no grant is made for an organization whose connection was ended after the approval', async () => {
     await using region = await createRegion({ office: true })
     await using registry = await region.start()
