@@ -7,7 +7,7 @@ import type { Actor } from '#protocol/life-cycle.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import type { Account, AccountRole, Accounts } from './accounts.ts'
 import type { Audit } from './audit.ts'
-import { createLockout } from '#protocol/secrets/lockout.ts'
+import { createCounter, createLockout } from '#protocol/secrets/lockout.ts'
 import type { Store } from './store/store.ts'
 
 /** A signed-in person. */
@@ -162,6 +162,13 @@ const actOf = (action: string, account: Account, source: string) => ({
 
 function createAuthentication({ accounts, audit, clock, needsSecondFactor }: Deps) {
   const lockout = createLockout(clock)
+  // By person, from wherever it is tried: who guesses codes has her password already.
+  const codes = createCounter(clock, httpLimits.loginLockMs)
+  const alert = async ({ login, address }: SignIn, detail: string): Promise<void> => {
+    const outcome = 'denied' as const
+    const act = { actor: login, role: '', source: address, subject: '', outcome }
+    await audit.append({ ...act, action: 'security-alert', detail })
+  }
   return async (attempt: SignIn): Promise<{ account: Account; amr: Session['amr'] }> => {
     const { login, password, code, address } = attempt
     const refuse = async (why: ErrorCode) => {
@@ -173,15 +180,22 @@ function createAuthentication({ accounts, audit, clock, needsSecondFactor }: Dep
     const { isLocked, failures } = lockout.attempt(login, address)
     if (isLocked) throw await refuse('rate_limited')
     if (failures === httpLimits.loginAlertFailures) {
-      const outcome = 'denied' as const
-      const act = { actor: login, role: '', source: address, subject: '', outcome }
-      await audit.append({ ...act, action: 'security-alert', detail: 'many failed sign-ins' })
+      await alert(attempt, 'many failed sign-ins')
     }
     const account = await accounts.verifyPassword(login, password)
     if (account === undefined) throw await refuse('unauthenticated')
-    if (code !== undefined) {
-      if (!(await accounts.verifyCode(account, code))) throw await refuse('unauthenticated')
-    } else if (needsSecondFactor()) throw await refuse('second_factor_required')
+    if (code === undefined) {
+      if (needsSecondFactor()) throw await refuse('second_factor_required')
+    } else {
+      if (codes.count(account.id) >= httpLimits.codeFailuresMax) throw await refuse('rate_limited')
+      // Counted as wrong when it begins, so that many at once are not all let through.
+      const wrong = codes.add(account.id)
+      if (!(await accounts.verifyCode(account, code))) {
+        if (wrong === httpLimits.codeFailuresMax) await alert(attempt, 'many wrong codes')
+        throw await refuse('unauthenticated')
+      }
+      codes.clear(account.id)
+    }
     lockout.succeed(login, address)
     return { account, amr: code === undefined ? ['pwd'] : ['pwd', 'otp'] }
   }
