@@ -1,6 +1,7 @@
 import type { Kid, OrganizationOid, UserId } from '#protocol/ids.ts'
 import { ProtocolError } from '#protocol/errors.ts'
 import { epochLimits } from '#protocol/limits.ts'
+import { createTurns } from '#protocol/turns.ts'
 import type { Store, Write } from './store/store.ts'
 import type { Journal, NewEntry } from './transparency/journal.ts'
 
@@ -32,6 +33,7 @@ export async function openWithdrawals(
   { store, journal }: { store: Store; journal: Journal },
   suspended: readonly OrganizationOid[],
 ): Promise<Withdrawals> {
+  const inTurn = createTurns()
   const rows = await store.list('off/', { limit: withdrawalsMax })
   const off = new Map(rows.map(({ key, value }) => [key, value]))
   const configured = suspended.map((organization) => keyOf({ organization }))
@@ -45,20 +47,21 @@ export async function openWithdrawals(
     kids: () => under('off/kid/') as Kid[],
     users: () => under('off/user/') as UserId[],
     isSuspended: (oid) => all().includes(keyOf({ organization: oid })),
-    async set(what, isOff, by = 'operator') {
-      const key = keyOf(what)
-      const [before, value] = [off.get(key), valueOf[by]]
-      const isSettled = before === valueOf.operator && by === 'organization'
-      if (isSettled || before === (isOff ? value : undefined)) return false
-      if (isOff && before === undefined) refuseTooMany(under(placeOf(what)))
-      const write: Write = isOff ? { put: key, value } : { del: key }
-      const isNew = before === undefined || !isOff
-      const entries = isNew ? entryOf(what, isOff || configured.includes(key)) : []
-      await journal.write(entries, [write])
-      if (isOff) off.set(key, value)
-      else off.delete(key)
-      return isNew
-    },
+    set: (what, isOff, by = 'operator') =>
+      inTurn(async () => {
+        const key = keyOf(what)
+        const [before, value] = [off.get(key), valueOf[by]]
+        const isSettled = before === valueOf.operator && by === 'organization'
+        if (isSettled || before === (isOff ? value : undefined)) return false
+        if (isOff && before === undefined) refuseTooMany(under(placeOf(what)))
+        const write: Write = isOff ? { put: key, value } : { del: key }
+        const isNew = before === undefined || !isOff
+        const entries = isNew ? entryOf(what, isOff || configured.includes(key)) : []
+        await journal.write(entries, [write])
+        if (isOff) off.set(key, value)
+        else off.delete(key)
+        return isNew
+      }),
   }
 }
 
