@@ -9,6 +9,7 @@ import type {
   RestrictionInput,
   RestrictionRecord,
 } from '#protocol/restriction.ts'
+import { createTurns } from '#protocol/turns.ts'
 import { createDesk } from './desk.ts'
 import type { Desk } from './desk.ts'
 import { forEach } from './each.ts'
@@ -38,8 +39,8 @@ export type Restrictions = {
 
 type Deps = {
   office: Office
-  organizations: () => Organizations
-  notices: Notices
+  organizations: () => Pick<Organizations, 'view'>
+  notices: { issue(notice: NewNotice, by: By): Promise<unknown> } & Pick<Notices, 'makeUp'>
   suspend: (oid: OrganizationOid, off: boolean) => Promise<void>
   isSuspended: (oid: OrganizationOid) => boolean
   /** Studies of others that it may read all the same. */
@@ -70,10 +71,13 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
     untold.add(oid)
     deps.changed(oid)
   }
-  const follow = async (oid: OrganizationOid): Promise<void> => {
-    await tellAgain(oid)
-    await deps.suspend(oid, await isClosed(oid))
-  }
+  // What stands is read and followed in one turn: an earlier reading must not be followed later.
+  const following = createTurns()
+  const follow = (oid: OrganizationOid): Promise<void> =>
+    following(async () => {
+      await tellAgain(oid)
+      await deps.suspend(oid, await isClosed(oid))
+    })
   return {
     get: desk.get,
     all: desk.all,
@@ -90,18 +94,7 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
     tellAgain,
     async records(oid) {
       const cito = deps.cito(oid)
-      return (await standing(oid)).map(
-        ({ number, scope, level, clause, reason, remedy, start }) => ({
-          number,
-          scope,
-          level,
-          clause,
-          reason,
-          remedy,
-          start,
-          ...(scope !== 'proxy' && cito.length > 0 && { cito }),
-        }),
-      )
+      return (await standing(oid)).map((one) => recordOf(one, cito))
     },
     isUntold: (oid) => untold.has(oid),
     async told(oid) {
@@ -120,6 +113,20 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
     },
   }
 }
+
+const recordOf = (
+  { number, scope, level, clause, reason, remedy, start }: Restriction,
+  cito: NonNullable<RestrictionRecord['cito']>,
+): RestrictionRecord => ({
+  number,
+  scope,
+  level,
+  clause,
+  reason,
+  remedy,
+  start,
+  ...(scope !== 'proxy' && cito.length > 0 && { cito }),
+})
 
 async function readUntold(store: Store): Promise<Set<string>> {
   const rows = await store.list(untoldKey(''), { limit: 1000 })
