@@ -131,10 +131,11 @@ export async function openAccounts(deps: Deps): Promise<Accounts> {
       }),
     addRole: (id, role) =>
       people.change(id, ({ roles }) => ({ roles: [...new Set([...roles, role])] })),
-    async invite(id) {
-      people.known(id)
-      return await invitations.issue(id)
-    },
+    invite: (id) =>
+      people.inTurn(async () => {
+        people.known(id)
+        return await invitations.issue(id)
+      }),
     activate: (secret, password) =>
       people.inTurn(async () => {
         const { account: id, spend } = await invitations.take(secret)
