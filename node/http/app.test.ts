@@ -57,6 +57,12 @@ test('every resource answers exactly the roles that may use it', async () => {
     ['GET', `/api/referrals/${grantId}`, row(401, 403, 404, 403, 403, 404)],
     ['PUT', `/api/referrals/${grantId}`, row(401, 403, 400, 403, 403, 400), {}],
     ['POST', `/api/referrals/${grantId}/cancel`, row(401, 403, 404, 403, 403, 404)],
+    [
+      'POST',
+      `/api/referrals/${grantId}/close`,
+      row(401, 403, 404, 403, 403, 404),
+      { outcome: 'completed' },
+    ],
     ['GET', `/api/referrals/${grantId}/performed`, row(401, 403, 404, 403, 403, 404)],
     ['GET', '/api/accounts/users', row(401, 403, 200, 403, 403, 403)],
     ['POST', '/api/accounts/users', row(401, 403, 400, 403, 403, 403), { login: 'x' }],

@@ -6,7 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { ProtocolError } from '#protocol/errors.ts'
 import { openRecords, type Records } from './records.ts'
-import { openReferrals, type NewReferral } from './referrals.ts'
+import { openReferrals, type NewReferral, type Referral } from './referrals.ts'
 
 async function openStore() {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cami-referrals-'))
@@ -96,6 +96,34 @@ test('what has begun is neither changed nor cancelled', async () => {
   assert.equal((await referrals.cancel(other.id)).state, 'cancelled')
   await assert.rejects(referrals.cancel(other.id), isError('conflict'))
   await assert.rejects(referrals.get('01J0000000000000000000000A'), isError('not_found'))
+})
+
+test('a referral is ended by hand when its apparatus never says so', async () => {
+  await using store = await openStore()
+  const referrals = await store.open()
+  const report = async (id: string, state: 'in-progress' | 'completed') =>
+    referrals.progress(id, { id: 'S1', state, performed: '1.2.3' })
+  const states = ({ state, steps }: Referral) => [state, ...steps.map((step) => step.state)]
+  const begun = async () => {
+    const { id } = await referrals.create(given(), 'x')
+    await assert.rejects(referrals.close(id, 'completed'), isError('conflict'))
+    await report(id, 'in-progress')
+    return id
+  }
+  const done = await begun()
+  const closed = await referrals.close(done, 'completed')
+  assert.deepEqual(states(closed), ['completed', 'completed', 'discontinued'])
+  const left = await referrals.close(await begun(), 'discontinued')
+  assert.deepEqual(states(left), ['discontinued', 'discontinued', 'discontinued'])
+  assert.deepEqual(referrals.open(), [])
+  await assert.rejects(referrals.close(done, 'completed'), isError('conflict'))
+  // The apparatus may say it later all the same.
+  assert.deepEqual(states(await report(left.id, 'completed')), [
+    'completed',
+    'completed',
+    'discontinued',
+  ])
+  assert.deepEqual((await store.reopen()).open(), [])
 })
 
 test('values that would be two values in DICOM are refused', async () => {

@@ -18,6 +18,8 @@ const time = z.string().regex(/^([01]\d|2[0-3])[0-5]\d[0-5]\d$/)
 
 export const stepStates = ['scheduled', 'in-progress', 'completed', 'discontinued'] as const
 export type StepState = (typeof stepStates)[number]
+export const outcomes = ['completed', 'discontinued'] as const satisfies StepState[]
+export type Outcome = (typeof outcomes)[number]
 
 /** One scheduled procedure step (PS3.3 §C.4.10): what one apparatus is to do. */
 export const ScheduledStep = z.strictObject({
@@ -92,6 +94,11 @@ export type Referrals = {
   /** Throws `conflict` once work has begun or ended. */
   change(id: string, given: NewReferral): Promise<Referral>
   cancel(id: string): Promise<Referral>
+  /**
+   * Ends one whose apparatus never said that it had: steps under way have this outcome, those that nobody began are
+   * discontinued. Throws `conflict` unless work has begun.
+   */
+  close(id: string, outcome: Outcome): Promise<Referral>
   /** A performed step says how far a scheduled one is. */
   progress(id: string, step: { id: string; state: StepState; performed: string }): Promise<Referral>
 }
@@ -107,9 +114,9 @@ export async function openReferrals(deps: Deps): Promise<Referrals> {
   const inTurn = createTurns()
   const kept = await loadReferrals(deps.records)
   const { get, save, numbered } = kept
-  const untouched = async (id: string): Promise<Referral> => {
+  const inState = async (id: string, state: Referral['state']): Promise<Referral> => {
     const referral = await get(id)
-    if (referral.state === 'scheduled') return referral
+    if (referral.state === state) return referral
     throw new ProtocolError('conflict', `the referral is ${referral.state}`)
   }
   return {
@@ -127,7 +134,7 @@ export async function openReferrals(deps: Deps): Promise<Referrals> {
     closed: kept.closed,
     change: async (id, given) =>
       inTurn(async () => {
-        const before = await untouched(id)
+        const before = await inState(id, 'scheduled')
         const parsed = NewReferral.parse(given)
         const { accessionNumber = before.accessionNumber } = parsed
         const steps = stepsOf(parsed)
@@ -138,8 +145,10 @@ export async function openReferrals(deps: Deps): Promise<Referrals> {
       }),
     cancel: async (id) =>
       inTurn(async () =>
-        save({ ...(await untouched(id)), state: 'cancelled', changedAt: clock() }),
+        save({ ...(await inState(id, 'scheduled')), state: 'cancelled', changedAt: clock() }),
       ),
+    close: async (id, outcome) =>
+      inTurn(async () => save(ended(await inState(id, 'in-progress'), outcome, clock()))),
     progress: async (id, step) =>
       inTurn(async () => save(progressed(await get(id), step, clock()))),
   }
@@ -225,6 +234,16 @@ function progressed(
             -worklistLimits.performedPerStepMax,
           ),
         },
+  )
+  return { ...referral, steps, state: stateOf(referral, steps), changedAt: now }
+}
+
+function ended(referral: Referral, outcome: Outcome, now: number): Referral {
+  const endOf = { 'in-progress': outcome, scheduled: 'discontinued' } as const
+  const steps = referral.steps.map((step) =>
+    step.state === 'in-progress' || step.state === 'scheduled'
+      ? { ...step, state: endOf[step.state] }
+      : step,
   )
   return { ...referral, steps, state: stateOf(referral, steps), changedAt: now }
 }

@@ -166,19 +166,14 @@ function ReferralRow({ referral, isOpen, toggle, edit, onChanged }: RowProps) {
   )
 }
 
-function Details({ referral, edit, onChanged }: Omit<RowProps, 'isOpen' | 'toggle'>) {
-  const { d, roles, notice } = useDesk()
-  const action = useAction()
-  const { id, state, study, question, diagnosis, referringPhysician, accessionNumber } = referral
+type DetailsProps = Omit<RowProps, 'isOpen' | 'toggle'>
+
+function Details(props: DetailsProps) {
+  const { d } = useDesk()
+  const { id, state, question, diagnosis, referringPhysician } = props.referral
   const performed = useLoad<{ performed: PerformedStep[] }>((signal) =>
     get(`/api/referrals/${id}/performed`, signal),
   )
-  const cancel = () =>
-    action.run(async () => {
-      await post(`/api/referrals/${id}/cancel`)
-      notice.value = { text: d('referralCancelled', { n: accessionNumber }) }
-      onChanged()
-    })
   const said = [
     [d('physician'), personText(referringPhysician)],
     [d('diagnosis'), diagnosis],
@@ -192,6 +187,37 @@ function Details({ referral, edit, onChanged }: Omit<RowProps, 'isOpen' | 'toggl
         </p>
       ))}
       <Loaded load={performed}>{({ performed }) => <PerformedList performed={performed} />}</Loaded>
+      {state === 'in-progress' && <p class="muted">{d('referralUnderWay')}</p>}
+      <Acts {...props} />
+    </div>
+  )
+}
+
+function Acts({ referral, edit, onChanged }: DetailsProps) {
+  const { d, roles, notice } = useDesk()
+  const action = useAction()
+  const { id, state, study, accessionNumber } = referral
+  const end = (how: 'cancel' | 'close', body?: object) =>
+    void action.run(async () => {
+      await post(`/api/referrals/${id}/${how}`, body)
+      const said = how === 'cancel' ? 'referralCancelled' : 'referralClosed'
+      notice.value = { text: d(said, { n: accessionNumber }) }
+      onChanged()
+    })
+  const act = (name: string, label: string, run: () => void) => (
+    <button
+      key={name}
+      type="button"
+      class="button small"
+      data-testid={`referral-${name}`}
+      disabled={action.isBusy}
+      onClick={run}
+    >
+      {label}
+    </button>
+  )
+  return (
+    <>
       <Failure action={action} />
       <div class="desk-acts">
         {state !== 'scheduled' && hasStudies(roles) && (
@@ -199,30 +225,27 @@ function Details({ referral, edit, onChanged }: Omit<RowProps, 'isOpen' | 'toggl
             {d('linkedStudy')}
           </a>
         )}
+        {state === 'in-progress' &&
+          outcomes.map(([outcome, label]) =>
+            act(outcome, d(label), () => end('close', { outcome })),
+          )}
         {state === 'scheduled' ? (
           <>
-            <button type="button" class="button small" onClick={() => edit(referral, false)}>
-              {d('edit')}
-            </button>
-            <button
-              type="button"
-              class="button small"
-              data-testid="referral-cancel"
-              disabled={action.isBusy}
-              onClick={() => void cancel()}
-            >
-              {d('referralCancel')}
-            </button>
+            {act('edit', d('edit'), () => edit(referral, false))}
+            {act('cancel', d('referralCancel'), () => end('cancel'))}
           </>
         ) : (
-          <button type="button" class="button small" onClick={() => edit(referral, true)}>
-            {d('referralAgain')}
-          </button>
+          act('again', d('referralAgain'), () => edit(referral, true))
         )}
       </div>
-    </div>
+    </>
   )
 }
+
+const outcomes = [
+  ['completed', 'referralComplete'],
+  ['discontinued', 'referralDiscontinue'],
+] as const
 
 function PerformedList({ performed }: { performed: readonly PerformedStep[] }) {
   const { d } = useDesk()

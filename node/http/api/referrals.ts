@@ -3,7 +3,7 @@ import type { AuditEntry } from '#protocol/audit-event.ts'
 import { Ulid } from '#protocol/ids.ts'
 import type { AuditLog } from '../../access/audit-log.ts'
 import type { SessionUser } from '../../access/session-user.ts'
-import { NewReferral, Referral, type Referrals } from '../../store/referrals.ts'
+import { NewReferral, outcomes, Referral, type Referrals } from '../../store/referrals.ts'
 import { ProcedureStep, type ProcedureSteps } from '../../store/procedure-steps.ts'
 import { defineRoute, type Route } from '../routes.ts'
 
@@ -17,7 +17,7 @@ const ReferralPath = z.strictObject({ referral: Ulid })
 const access = ['mo_admin', 'radiographer'] as const
 
 export type ReferralDeps = {
-  referrals: Pick<Referrals, 'create' | 'get' | 'open' | 'closed' | 'change' | 'cancel'>
+  referrals: Pick<Referrals, 'create' | 'get' | 'open' | 'closed' | 'change' | 'cancel' | 'close'>
   procedureSteps: Pick<ProcedureSteps, 'get'>
   audit: Pick<AuditLog, 'append'>
 }
@@ -111,6 +111,20 @@ function writingRoutes({ referrals, note }: Parts): Route[] {
       async handle({ params, user }) {
         const referral = await referrals.cancel(params.referral)
         await note(user, `cancelled referral ${referral.id}`)
+        return referral
+      },
+    }),
+    defineRoute({
+      method: 'post',
+      path: '/api/referrals/:referral/close',
+      summary: 'End a referral whose apparatus began and never said that it had ended',
+      access,
+      params: ReferralPath,
+      body: z.strictObject({ outcome: z.enum(outcomes) }),
+      answer: Referral,
+      async handle({ params, body: { outcome }, user }) {
+        const referral = await referrals.close(params.referral, outcome)
+        await note(user, `closed referral ${referral.id} as ${outcome}`)
         return referral
       },
     }),

@@ -50,6 +50,16 @@ export const referralTexts = {
     'Направление № {n} отменено и ушло из рабочего списка.',
     'Referral {n} is cancelled and left the worklist.',
   ],
+  referralComplete: ['Отметить выполненным', 'Mark as completed'],
+  referralDiscontinue: ['Отметить прекращённым', 'Mark as discontinued'],
+  referralUnderWay: [
+    'Аппарат начал и ещё не сообщил, что закончил. Если он не сообщает об этом, отметьте сами.',
+    'The device began and has not said that it has ended. If it never says so, mark it yourself.',
+  ],
+  referralClosed: [
+    'Направление № {n} закрыто и ушло из рабочего списка.',
+    'Referral {n} is closed and left the worklist.',
+  ],
   referralAgain: ['Создать такое же', 'Make the same again'],
   performed: ['Выполнено на аппарате', 'Performed'],
   performedNone: ['Аппарат ещё ничего не сообщил.', 'No device has reported anything yet.'],
