@@ -51,6 +51,8 @@ export type Answer = {
   counts?: Counts
   /** Of an instance that the request did not name (N-CREATE). */
   sopUid?: string
+  /** Those that were missing or wrong (Attribute Identifier List). */
+  attributes?: readonly number[]
   /** Says more of a failure, as a service defines it (PS3.7 §C.5). */
   errorId?: number
 }
@@ -241,6 +243,7 @@ export function response(to: Command, answer: Answer): Buffer {
     ...optional(element.errorId, answer.errorId),
     ...(sopUid === '' ? [] : [[element.affectedSopUid, uid(sopUid)] as const]),
     ...optional(element.eventTypeId, to.eventTypeId),
+    ...tagList(element.attributeList, answer.attributes),
     ...optional(element.actionTypeId, to.actionTypeId),
     ...optional(element.remaining, counts?.remaining),
     ...optional(element.completed, counts?.completed),
@@ -253,6 +256,9 @@ type Element = readonly [tag: number, value: Buffer]
 
 const optional = (tag: number, value: number | undefined): Element[] =>
   value === undefined ? [] : [[tag, us(Math.min(value, 65_535))]]
+
+const tagList = (element: number, tags: readonly number[] = []): Element[] =>
+  tags.length === 0 ? [] : [[element, Buffer.concat(tags.map(at))]]
 
 function written(elements: readonly Element[]): Buffer {
   const parts = elements.flatMap(([tag, value]) => [elementHeader(tag, value.length), value])
@@ -274,6 +280,9 @@ function us(value: number): Buffer {
   bytes.writeUInt16LE(value)
   return bytes
 }
+
+/** AT: the group, then the element. */
+const at = (tag: number): Buffer => Buffer.concat([us(tag >>> 16), us(tag & 0xffff)])
 
 const padded = (value: string, pad: string): Buffer =>
   Buffer.from(value.length % 2 === 0 ? value : value + pad, 'latin1')

@@ -82,6 +82,21 @@ async function openModality(port: number, ae = 'STORESCU') {
 const value = (vr: string, ...Value: string[]) => ({ vr, Value })
 const state = (text: string) => ({ '00400252': value('CS', text) })
 const answering = (item: DicomJson) => ({ '00400270': { vr: 'SQ', Value: [item] } })
+/** What a step must say when it begins, and when it ends (PS3.4 table F.7.2-1, type 1). */
+const beginning = {
+  ...state('IN PROGRESS'),
+  ...answering({ '0020000D': value('UI', '1.2.3') }),
+  '00080060': value('CS', 'CT'),
+  '00400241': value('AE', 'STORESCU'),
+  '00400244': value('DA', '20261201'),
+  '00400245': value('TM', '101500'),
+  '00400253': value('SH', 'P1'),
+}
+const ending = (text: string) => ({
+  ...state(text),
+  '00400250': value('DA', '20261201'),
+  '00400251': value('TM', '103000'),
+})
 const made = (...uids: string[]) => ({
   '00400340': {
     vr: 'SQ',
@@ -104,16 +119,16 @@ test('a step stands and is answered, also when its referral cannot be read', asy
   const { id } = await node.referrals.create(referral, 'x')
   await using modality = await openModality(node.port)
   const item = { '00080050': value('SH', 'A-1'), '0020000D': value('UI', '1.2.3') }
-  const begun = { ...state('IN PROGRESS'), ...answering(item) }
+  const begun = { ...beginning, ...answering(item) }
   for (const sop of ['1.8', '1.9']) assert.equal((await modality.create(sop, begun)).status, 0)
-  await modality.set('1.8', { ...state('COMPLETED'), ...made('1.2.3.4') })
+  await modality.set('1.8', { ...ending('COMPLETED'), ...made('1.2.3.4') })
   await node.records.put('referral-closed', id, { of: 'a later version' })
-  const ending = { ...state('COMPLETED'), ...made('1.2.3.5') }
-  assert.equal((await modality.set('1.9', ending)).status, 0)
+  const end = { ...ending('COMPLETED'), ...made('1.2.3.5') }
+  assert.equal((await modality.set('1.9', end)).status, 0)
   assert.equal((await node.steps.get('1.9')).state, 'completed')
   assert.equal(node.audited.at(-1)?.detail, 'performed step completed, without referral')
   // Said twice it is refused as what may change no longer, not as what the device should try again.
-  assert.match((await modality.set('1.9', ending)).comment, /may no longer be updated/)
+  assert.match((await modality.set('1.9', end)).comment, /may no longer be updated/)
   assert.equal((await modality.create('1.10', begun)).status, 0)
   assert.equal((await node.steps.get('1.10')).scheduled, undefined)
 })
@@ -123,11 +138,11 @@ test('a step that begins and ends moves its referral on, and completes the study
   const { id } = await node.referrals.create(referral, 'x')
   await using modality = await openModality(node.port)
   const item = { '00080050': value('SH', 'A-1'), '0020000D': value('UI', '1.2.3') }
-  const created = await modality.create('1.9', { ...state('IN PROGRESS'), ...answering(item) })
+  const created = await modality.create('1.9', { ...beginning, ...answering(item) })
   assert.deepEqual([created.status, created.sopUid], [0, '1.9'])
   assert.equal((await node.referrals.get(id)).state, 'in-progress')
   await sendSlice(node.archive, { study: '1.2.3', series: '1.2.3.1', sop: '1.2.3.4' })
-  const ended = await modality.set('1.9', { ...state('COMPLETED'), ...made('1.2.3.4', '1.2.3.5') })
+  const ended = await modality.set('1.9', { ...ending('COMPLETED'), ...made('1.2.3.4', '1.2.3.5') })
   assert.equal(ended.status, 0)
   const { state: end, steps } = await node.referrals.get(id)
   assert.deepEqual([end, steps[0]?.performed], ['completed', ['1.9']])
@@ -149,16 +164,16 @@ test('a step begins in progress, ends once, and belongs to its device', async ()
   await using node = await startNode()
   await using modality = await openModality(node.port)
   await using other = await openModality(node.port, 'OTHER')
-  assert.equal((await modality.create('1.9', state('COMPLETED'))).status, 0x0106)
-  assert.equal((await modality.create('1.9', {})).status, 0x0106)
-  assert.equal((await modality.create('1.9', state('IN PROGRESS'))).status, 0)
-  assert.equal((await modality.create('1.9', state('IN PROGRESS'))).status, 0x0111)
-  assert.equal((await modality.set('1.8', state('COMPLETED'))).status, 0x0112)
-  assert.equal((await modality.set('1.9', state('FINISHED'))).status, 0x0106)
-  assert.equal((await other.set('1.9', state('COMPLETED'))).status, 0x0124)
+  const over = { ...beginning, ...ending('COMPLETED') }
+  assert.equal((await modality.create('1.9', over)).status, 0x0106)
+  assert.equal((await modality.create('1.9', beginning)).status, 0)
+  assert.equal((await modality.create('1.9', beginning)).status, 0x0111)
+  assert.equal((await modality.set('1.8', ending('COMPLETED'))).status, 0x0112)
+  assert.equal((await modality.set('1.9', ending('FINISHED'))).status, 0x0106)
+  assert.equal((await other.set('1.9', ending('COMPLETED'))).status, 0x0124)
   assert.equal((await modality.set('1.9', { '00400254': value('LO', 'КТ') })).status, 0)
-  assert.equal((await modality.set('1.9', state('DISCONTINUED'))).status, 0)
-  const late = await modality.set('1.9', state('COMPLETED'))
+  assert.equal((await modality.set('1.9', ending('DISCONTINUED'))).status, 0)
+  const late = await modality.set('1.9', ending('COMPLETED'))
   assert.equal(late.status, 0x0110)
   const step = await node.steps.get('1.9')
   assert.deepEqual(
@@ -168,15 +183,54 @@ test('a step begins in progress, ends once, and belongs to its device', async ()
   assert.deepEqual(step.attributes['00400254'], value('LO', 'КТ'))
 })
 
+test('a step that does not say what it must when it begins is refused, and told what it is', async () => {
+  await using node = await startNode()
+  await using modality = await openModality(node.port)
+  const without = (tag: string) =>
+    Object.fromEntries(Object.entries<DicomJson[string]>(beginning).filter(([one]) => one !== tag))
+  for (const tag of Object.keys(beginning)) {
+    const { status, attributes } = await modality.create('1.9', without(tag))
+    assert.deepEqual([status, attributes], [0x0120, [Number.parseInt(tag, 16)]])
+  }
+  const asked = await modality.create('1.9', state('IN PROGRESS'))
+  assert.equal(asked.attributes?.length, Object.keys(beginning).length - 1)
+  assert.match(asked.comment, /^missing: Modality/)
+  for (const tag of Object.keys(beginning)) {
+    const { vr = '' } = (beginning as DicomJson)[tag] ?? {}
+    const { status, attributes } = await modality.create('1.9', { ...beginning, [tag]: { vr } })
+    assert.deepEqual([status, attributes], [0x0121, [Number.parseInt(tag, 16)]])
+  }
+  const ofNoStudy = { ...beginning, ...answering({ '00080050': value('SH', 'A-1') }) }
+  const { status, attributes } = await modality.create('1.9', ofNoStudy)
+  assert.deepEqual([status, attributes], [0x0120, [0x0020000d]])
+  await assert.rejects(node.steps.get('1.9'))
+})
+
+test('a step ends with its date and time, said then or before', async () => {
+  await using node = await startNode()
+  await using modality = await openModality(node.port)
+  await modality.create('1.9', beginning)
+  for (const text of ['COMPLETED', 'DISCONTINUED']) {
+    const { status, attributes } = await modality.set('1.9', state(text))
+    assert.deepEqual([status, attributes], [0x0120, [0x00400250, 0x00400251]])
+  }
+  const timeless = await modality.set('1.9', { ...ending('COMPLETED'), '00400251': { vr: 'TM' } })
+  assert.deepEqual([timeless.status, timeless.attributes], [0x0121, [0x00400251]])
+  assert.equal((await node.steps.get('1.9')).state, 'in-progress')
+  const { '00400250': date, '00400251': time } = ending('COMPLETED')
+  assert.equal((await modality.set('1.9', { '00400250': date, '00400251': time })).status, 0)
+  assert.equal((await modality.set('1.9', state('COMPLETED'))).status, 0)
+})
+
 test('a step without a UID gets one, and one without a number finds its referral by the study', async () => {
   await using node = await startNode()
   const { id, study } = await node.referrals.create(referral, 'x')
   await using modality = await openModality(node.port)
   const item = { '0020000D': value('UI', study), '00400009': value('SH', 'S1') }
-  const { sopUid } = await modality.create('', { ...state('IN PROGRESS'), ...answering(item) })
+  const { sopUid } = await modality.create('', { ...beginning, ...answering(item) })
   assert.match(sopUid, /^2\.25\.\d+$/)
   assert.deepEqual((await node.steps.get(sopUid)).scheduled, { referral: id, step: 'S1' })
-  await modality.set(sopUid, state('DISCONTINUED'))
+  await modality.set(sopUid, ending('DISCONTINUED'))
   assert.equal((await node.referrals.get(id)).state, 'discontinued')
 })
 
@@ -185,11 +239,11 @@ test('what was said at the beginning stays, whatever a device says at the end', 
   await using modality = await openModality(node.port)
   const item = (study: string) => answering({ '0020000D': value('UI', study) })
   const begun = { '00100020': value('LO', '17'), '00400253': value('SH', 'P1'), ...item('1.2.3') }
-  await modality.create('1.9', { ...state('IN PROGRESS'), ...begun })
+  await modality.create('1.9', { ...beginning, ...begun })
   // Another patient's study, which is complete only when its own device says so.
   await sendSlice(node.archive, { study: '1.2.7', series: '1.2.7.1', sop: '1.2.7.4' })
   const ended = await modality.set('1.9', {
-    ...state('COMPLETED'),
+    ...ending('COMPLETED'),
     ...made('1.2.7.4'),
     ...item('1.2.7'),
     '00100020': value('LO', '18'),
@@ -213,9 +267,9 @@ test('a step that is completed without a series ends its referral, is noticed, a
   const { id, study } = await node.referrals.create(referral, 'x')
   await using modality = await openModality(node.port)
   const item = { '0020000D': value('UI', study) }
-  await modality.create('1.9', { ...state('IN PROGRESS'), ...answering(item) })
+  await modality.create('1.9', { ...beginning, ...answering(item) })
   await sendSlice(node.archive, { study, series: '1.2.3.1', sop: '1.2.3.4' })
-  assert.equal((await modality.set('1.9', state('COMPLETED'))).status, 0)
+  assert.equal((await modality.set('1.9', ending('COMPLETED'))).status, 0)
   assert.equal((await node.referrals.get(id)).state, 'completed')
   assert.equal((await node.archive.record(study))?.state, 'open')
   assert.equal(node.audited.at(-1)?.detail, 'performed step completed, without series')
@@ -229,11 +283,11 @@ test('a step whose end was written but not answered completes its study, and its
   const { study } = await node.referrals.create(referral, 'anna')
   await using ct = await openModality(node.port)
   const item = { '00080050': value('SH', 'A-1'), '0020000D': value('UI', study) }
-  await ct.create('1.2.7.1', { ...state('IN PROGRESS'), ...answering(item) })
+  await ct.create('1.2.7.1', { ...beginning, ...answering(item) })
   const slice = { study, series: '1.2.3.1', sop: '1.2.3.4' }
   await sendSlice(node.archive, slice)
   isBroken = true
-  const end = { ...state('COMPLETED'), ...made('1.2.3.4') }
+  const end = { ...ending('COMPLETED'), ...made('1.2.3.4') }
   assert.notEqual((await ct.set('1.2.7.1', end)).status, 0)
   isBroken = false
   await until(() => node.steps.awaiting().length === 0)

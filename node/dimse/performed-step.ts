@@ -4,11 +4,12 @@ import { SopUid, StudyUid, Uid } from '#protocol/ids.ts'
 import { worklistLimits } from '#protocol/limits.ts'
 import { textOf } from '../archive/attribute-levels.ts'
 import type { Archive } from '../archive/archive.ts'
-import type { DicomJson } from '../dicom/dicom-json.ts'
+import type { DicomJson, DicomJsonElement } from '../dicom/dicom-json.ts'
 import type { Log } from '../log.ts'
 import type { ProcedureStep, ProcedureSteps } from '../store/procedure-steps.ts'
 import type { Referral, Referrals } from '../store/referrals.ts'
 import { createArrivalWatch } from './arrival-watch.ts'
+import { AttributeError } from './attribute-error.ts'
 import { commandField } from './command-set.ts'
 import { requireIdentifier } from './identifier.ts'
 import { itemsOf } from './items.ts'
@@ -29,6 +30,19 @@ const tag = {
   images: '00081140',
   others: '00400220',
 } as const
+
+/** Type 1 of an N-CREATE (PS3.4 table F.7.2-1). Those of type 2 may be empty, and many devices leave them out. */
+const neededAtBeginning = [
+  '00080060',
+  '00400241',
+  '00400244',
+  '00400245',
+  tag.state,
+  '00400253',
+  tag.scheduledSequence,
+]
+/** Type 1 in a final state, whenever it was said. */
+const neededAtEnd = ['00400250', '00400251']
 
 /** What only N-CREATE may say (PS3.4 table F.7.2-1): what was scheduled, where and when it began; and see below. */
 const saidAtBeginning = new Set([
@@ -122,6 +136,8 @@ async function begin(
   { request, exchange, keys, state }: Beginning,
 ): Promise<void> {
   const { clock, random, steps } = deps
+  needs(keys, neededAtBeginning)
+  for (const item of itemsOf(keys, tag.scheduledSequence)) needs(item, [tag.study])
   if (state !== 'in-progress') return exchange.respond(wrongState)
   const sop = request.command.sopUid === '' ? uidOf(random(16)) : request.command.sopUid
   if (!Uid.safeParse(sop).success) throw new ProtocolError('bad_request', 'no UID')
@@ -142,6 +158,18 @@ async function begin(
   return exchange.respond({ status: status.success, sopUid: sop })
 }
 
+/** Throws when one of them is missing, or has no value. */
+function needs(attributes: DicomJson, tags: readonly string[]): void {
+  const missing = tags.filter((tag) => !(tag in attributes))
+  if (missing.length > 0) throw new AttributeError('missing', missing)
+  const empty = tags.filter((tag) => isEmpty(attributes[tag]))
+  if (empty.length > 0) throw new AttributeError('empty', empty)
+}
+
+/** A sequence without items has none, one with an empty item has one. */
+const isEmpty = ({ Value = [] }: DicomJsonElement = { vr: '' }): boolean =>
+  Value.every((value) => value === null || (typeof value === 'string' && value.trim() === ''))
+
 /** `undefined` when the step has ended. */
 async function change(
   steps: ProcedureSteps,
@@ -156,6 +184,7 @@ async function change(
       if (before.state !== 'in-progress') throw new ProtocolError('conflict', 'the step has ended')
       const attributes = { ...(before.attributes as DicomJson), ...mayChange(keys) }
       const next = { ...before, state: state ?? before.state, attributes }
+      if (next.state !== 'in-progress') needs(attributes, neededAtEnd)
       return { ...next, made: next.state === 'in-progress' ? [] : madeBy(attributes) }
     })
   } catch (error) {

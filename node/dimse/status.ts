@@ -1,9 +1,11 @@
 import { codeOf, type ErrorCode } from '#protocol/errors.ts'
 import type { Stored } from '../archive/archive.ts'
-import { commandField } from './command-set.ts'
+import { tagNumber } from '../dicom/dictionary.ts'
+import { AttributeError } from './attribute-error.ts'
+import { commandField, type Answer } from './command-set.ts'
 
-/** Status and Error Comment of a DIMSE response (PS3.7 §C, PS3.4 §B.2.3). */
-export type Outcome = { status: number; comment: string }
+/** Status and Error Comment of a DIMSE response (PS3.7 §C, PS3.4 §B.2.3), and which attributes are why. */
+export type Outcome = Pick<Answer, 'status' | 'attributes'> & { comment: string }
 
 export const status = {
   success: 0x0000,
@@ -17,6 +19,8 @@ export const status = {
   noSuchInstance: 0x0112,
   noSuchEventType: 0x0113,
   invalidArgumentValue: 0x0115,
+  missingAttribute: 0x0120,
+  missingAttributeValue: 0x0121,
   noSuchAction: 0x0123,
   sopClassNotSupported: 0x0122,
   notAuthorized: 0x0124,
@@ -122,8 +126,16 @@ const normalizedFailures: ReadonlyMap<number, Outcomes> = new Map([
 /** Translates a failure of a service beside storage, for the request with this Command Field. */
 export function outcomeOfFailure(error: unknown, field: number): Outcome {
   const known = normalizedFailures.get(field) ?? failures
+  if (known === ofAttributes && error instanceof AttributeError) return outcomeOfAttributes(error)
   return known[codeOf(error)] ?? { status: status.processingFailure, comment: 'request failed' }
 }
+
+/** They go into the Attribute Identifier List (0000,1005) of a DIMSE-N response (PS3.7 §C.5). */
+const outcomeOfAttributes = ({ problem, message, tags }: AttributeError): Outcome => ({
+  status: problem === 'missing' ? status.missingAttribute : status.missingAttributeValue,
+  comment: message,
+  attributes: tags.map(tagNumber),
+})
 
 /**
  * A duplicate is acknowledged again, an object in quarantine is safe with us: both are success. Other content under
