@@ -1,6 +1,7 @@
 import { isUniversal, matchesQuery } from '../archive/matching.ts'
 import type { DicomJson, DicomJsonValue } from '../dicom/dicom-json.ts'
 import { itemsOf } from './items.ts'
+import { checked } from './query/keys.ts'
 import { scheduledSequence, startDate, startTime, stationAeTitle } from './worklist-rows.ts'
 
 /** What a worklist query looks for. */
@@ -15,6 +16,7 @@ const stationPath = `${scheduledSequence}.${stationAeTitle}`
 const datePath = `${scheduledSequence}.${startDate}`
 const timePath = `${scheduledSequence}.${startTime}`
 
+/** Reads the keys of a worklist query; `bad_request` for what means nothing. */
 export function readWorklistKeys(keys: DicomJson): WorklistKeys {
   const match = Object.fromEntries(pathsOf(keys, ''))
   const dates = rangeOf(match[datePath])
@@ -36,7 +38,7 @@ function* pathsOf(keys: DicomJson, prefix: string): Generator<[string, string[]]
       continue
     }
     const values = Value.map(textOf).filter((value) => value !== '')
-    if (!isUniversal(values)) yield [`${prefix}${tag}`, values]
+    if (!isUniversal(values)) yield [`${prefix}${tag}`, checked(vr, values)]
   }
 }
 
@@ -70,6 +72,10 @@ export function matchesWorklist(row: DicomJson, { match, period }: WorklistKeys)
   const at = `${first(step, startDate)}${first(step, startTime)}`
   return at >= period.from && at <= period.to
 }
+
+/** Whether it was found without a look at some of the keys. */
+export const isMatchedPartly = (row: DicomJson, { match }: WorklistKeys): boolean =>
+  Object.keys(match).some((path) => !has(row, path.split('.')))
 
 const first = (item: DicomJson, tag: string): string => textOf(item[tag]?.Value?.[0] ?? '')
 

@@ -86,7 +86,7 @@ const scheduled = (name: string) => `ScheduledProcedureStepSequence[0].${name}`
 /** Asks with findscu; the answers as they came, and what they say. */
 async function find(keys: readonly string[], ae = 'STORESCU') {
   const to = await mkdtemp(path.join(dir, 'q-'))
-  const args = ['-W', '-X', '-od', to, '-aet', ae, '-aec', 'CAMI', '127.0.0.1', `${scp.port}`]
+  const args = ['-d', '-W', '-X', '-od', to, '-aet', ae, '-aec', 'CAMI', '127.0.0.1', `${scp.port}`]
   const all = ['AccessionNumber', 'PatientName', scheduled('ScheduledProcedureStepID'), ...keys]
   const env = { ...process.env, TCP_NODELAY: '1' }
   const { stdout, stderr } = await run('findscu', [...all.flatMap((key) => ['-k', key]), ...args], {
@@ -132,6 +132,34 @@ test('a range of dates and one of times are one range', { skip }, async () => {
     )
   assert.deepEqual(await between('20261201-20261203', '1000-1100'), ['A-1 S1', 'A-2 S2'])
   assert.deepEqual(await between('20261201', '1000-1100'), ['A-1 S1'])
+})
+
+test('a key that is not matched on makes the answers say so', { skip }, async () => {
+  const statuses = async (...keys: string[]) => {
+    const { output } = await find(keys)
+    return [...output.matchAll(/DIMSE Status\s*:\s*0x([0-9a-f]+)/g)].map(([, code]) => code)
+  }
+  assert.deepEqual(await statuses('PatientID=17'), ['ff00', '0000'])
+  assert.deepEqual(await statuses('PatientID=17', 'PatientWeight', '0040,1008'), ['ff00', '0000'])
+  for (const key of [
+    '0040,1008=XX',
+    scheduled('ScheduledProtocolCodeSequence[0].CodeValue=CT'),
+    'ReferencedStudySequence[0].ReferencedSOPInstanceUID=1.2',
+  ]) {
+    assert.deepEqual(await statuses('PatientID=17', key), ['ff01', '0000'], key)
+  }
+})
+
+test('a key that means nothing is refused with A900', { skip }, async () => {
+  for (const key of [
+    scheduled('ScheduledProcedureStepStartDate=foo'),
+    scheduled('ScheduledProcedureStepStartTime=noon'),
+    'StudyInstanceUID=1.2.*',
+  ]) {
+    const { answers, output } = await find([key])
+    assert.equal(answers.length, 0)
+    assert.match(output, /DIMSE Status\s*:\s*0xa900/, key)
+  }
 })
 
 test('a name is found in any case and script of its device', { skip }, async () => {

@@ -11,7 +11,12 @@ import { askedOf } from './items.ts'
 import type { Service } from './service.ts'
 import { status } from './status.ts'
 import { encodersFor } from '../dicom/text-encoder.ts'
-import { matchesWorklist, readWorklistKeys } from './worklist-keys.ts'
+import {
+  isMatchedPartly,
+  matchesWorklist,
+  readWorklistKeys,
+  type WorklistKeys,
+} from './worklist-keys.ts'
 import { worklistRow } from './worklist-rows.ts'
 
 /** Modality Worklist Information Model (PS3.4 §K). */
@@ -30,7 +35,8 @@ export function createWorklist(deps: {
     fields: new Set([commandField.findRequest]),
     async perform({ context, identifier, device, origin }, exchange) {
       const { keys, characterSet } = await requireIdentifier(identifier, context.transferSyntax)
-      const { rows, more } = await find(referrals.open(), keys)
+      const asked = readWorklistKeys(keys)
+      const { rows, more } = await find(referrals.open(), asked)
       // Whose worklist it is stands in the audit before anybody has it.
       await audit({
         event: 'query',
@@ -48,7 +54,9 @@ export function createWorklist(deps: {
       for (const row of rows) {
         if (exchange.cancelled.aborted) return exchange.respond({ status: status.cancelled })
         const dataSet = encodeDataSet(askedOf(row, keys), { isExplicit, encoders })
-        await exchange.respond({ status: status.pending, dataSet })
+        const isPartly = isMatchedPartly(row, asked)
+        const pending = isPartly ? status.pendingKeysUnsupported : status.pending
+        await exchange.respond({ status: pending, dataSet })
       }
       if (!more) return exchange.respond({ status: status.success })
       const comment = 'more steps than are given'
@@ -62,9 +70,8 @@ const referralsPerTurn = 500
 /** In the order of their time. */
 async function find(
   referrals: ReturnType<Referrals['open']>,
-  keys: DicomJson,
+  asked: WorklistKeys,
 ): Promise<{ rows: DicomJson[]; more: boolean }> {
-  const asked = readWorklistKeys(keys)
   const found: { at: string; row: DicomJson }[] = []
   for (const [index, referral] of referrals.entries()) {
     if (index % referralsPerTurn === referralsPerTurn - 1) await setImmediate()

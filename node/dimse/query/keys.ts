@@ -108,7 +108,8 @@ export function textOf(value: DicomJsonValue): string {
   return groups[0] ?? ''
 }
 
-function checked(vr: string, values: string[]): string[] {
+/** The values of one key, to be matched; `bad_request` when they mean nothing. */
+export function checked(vr: string, values: string[]): string[] {
   if (values.length > queryLimits.valuesMax) {
     throw new ProtocolError('too_large', 'too many values of one key')
   }
