@@ -32,7 +32,7 @@ export type Command = {
   moveDestination?: string
   eventTypeId?: number
   actionTypeId?: number
-  /** Tags that an N-GET asks for. */
+  /** Tags that an N-GET asks for, or that were missing in what a response answers. */
   attributes?: number[]
   /** Sub-operations of a C-GET or C-MOVE of ours, in its responses. */
   counts?: Counts
@@ -51,8 +51,10 @@ export type Answer = {
   counts?: Counts
   /** Of an instance that the request did not name (N-CREATE). */
   sopUid?: string
-  /** Those that were missing or wrong (Attribute Identifier List). */
+  /** Tags that were missing or wrong: the Attribute Identifier List of DIMSE-N. */
   attributes?: readonly number[]
+  /** The same of DIMSE-C: Offending Elements. */
+  offending?: readonly number[]
   /** Says more of a failure, as a service defines it (PS3.7 §C.5). */
   errorId?: number
 }
@@ -82,6 +84,7 @@ const element = {
   priority: 0x0700,
   dataSetType: 0x0800,
   status: 0x0900,
+  offendingElement: 0x0901,
   errorComment: 0x0902,
   errorId: 0x0903,
   affectedSopUid: 0x1000,
@@ -239,6 +242,7 @@ export function response(to: Command, answer: Answer): Buffer {
     [element.messageIdRespondedTo, us(to.messageId)],
     [element.dataSetType, us(dataSet === undefined ? noDataSet : someDataSet)],
     [element.status, us(status)],
+    ...tagList(element.offendingElement, answer.offending),
     ...(comment === '' ? [] : [[element.errorComment, text(comment)] as const]),
     ...optional(element.errorId, answer.errorId),
     ...(sopUid === '' ? [] : [[element.affectedSopUid, uid(sopUid)] as const]),

@@ -161,9 +161,9 @@ async function begin(
 /** Throws when one of them is missing, or has no value. */
 function needs(attributes: DicomJson, tags: readonly string[]): void {
   const missing = tags.filter((tag) => !(tag in attributes))
-  if (missing.length > 0) throw new AttributeError('missing', missing)
+  if (missing.length > 0) throw new AttributeError('missing', ...missing)
   const empty = tags.filter((tag) => isEmpty(attributes[tag]))
-  if (empty.length > 0) throw new AttributeError('empty', empty)
+  if (empty.length > 0) throw new AttributeError('empty', ...empty)
 }
 
 /** A sequence without items has none, one with an empty item has one. */

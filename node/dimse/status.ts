@@ -5,7 +5,7 @@ import { AttributeError } from './attribute-error.ts'
 import { commandField, type Answer } from './command-set.ts'
 
 /** Status and Error Comment of a DIMSE response (PS3.7 §C, PS3.4 §B.2.3), and which attributes are why. */
-export type Outcome = Pick<Answer, 'status' | 'attributes'> & { comment: string }
+export type Outcome = Pick<Answer, 'status' | 'attributes' | 'offending'> & { comment: string }
 
 export const status = {
   success: 0x0000,
@@ -126,7 +126,10 @@ const normalizedFailures: ReadonlyMap<number, Outcomes> = new Map([
 /** Translates a failure of a service beside storage, for the request with this Command Field. */
 export function outcomeOfFailure(error: unknown, field: number): Outcome {
   const known = normalizedFailures.get(field) ?? failures
-  if (known === ofAttributes && error instanceof AttributeError) return outcomeOfAttributes(error)
+  if (error instanceof AttributeError) {
+    if (known === ofAttributes) return outcomeOfAttributes(error)
+    if (known === failures) return outcomeOfKeys(error)
+  }
   return known[codeOf(error)] ?? { status: status.processingFailure, comment: 'request failed' }
 }
 
@@ -135,6 +138,13 @@ const outcomeOfAttributes = ({ problem, message, tags }: AttributeError): Outcom
   status: problem === 'missing' ? status.missingAttribute : status.missingAttributeValue,
   comment: message,
   attributes: tags.map(tagNumber),
+})
+
+/** Offending Elements (0000,0901) of a query or retrieval (PS3.4 table C.4-1). */
+const outcomeOfKeys = ({ message, tags }: AttributeError): Outcome => ({
+  status: status.dataSetMismatch,
+  comment: message,
+  offending: tags.map(tagNumber),
 })
 
 /**

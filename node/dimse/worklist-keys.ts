@@ -38,7 +38,8 @@ function* pathsOf(keys: DicomJson, prefix: string): Generator<[string, string[]]
       continue
     }
     const values = Value.map(textOf).filter((value) => value !== '')
-    if (!isUniversal(values)) yield [`${prefix}${tag}`, checked(vr, values)]
+    const path = `${prefix}${tag}`
+    if (!isUniversal(values)) yield [path, checked(path, vr, values)]
   }
 }
 

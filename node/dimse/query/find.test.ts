@@ -278,15 +278,25 @@ test('a key that is not matched on makes the answers say so', { skip }, async ()
   }
 })
 
-test('what is no query is refused with A900', { skip }, async () => {
-  for (const keys of [
-    ['QueryRetrieveLevel=PATIENT', 'PatientID'],
-    ['StudyInstanceUID'],
-    ['QueryRetrieveLevel=STUDY', 'StudyInstanceUID=1.2.*'],
-    ['QueryRetrieveLevel=STUDY', 'StudyDate=tomorrow'],
-  ]) {
+test('what is no query is refused with A900, and told which key is why', { skip }, async () => {
+  for (const [comment, tag, ...keys] of [
+    ['not a level of this model: QueryRetrieveLevel', '0008,0052', 'QueryRetrieveLevel=PATIENT'],
+    ['not a level of this model: QueryRetrieveLevel', '0008,0052', 'QueryRetrieveLevel=study'],
+    ['missing: QueryRetrieveLevel', '0008,0052', 'StudyInstanceUID'],
+    ['not a UID: StudyInstanceUID', '0020,000d', ...study, 'StudyInstanceUID=1.2.*'],
+    ['not a date or time: StudyDate', '0008,0020', ...study, 'StudyDate=tomorrow'],
+    [
+      'not a UID: StudyInstanceUID',
+      '0020,000d',
+      ...study,
+      'RequestAttributesSequence[0].StudyInstanceUID=A',
+    ],
+  ] as const) {
     const { output } = await find(keys)
     assert.match(output, /0xa900/, keys.join(' '))
+    assert.match(output, new RegExp(`\\(0000,0901\\) AT \\(${tag}\\)`), output.slice(-1500))
+    assert.match(output, new RegExp(`\\(0000,0902\\) LO \\[${comment} ?\\]`))
+    assert.doesNotMatch(output, /\(0000,0902\).*tomorrow/)
   }
 })
 

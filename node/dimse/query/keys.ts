@@ -5,6 +5,7 @@ import { isUniversal, parseRange } from '../../archive/matching.ts'
 import type { DicomJson, DicomJsonElement, DicomJsonValue } from '../../dicom/dicom-json.ts'
 import { tagNumber } from '../../dicom/dictionary.ts'
 import { isIndexPath } from '../../dicom/index-attributes.ts'
+import { AttributeError } from '../attribute-error.ts'
 import { queryRetrieveLevel, retrieveAeTitle, uniqueKeys, type Level } from './models.ts'
 
 /** A query as an identifier asks for it (PS3.4 §C.2.2). */
@@ -41,7 +42,7 @@ export function readKeys(keys: DicomJson, levels: readonly Level[]): Asked {
     if (controls.has(name)) continue
     for (const { path, vr, values } of wantedOf(element, name)) {
       if (values !== undefined && (isIndexPath(path) || counted.has(path))) {
-        match[path] = checked(vr, values)
+        match[path] = checked(path, vr, values)
       } else {
         isPartly = true
       }
@@ -73,8 +74,9 @@ const fixedVr: Record<string, string> = {
 /** Query/Retrieve Level (0008,0052); `bad_request` when the model has no such level. */
 export function levelOf(keys: DicomJson, levels: readonly Level[]): Level {
   const value = keys[queryRetrieveLevel]?.Value?.[0]
+  if (value === undefined) throw new AttributeError('missing', queryRetrieveLevel)
   const level = levels.find((one) => one === value)
-  if (level === undefined) throw new ProtocolError('bad_request', 'no such level in this model')
+  if (level === undefined) throw new AttributeError('not a level of this model', queryRetrieveLevel)
   return level
 }
 
@@ -109,19 +111,19 @@ export function textOf(value: DicomJsonValue): string {
 }
 
 /** The values of one key, to be matched; `bad_request` when they mean nothing. */
-export function checked(vr: string, values: string[]): string[] {
+export function checked(path: string, vr: string, values: string[]): string[] {
   if (values.length > queryLimits.valuesMax) {
     throw new ProtocolError('too_large', 'too many values of one key')
   }
+  const tag = path.split('.').at(-1) ?? path
   for (const value of values) {
-    if (vr === 'UI' && !/^[\d.]{1,64}$/.test(value.trim())) wrong('a UID')
+    if (vr === 'UI' && !/^[\d.]{1,64}$/.test(value.trim()))
+      throw new AttributeError('not a UID', tag)
     const isTime = vr === 'DA' || vr === 'TM' || vr === 'DT'
-    if (isTime && parseRange(vr, value) === undefined) wrong('a date or time')
+    if (isTime && parseRange(vr, value) === undefined) {
+      throw new AttributeError('not a date or time', tag)
+    }
   }
   // A list of UIDs is one value to match (PS3.4 §C.2.2.2.2).
   return vr === 'UI' ? [values.map((value) => value.trim()).join('\\')] : values
-}
-
-function wrong(what: string): never {
-  throw new ProtocolError('bad_request', `${what} is wrong`)
 }

@@ -54,7 +54,9 @@ export function createMoveService(deps: MoveDeps): Service {
       const detail = `C-MOVE to ${target.calledAe}`
       const isExplicit = isExplicitSyntax(context.transferSyntax)
       const parts = { ...deps, exchange, receiver, caller, detail }
-      await exchange.respond(await retrieve(parts, selection, isExplicit))
+      const answer = await retrieve(parts, selection, isExplicit)
+      const comment = 'move destination cannot be reached or refuses association'
+      await exchange.respond(first.isUnreached() ? { ...answer, comment } : answer)
     },
   }
 }
@@ -88,7 +90,7 @@ type Way = { target: Target; selection: Selection; request: Request; isSecond?: 
 function createDeviceReceiver(
   { limits, log }: { limits: DimseLimits; log: Log },
   { target, selection, request, isSecond = false }: Way,
-): Receiver & AsyncDisposable {
+): Receiver & AsyncDisposable & { isUnreached(): boolean } {
   const pairs = pairsOf(selection, limits.contextsMax)
   const originator = { aeTitle: request.origin.callingAe, messageId: request.command.messageId }
   let association: ScuAssociation | undefined
@@ -109,6 +111,7 @@ function createDeviceReceiver(
     }
   }
   return {
+    isUnreached: () => isLost,
     async ready() {
       if (isLost || pairs.length === 0) return false
       return association?.isOpen === true || open()

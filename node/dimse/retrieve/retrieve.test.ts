@@ -317,6 +317,7 @@ test(
     assert.match(await move(keys, { to: 'DEAF' }), /0xa801/)
     const gone = await move(keys, { to: 'GONE' })
     assert.match(gone, /0xa702/)
+    assert.match(gone, /\(0000,0902\) LO \[move destination cannot be reached/)
     assert.match(gone, /Failed Suboperations\s*:\s*3/)
   },
 )
@@ -325,8 +326,15 @@ test(
   'what is no request is refused, and so is a device that may not retrieve',
   { skip },
   async () => {
-    const { text } = await get(['QueryRetrieveLevel=STUDY', 'StudyInstanceUID'])
-    assert.match(text, /0xa900/)
+    for (const [comment, tag, ...keys] of [
+      ['missing: StudyInstanceUID', '0020,000d', 'StudyInstanceUID'],
+      ['not a UID: StudyInstanceUID', '0020,000d', 'StudyInstanceUID=1.2.*'],
+    ] as const) {
+      const { text } = await get(['QueryRetrieveLevel=STUDY', ...keys])
+      assert.match(text, /0xa900/)
+      assert.match(text, new RegExp(`\\(0000,0901\\) AT \\(${tag}\\)`), text.slice(-1500))
+      assert.match(text, new RegExp(`\\(0000,0902\\) LO \\[${comment} ?\\]`))
+    }
     for (const ae of ['FINDSCU', 'STRANGER']) {
       const { text } = await get(['QueryRetrieveLevel=STUDY', 'StudyInstanceUID=1.2.840.1'], { ae })
       assert.doesNotMatch(text, /Received C-GET Response/)

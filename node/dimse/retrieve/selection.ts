@@ -4,6 +4,7 @@ import { queryLimits } from '#protocol/limits.ts'
 import type { Query, StudyReader } from '../../archive/archive.ts'
 import type { Device } from '../../config.ts'
 import type { DicomJson } from '../../dicom/dicom-json.ts'
+import { AttributeError, type AttributeProblem } from '../attribute-error.ts'
 import type { DeviceCaller, QueryDoors } from '../query/doors.ts'
 import { levelOf, textOf } from '../query/keys.ts'
 import { uniqueKeys, type Level } from '../query/models.ts'
@@ -43,7 +44,7 @@ export async function select(
 ): Promise<Selection> {
   const level = levelOf(keys, levels)
   const patient = levels.includes('PATIENT') ? patientOf(keys) : undefined
-  if (level === 'PATIENT' && patient === undefined) missing()
+  if (level === 'PATIENT' && patient === undefined) throw wrong('missing', level)
   const series = new Set(level === 'SERIES' ? required(keys, 'SERIES') : uids(keys, 'SERIES'))
   const sops = new Set(level === 'IMAGE' ? required(keys, 'IMAGE') : [])
   const isWanted = (entry: { series: string; sop: string }) =>
@@ -114,21 +115,24 @@ function patientOf(keys: DicomJson): string | undefined {
   const values = (keys[uniqueKeys.PATIENT]?.Value ?? []).map(textOf)
   const given = values.filter((value) => value.trim() !== '')
   const [id] = given
-  return given.length > 1 || /[*?]/.test(id ?? '') ? missing() : id
+  const isOne = given.length <= 1 && !/[*?]/.test(id ?? '')
+  if (!isOne) throw wrong('not a single value', 'PATIENT')
+  return id
 }
 
 function uids(keys: DicomJson, level: Level): string[] {
   const values = (keys[uniqueKeys[level]]?.Value ?? []).map((value) => textOf(value).trim())
   const given = values.filter((value) => value !== '')
   if (given.length > queryLimits.valuesMax) throw new ProtocolError('too_large', 'too many UIDs')
-  return given.every((uid) => /^[\d.]{1,64}$/.test(uid)) ? [...new Set(given)] : missing()
+  if (!given.every((uid) => /^[\d.]{1,64}$/.test(uid))) throw wrong('not a UID', level)
+  return [...new Set(given)]
 }
 
 function required(keys: DicomJson, level: Level): string[] {
   const given = uids(keys, level)
-  return given.length > 0 ? given : missing()
+  if (given.length === 0) throw wrong('missing', level)
+  return given
 }
 
-function missing(): never {
-  throw new ProtocolError('bad_request', 'a unique key is missing or wrong')
-}
+const wrong = (problem: AttributeProblem, level: Level): AttributeError =>
+  new AttributeError(problem, uniqueKeys[level])
