@@ -223,31 +223,32 @@ const keyList = (): string =>
     .map((tag) => `${keywordOf(tag) ?? '?'} (${tag.slice(0, 4)},${tag.slice(4)})`)
     .join(', ')
 
-/** Defined terms of (0008,0005) (PS3.3 §C.12.1.1.2). */
-const definedTerms = [
-  ...[100, 101, 109, 110, 144, 127, 126, 138, 148, 203, 13, 166, 192].map((n) => `ISO_IR ${n}`),
-  'GB18030',
-  'GBK',
-  ...[6, 100, 101, 109, 110, 144, 127, 126, 138, 148, 203, 13, 166, 87, 159, 149, 58].map(
-    (n) => `ISO 2022 IR ${n}`,
-  ),
-]
+/** Single-byte sets by the number in their defined terms (PS3.3 §C.12.1.1.2), and a letter of each. */
+const singleByte = 'é100 ł101 ĥ109 ņ110 Я144 ع127 Ω126 א138 ğ148 œ203 ก166 ｱ13'
+/** Sets that are there only by code extension. */
+const multiByte = '漢87 丂159 한149 汉58'
 
 function characterSetTable(): string {
-  const isWritten = (term: string) => {
-    const declared = term.startsWith('ISO 2022') ? ['ISO 2022 IR 6', term] : [term]
-    const encoder = textEncoder(declared)
-    return encoder !== undefined && encoder.terms.includes(term)
-  }
-  const [written, others] = [
-    definedTerms.filter(isWritten),
-    definedTerms.filter((t) => !isWritten(t)),
+  const termsOf = (prefix: string, letters: string) =>
+    letters.split(' ').map((one) => [`${prefix} ${one.slice(1)}`, one.slice(0, 1)] as const)
+  const terms = [
+    ...termsOf('ISO_IR', `${singleByte} 漢192`),
+    ['GB18030', '汉'] as const,
+    ['GBK', '汉'] as const,
+    ...termsOf('ISO 2022 IR', `A6 ${singleByte} ${multiByte}`),
   ]
+  // A set may be declared beside others, and yet be one that is only read: whether it is written its letters tell.
+  const isWritten = ([term, letter]: readonly [string, string]) => {
+    const encoder = textEncoder(term.startsWith('ISO 2022') ? ['ISO 2022 IR 6', term] : [term])
+    const room = Buffer.alloc(encoder?.bytesFor(letter) ?? 0)
+    return encoder !== undefined && encoder.write(letter, room, 0, false) >= 0
+  }
+  const namesOf = (some: typeof terms) => some.map(([term]) => term).join(', ')
   return table(
     ['answers', 'defined terms'],
     [
-      ['in the set that was asked in', written.join(', ')],
-      ['in ISO_IR 144, else in ISO_IR 192', others.join(', ')],
+      ['in the set that was asked in', namesOf(terms.filter(isWritten))],
+      ['in ISO_IR 144, else in ISO_IR 192', namesOf(terms.filter((one) => !isWritten(one)))],
     ],
   )
 }

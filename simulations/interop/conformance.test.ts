@@ -17,6 +17,17 @@ test('tables name the classes that are accepted and no others', () => {
   assert.doesNotMatch(syntaxes, /JPIP/)
 })
 
+test('answers are said to be in a set only where its letters can be written', () => {
+  const [, , own = '', others = ''] = (tables['character-sets']?.() ?? '').split('\n')
+  for (const term of ['ISO_IR 144', 'ISO_IR 192', 'ISO 2022 IR 6', 'ISO 2022 IR 166']) {
+    assert.match(own, new RegExp(`\\b${term}\\b`))
+  }
+  for (const number of [13, 87, 159, 149, 58]) {
+    assert.doesNotMatch(own, new RegExp(`IR ${number}\\b`))
+    assert.match(others, new RegExp(`ISO 2022 IR ${number}\\b`))
+  }
+})
+
 test('the overview tells what the node asks of others from what it answers', () => {
   const network = tables['network-services']?.() ?? ''
   for (const [name, used] of [
