@@ -30,12 +30,13 @@ test('every syntax in which pixels are kept is acceptable', () => {
   }
 })
 
-test('deflated, JPIP and private syntaxes are not negotiated', () => {
+test('deflated, JPIP, private and unheard-of syntaxes are not negotiated', () => {
   for (const uid of [
     '1.2.840.10008.1.2.1.99',
     '1.2.840.10008.1.2.4.94',
     '1.2.840.10008.1.2.4.95',
     '1.2.840.10008.1.2.4.204',
+    '1.2.840.10008.1.2.4.107.1',
     '1.2.840.113619.5.2',
   ]) {
     assert.equal(choose(ct, [uid]).result, 'transfer-syntaxes-not-supported', uid)

@@ -11,7 +11,7 @@ export const commitmentClass = '1.2.840.10008.1.20.1'
  * none of the defences against bombs is needed here), JPIP (no pixels inside), and vendors' own.
  */
 const transferSyntaxPattern =
-  /^1\.2\.840\.10008\.1\.2(?:|\.1|\.1\.98|\.2|\.5|\.8\.1|\.4\.(?:5\d|6[0-6]|70|8[01]|9[0-3]|10[0-8](?:\.1)?|11[0-2]|20[1-3]))$/
+  /^1\.2\.840\.10008\.1\.2(?:|\.1|\.1\.98|\.2|\.5|\.8\.1|\.4\.(?:5\d|6[0-6]|70|8[01]|9[0-3]|10[0-6](?:\.1)?|10[78]|11[0-2]|20[1-3]))$/
 
 const isTransferSyntax = (uid: string): boolean => transferSyntaxPattern.test(uid)
 

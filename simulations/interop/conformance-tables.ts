@@ -64,7 +64,7 @@ const uids: readonly Uid[] = readFileSync(new URL('uids.tsv', import.meta.url), 
     const [uid = '', kind = '', retired, name = ''] = line.split('\t')
     return { uid, kind, isRetired: retired !== '', name: name.replace(/ \(Retired\)$/, '') }
   })
-const named = (uid: string): string => uids.find((one) => one.uid === uid)?.name ?? uid
+const named = (uid: string): string => uids.find((one) => one.uid === uid)?.name ?? 'not named'
 const syntaxes = uids.filter(({ kind }) => kind === 'syntax')
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -126,11 +126,20 @@ function storageTable(): string {
   const found = uids.filter(({ uid, kind }) => kind === 'class' && isStorage(uid))
   return table(
     ['SOP class', 'UID'],
-    found.map(({ name, uid, isRetired }) => [`${name}${isRetired ? ' (retired)' : ''}`, uid]),
+    found.map(({ name, uid, isRetired }) => [
+      // PS3.6 has taken the names of some retired classes away.
+      `${name || 'without a name in PS3.6'}${isRetired ? ' (retired)' : ''}`,
+      uid,
+    ]),
   )
 }
 
 const ctImage = '1.2.840.10008.5.1.4.1.1.2'
+
+/** What could be a transfer syntax of the standard: what is accepted without having a name here must be seen too. */
+const possibleSyntaxes = ['', ...Array.from({ length: 300 }, (_, number) => `.${number}`)]
+  .flatMap((end) => [end, `.1${end}`, `.4${end}`, `.4${end}.1`, `.8${end}`])
+  .map((end) => `1.2.840.10008.1.2${end}`)
 
 function syntaxTable(): string {
   const written = new Set<string>([
@@ -141,10 +150,11 @@ function syntaxTable(): string {
   const yes = (is: boolean) => (is ? 'yes' : '–')
   return table(
     ['transfer syntax', 'UID', 'C-STORE', 'pixels decoded', 'written'],
-    syntaxes
-      .map(({ uid, name }) => {
+    [...new Set(possibleSyntaxes)]
+      .toSorted((one, another) => one.localeCompare(another, 'en', { numeric: true }))
+      .map((uid) => {
         const isTaken = choose(ctImage, [uid]).result === 'accepted'
-        return [name, uid, yes(isTaken), yes(isDecodable(uid)), yes(written.has(uid))]
+        return [named(uid), uid, yes(isTaken), yes(isDecodable(uid)), yes(written.has(uid))]
       })
       .filter((cells) => cells.includes('yes')),
   )

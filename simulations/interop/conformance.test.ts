@@ -13,8 +13,15 @@ test('tables name the classes that are accepted and no others', () => {
   const classes = tables['storage-classes']?.() ?? ''
   assert.match(classes, /CT Image Storage \| 1\.2\.840\.10008\.5\.1\.4\.1\.1\.2 \|/)
   assert.doesNotMatch(classes, /FIND|MOVE|Worklist|Commitment/)
+  assert.doesNotMatch(classes, /\| +(\(retired\) )?\|/)
   const syntaxes = tables['transfer-syntaxes']?.() ?? ''
-  assert.doesNotMatch(syntaxes, /JPIP/)
+  assert.doesNotMatch(syntaxes, /JPIP|not named/)
+  for (const suffix of ['4.110', '4.111', '4.112', '8.1']) {
+    assert.match(
+      syntaxes,
+      new RegExp(`\\w \\| 1\\.2\\.840\\.10008\\.1\\.2\\.${suffix} \\| yes \\|`),
+    )
+  }
 })
 
 test('answers are said to be in a set only where its letters can be written', () => {
