@@ -1,7 +1,9 @@
 import { abortReason, pduType } from './pdu.ts'
+import { extendedNegotiation } from './extended-negotiation.ts'
 import { PduError } from './pdu-guard.ts'
 import { readUserIdentity, type UserIdentity } from './identity.ts'
 import type { Roles } from './syntaxes.ts'
+import { itemBytes } from './user-items.ts'
 
 /** One proposed presentation context (PS3.8 §9.3.2.2). */
 export type ProposedContext = { id: number; abstractSyntax: string; transferSyntaxes: string[] }
@@ -17,6 +19,8 @@ export type AssociateRequest = {
   contexts: ProposedContext[]
   /** What the peer proposes to be, by SOP class (PS3.7 §D.3.3.4). */
   roles: ReadonlyMap<string, Roles>
+  /** What the peer asks for beyond a SOP class as it is (PS3.7 §D.3.3.5), by SOP class. */
+  extended: ReadonlyMap<string, Buffer>
   /** The person behind the peer, as it claims. */
   identity?: UserIdentity
 }
@@ -75,6 +79,7 @@ export function readAssociateRequest(pdu: Buffer, bounds: Bounds): AssociateRequ
     maximumPduBytes: maximum?.readUInt32BE(0) ?? 0,
     contexts,
     roles: rolesOf(userItems, contexts),
+    extended: extendedOf(userItems, contexts),
     ...(identity !== undefined && { identity: readUserIdentity(identity) }),
   }
 }
@@ -94,11 +99,31 @@ function rolesOf(items: readonly Item[], contexts: readonly ProposedContext[]): 
   return roles
 }
 
+/** The same holds for these. */
+function extendedOf(
+  items: readonly Item[],
+  contexts: readonly ProposedContext[],
+): Map<string, Buffer> {
+  const proposed = new Set(contexts.map(({ abstractSyntax }) => abstractSyntax))
+  const extended = new Map<string, Buffer>()
+  for (const { type, value } of items) {
+    if (type !== extendedNegotiation) continue
+    const end = value.length < 2 ? Infinity : 2 + value.readUInt16BE(0)
+    if (end > value.length) throw malformed('extended negotiation of wrong size')
+    const sopClass = uidOf(value.subarray(2, end))
+    if (!proposed.has(sopClass) || extended.has(sopClass)) continue
+    extended.set(sopClass, value.subarray(end))
+  }
+  return extended
+}
+
 /**
  * The request again, made only of what was checked: contexts in ascending order, without the items of extended
- * negotiation that are not offered (roles, asynchronous operations, user identity).
+ * negotiation: the library reads none of them as they are meant.
  */
-export function canonicalRequest(request: Omit<AssociateRequest, 'roles' | 'identity'>): Buffer {
+export function canonicalRequest(
+  request: Omit<AssociateRequest, 'roles' | 'extended' | 'identity'>,
+): Buffer {
   const fixed = Buffer.alloc(fixedBytes)
   fixed.writeUInt16BE(1, 0)
   fixed.write(request.calledAe.padEnd(16), 4, 16, 'latin1')
@@ -165,13 +190,6 @@ function single(items: readonly Item[], type: number): Buffer | undefined {
   const [found, second] = items.filter((entry) => entry.type === type)
   if (second !== undefined) throw malformed('an item is repeated')
   return found?.value
-}
-
-function itemBytes(type: number, value: Buffer): Buffer {
-  const header = Buffer.alloc(itemHeaderBytes)
-  header.writeUInt8(type, 0)
-  header.writeUInt16BE(value.length, 2)
-  return Buffer.concat([header, value])
 }
 
 /** Some senders pad UIDs here, although PS3.8 §F forbids it. */

@@ -11,7 +11,8 @@ import {
 import type { Slot } from './connections.ts'
 import { createAcceptor, type Accepted, type Acceptor } from './dcmjs-dimse.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
-import { isConfirmed, withIdentityResponse, type Identify } from './identity.ts'
+import { extendedAnswers } from './extended-negotiation.ts'
+import { identityAnswer, isConfirmed, type Identify } from './identity.ts'
 import { createLink, type DimseLimits, type Link } from './link.ts'
 import { createMessages, type Messages } from './messages.ts'
 import {
@@ -29,6 +30,7 @@ import type { Service } from './service.ts'
 import { createServices, type Services } from './services.ts'
 import { createSpeech, pduBytesFor } from './speech.ts'
 import { choose, type Offer } from './syntaxes.ts'
+import { withUserItems } from './user-items.ts'
 
 export type AssociationDeps = AdmissionDeps & {
   /** Names the association in the records of its objects. */
@@ -173,7 +175,10 @@ function associate(
 ): Open {
   const { deadlines, limits, link, confirms = false } = deps
   const acceptor = createAcceptor({
-    send: (bytes) => link.send(confirms ? withIdentityResponse(bytes) : bytes),
+    send(bytes, accepted) {
+      const extended = extendedAnswers(request.extended, accepted)
+      link.send(withUserItems(bytes, confirms ? [...extended, identityAnswer()] : extended))
+    },
     maximumPduBytes: limits.maximumPduBytes,
   })
   const { device } = admission

@@ -47,11 +47,12 @@ type Decide = (abstractSyntax: string, transferSyntaxes: readonly string[]) => C
 
 /** `maximumPduBytes` is what we announce for reception, whatever the peer announced for its own. */
 export function createAcceptor(deps: {
-  send: (bytes: Buffer) => void
+  /** Sends the answer, with the contexts that it accepts. */
+  send: (bytes: Buffer, accepted: Accepted) => void
   maximumPduBytes: number
 }): Acceptor {
-  const wire = createWire(deps.send)
   const accepted = new Map<number, Context>()
+  const wire = createWire((bytes) => deps.send(bytes, accepted))
   let choose: Decide | undefined
 
   class Provider extends Scp {

@@ -7,9 +7,10 @@ import * as fc from 'fast-check'
 import { ProtocolError } from '#protocol/errors.ts'
 import { dataSet } from '../archive/archive.fixture.ts'
 import { createPart10Header } from '../dicom/part10.ts'
-import { readUserIdentity, withIdentityResponse, type Identify } from './identity.ts'
+import { identityAnswer, readUserIdentity, type Identify } from './identity.ts'
 import { createMemoryIngest, dcmtk, hasDcmtk, startScp } from './scp.fixture.ts'
 import { ctClass, explicitLittle } from './units.fixture.ts'
+import { withUserItems } from './user-items.ts'
 
 const skip = (await hasDcmtk()) ? false : 'dcmtk is not installed'
 
@@ -59,7 +60,7 @@ test('whatever is written is read back, and no bytes break the reader', () => {
 })
 
 test('an answer that does not end with user information is not touched', () => {
-  assert.throws(() => withIdentityResponse(Buffer.alloc(90, 7)))
+  assert.throws(() => withUserItems(Buffer.alloc(90, 7), [identityAnswer()]))
 })
 
 test('storescu signs in, and is told so when it asks', { skip }, async () => {

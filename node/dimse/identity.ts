@@ -1,5 +1,6 @@
 import { abortReason } from './pdu.ts'
 import { PduError } from './pdu-guard.ts'
+import { itemBytes } from './user-items.ts'
 
 /** The person behind an association, as the caller claims it (PS3.7 §D.3.3.7). */
 export type UserIdentity = {
@@ -40,27 +41,5 @@ export function readUserIdentity(value: Buffer): UserIdentity {
 
 const malformed = () => new PduError(abortReason.invalidParameter, 'user identity is malformed')
 
-const headerBytes = 6
-const fixedBytes = 68
-const itemHeaderBytes = 4
-const userInformation = 0x50
-const serverResponse = 0x59
-
-/**
- * An A-ASSOCIATE-AC with the positive answer to a user identity: an item of length zero for names and passcodes (PS3.7
- * §D.3.3.7.2). User information is the last item of the unit (PS3.8 §9.3.3).
- */
-export function withIdentityResponse(accept: Buffer): Buffer {
-  const item = Buffer.from([serverResponse, 0, 0, 2, 0, 0])
-  let at = headerBytes + fixedBytes
-  while (at + itemHeaderBytes <= accept.length && accept.readUInt8(at) !== userInformation) {
-    at += itemHeaderBytes + accept.readUInt16BE(at + 2)
-  }
-  if (at + itemHeaderBytes + accept.readUInt16BE(at + 2) !== accept.length) {
-    throw new PduError(abortReason.unspecified, 'the answer does not end with user information')
-  }
-  const bytes = Buffer.concat([accept, item])
-  bytes.writeUInt32BE(bytes.length - headerBytes, 2)
-  bytes.writeUInt16BE(accept.readUInt16BE(at + 2) + item.length, at + 2)
-  return bytes
-}
+/** The positive answer: of length zero for names and passcodes (PS3.7 §D.3.3.7.2). */
+export const identityAnswer = (): Buffer => itemBytes(0x59, Buffer.alloc(2))

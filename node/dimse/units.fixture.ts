@@ -21,6 +21,7 @@ export const goodRequest: AssociateRequest = {
     { id: 3, abstractSyntax: verificationClass, transferSyntaxes: [implicitLittle] },
   ],
   roles: new Map(),
+  extended: new Map(),
 }
 
 export const requestPdu = (change: Partial<AssociateRequest> = {}): Buffer =>
