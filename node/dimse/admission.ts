@@ -1,7 +1,7 @@
 import type { Device } from '../config.ts'
 import type { Alerts } from './alerts.ts'
 import { dicomApplicationContext, type AssociateRequest } from './associate-request.ts'
-import type { Caller } from './devices.ts'
+import type { Caller, Mismatch } from './devices.ts'
 import type { DimseLimits } from './link.ts'
 import { rejections, type Rejection } from './pdu.ts'
 import type { DimseOrigin } from './services.ts'
@@ -40,7 +40,7 @@ export function admit(
   const caller = isTitle ? recognize({ ae: callingAe, address, ...shown }) : refusedCaller
   const alert = { callingAe: isTitle ? callingAe : '?', address, code: 'forbidden' } as const
   if (caller.kind === 'refused') {
-    alerts.raise({ ...alert, outcome: 'denied', detail: 'calling AE title is not registered' })
+    alerts.raise({ ...alert, outcome: 'denied', detail: `${mismatches[caller.why]}, refused` })
     return refused('callingAe')
   }
   if (calledAe !== aeTitle) {
@@ -48,7 +48,11 @@ export function admit(
     return refused('calledAe')
   }
   if (caller.kind === 'quarantine') {
-    alerts.raise({ ...alert, outcome: 'success', detail: 'unknown device, kept in quarantine' })
+    alerts.raise({
+      ...alert,
+      outcome: 'success',
+      detail: `${mismatches[caller.why]}, kept in quarantine`,
+    })
   }
   const { association } = connection
   const origin = { kind: 'dimse', callingAe, calledAe, address, association } as const
@@ -57,7 +61,14 @@ export function admit(
   return { ok: true, origin: { ...origin, device: device.id }, device }
 }
 
-const refusedCaller: Caller = { kind: 'refused' }
+/** For who reads alerts: what is to be mended in the register, or at the device. */
+const mismatches: Record<Mismatch, string> = {
+  unknown: 'AE title is not registered',
+  elsewhere: 'AE title of a device, but not its address or certificate',
+  early: 'device before its first day',
+}
+
+const refusedCaller: Caller = { kind: 'refused', why: 'unknown' }
 const refused = (reason: keyof typeof rejections): Admission => ({
   ok: false,
   rejection: rejections[reason],

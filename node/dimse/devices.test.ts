@@ -29,6 +29,23 @@ test('an unknown caller of our networks is quarantined', () => {
   assert.equal(recognize({ ae: 'CT9', address: '192.168.8.1' }, register).kind, 'refused')
 })
 
+test('whoever is no device in service is told apart by what does not fit', () => {
+  const certified = { ...device, id: 'mr-1', aeTitle: 'MR1', certificate: 'a' }
+  const all = { ...register, devices: [device, certified] }
+  const why = (ae: string, address: string, at = now) => {
+    const caller = recognize({ ae, address }, { ...all, now: at })
+    return caller.kind === 'device' ? '' : caller.why
+  }
+  const before = Date.parse('2026-02-28T12:00:00+07:00')
+  for (const last of [10, 99]) {
+    assert.equal(why('CT9', `192.168.7.${last}`), 'unknown')
+    assert.equal(why('MR1', `192.168.7.${last}`), 'elsewhere')
+  }
+  assert.equal(why('CT1', '192.168.7.99'), 'elsewhere')
+  assert.equal(why('CT1', '192.168.7.10', before), 'early')
+  assert.equal(why('CT1', '10.2.0.1', before), 'elsewhere')
+})
+
 test('a device is unknown before its first day, which begins in its own zone', () => {
   const before = { ...register, now: Date.parse('2026-02-28T23:59:59+07:00') }
   const first = { ...register, now: Date.parse('2026-03-01T00:00:00+07:00') }

@@ -3,7 +3,12 @@ import { isCaller, startOf, type Networks } from '../apparatus.ts'
 import type { Device } from '../config.ts'
 
 /** What a caller is to us; its AE title alone proves nothing, its address must match too. */
-export type Caller = { kind: 'device'; device: Device } | { kind: 'quarantine' | 'refused' }
+export type Caller =
+  | { kind: 'device'; device: Device }
+  | { kind: 'quarantine' | 'refused'; why: Mismatch }
+
+/** No such AE title; a device's title from another address or with another certificate; a device before its start date. */
+export type Mismatch = 'unknown' | 'elsewhere' | 'early'
 
 /** An IPv4 peer of a dual-stack socket is written as IPv4; a zone (`%eth0`) is left out. */
 export function plainAddress(address: string): string {
@@ -20,9 +25,10 @@ export function recognize(
   caller: { ae: string; address: string; certificate?: string },
   register: { devices: readonly Device[]; quarantine: Networks; now: number },
 ): Caller {
-  const device = register.devices.find(
-    (entry) => startOf(entry) <= register.now && isCaller(entry, caller),
-  )
+  const titled = register.devices.filter(({ aeTitle }) => aeTitle === caller.ae)
+  const fitting = titled.filter((entry) => isCaller(entry, caller))
+  const device = fitting.find((entry) => startOf(entry) <= register.now)
   if (device !== undefined) return { kind: 'device', device }
-  return { kind: register.quarantine.includes(caller.address) ? 'quarantine' : 'refused' }
+  const why = titled.length === 0 ? 'unknown' : fitting.length === 0 ? 'elsewhere' : 'early'
+  return { kind: register.quarantine.includes(caller.address) ? 'quarantine' : 'refused', why }
 }

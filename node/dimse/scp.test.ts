@@ -156,7 +156,11 @@ test('an unknown caller of our own networks is kept without a device', { skip },
   const origin = ingest.kept[0]?.origin
   assert.ok(origin?.kind === 'dimse')
   assert.equal(origin.device, undefined)
-  assert.equal(scp.audited[0]?.outcome, 'success')
+  const [alert] = scp.audited
+  assert.deepEqual(
+    [alert?.outcome, alert?.detail],
+    ['success', 'AE title is not registered, kept in quarantine'],
+  )
 })
 
 test('devices are looked up anew for every association', { skip }, async () => {
@@ -166,6 +170,7 @@ test('devices are looked up anew for every association', { skip }, async () => {
   await using scp = await startScp({ ...ingest, devices })
   const target = addressed(scp.port, 'CAMI', 'NEW')
   assert.notEqual((await dcmtk('echoscu', target)).code, 0)
+  assert.equal(scp.audited[0]?.detail, 'device before its first day, refused')
   devices.push({ ...device, startDate: '2020-01-01' })
   assert.equal((await dcmtk('echoscu', target)).code, 0)
 })
