@@ -10,13 +10,18 @@ import { silentLog } from '../log.ts'
 import { openProcedureSteps } from '../store/procedure-steps.ts'
 import { openRecords } from '../store/records.ts'
 import { openReferrals, type NewReferral } from '../store/referrals.ts'
-import { connectAs } from './commitment.fixture.ts'
-import { commandField } from './command-set.ts'
-import { encodeDataSet } from './data-set-writer.ts'
-import { createPerformedStep, performedStepClass } from './performed-step.ts'
+import {
+  answering,
+  beginning,
+  ending,
+  made,
+  openModality,
+  state,
+  value,
+} from './performed-step.fixture.ts'
+import { createPerformedStep } from './performed-step.ts'
 import { startScp } from './scp.fixture.ts'
-import { encodersFor } from '../dicom/text-encoder.ts'
-import { explicitLittle, until } from './units.fixture.ts'
+import { until } from './units.fixture.ts'
 
 async function startNode(fail: () => void = () => undefined) {
   await using stack = new AsyncDisposableStack()
@@ -61,53 +66,6 @@ async function startNode(fail: () => void = () => undefined) {
   }
 }
 
-/** A modality that reports. */
-async function openModality(port: number, ae = 'STORESCU') {
-  const association = await connectAs(ae)({ host: '127.0.0.1', port, calledAe: 'CAMI' }, [
-    { abstractSyntax: performedStepClass, transferSyntax: explicitLittle },
-  ])
-  const { id = 0 } = association.contextOf(performedStepClass) ?? {}
-  const say = (field: number) => async (sopUid: string, json: DicomJson) => {
-    const data = encodeDataSet(json, { isExplicit: true, encoders: encodersFor([]) })
-    return (await association.ask(id, { field, sopClass: performedStepClass, sopUid }, data))
-      .command
-  }
-  return {
-    create: say(commandField.createRequest),
-    set: say(commandField.attributesSetRequest),
-    [Symbol.asyncDispose]: () => association.release(),
-  }
-}
-
-const value = (vr: string, ...Value: string[]) => ({ vr, Value })
-const state = (text: string) => ({ '00400252': value('CS', text) })
-const answering = (item: DicomJson) => ({ '00400270': { vr: 'SQ', Value: [item] } })
-/** What a step must say when it begins, and when it ends (PS3.4 table F.7.2-1, type 1). */
-const beginning = {
-  ...state('IN PROGRESS'),
-  ...answering({ '0020000D': value('UI', '1.2.3') }),
-  '00080060': value('CS', 'CT'),
-  '00400241': value('AE', 'STORESCU'),
-  '00400244': value('DA', '20261201'),
-  '00400245': value('TM', '101500'),
-  '00400253': value('SH', 'P1'),
-}
-const ending = (text: string) => ({
-  ...state(text),
-  '00400250': value('DA', '20261201'),
-  '00400251': value('TM', '103000'),
-})
-const made = (...uids: string[]) => ({
-  '00400340': {
-    vr: 'SQ',
-    Value: [
-      {
-        '0020000E': value('UI', '1.2.3.1'),
-        '00081140': { vr: 'SQ', Value: uids.map((uid) => ({ '00081155': value('UI', uid) })) },
-      },
-    ],
-  },
-})
 const referral = {
   accessionNumber: 'A-1',
   patient: { id: '17', name: 'Иванов^Пётр' },
@@ -163,7 +121,7 @@ test('a step that begins and ends moves its referral on, and completes the study
 test('a step begins in progress, ends once, and belongs to its device', async () => {
   await using node = await startNode()
   await using modality = await openModality(node.port)
-  await using other = await openModality(node.port, 'OTHER')
+  await using other = await openModality(node.port, { ae: 'OTHER' })
   const over = { ...beginning, ...ending('COMPLETED') }
   assert.equal((await modality.create('1.9', over)).status, 0x0106)
   assert.equal((await modality.create('1.9', beginning)).status, 0)

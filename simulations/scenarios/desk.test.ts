@@ -5,6 +5,12 @@ import os from 'node:os'
 import path from 'node:path'
 import type { Page } from 'playwright-core'
 import { createPart10Header } from '../../node/dicom/part10.ts'
+import {
+  answering,
+  beginning,
+  openModality,
+  value,
+} from '../../node/dimse/performed-step.fixture.ts'
 import { zipOf } from '../../node/media/media.fixture.ts'
 import { openDesk, radiograph, type Desk } from './desk.fixture.ts'
 
@@ -213,6 +219,39 @@ test('a referral is made, found in the list and cancelled', { timeout }, async (
   await page.getByText('ушло из рабочего списка').waitFor()
   await page.getByText('Открытых направлений нет').waitFor()
 })
+
+test(
+  'a referral whose apparatus never says that it ended is ended by hand',
+  { timeout },
+  async () => {
+    const referral = {
+      accessionNumber: 'R-77',
+      patient: { id: '200200', name: 'Щукин^Лев' },
+      steps: [{ id: 'S1', modality: 'CT', startDate: '20261201' }],
+    }
+    await desk.admin.post('/api/referrals', referral)
+    {
+      const { port, aeTitle: calledAe } = desk.node.dimse
+      await using modality = await openModality(port, { calledAe })
+      const item = { '00080050': value('SH', 'R-77'), '0020000D': value('UI', '1.2.3') }
+      const { status } = await modality.create('1.9', { ...beginning, ...answering(item) })
+      assert.equal(status, 0)
+    }
+    const page = await desk.open('mo_admin')
+    await page.getByTestId('section-referrals').click()
+    await page.getByText('Выполняется').waitFor()
+    await page.getByTestId('referral-details').click()
+    await page.getByText('ещё не сообщил, что закончил').waitFor()
+    await screenshot(page, 'referral-under-way')
+    await page.getByTestId('referral-completed').click()
+    await page.getByText('закрыто и ушло из рабочего списка').waitFor()
+    await page.getByText('Открытых направлений нет').waitFor()
+    const { referrals } = await desk.admin.json<{ referrals: { state: string }[] }>(
+      '/api/referrals?state=closed',
+    )
+    assert.ok(referrals.some(({ state }) => state === 'completed'))
+  },
+)
 
 test('a ZIP is taken in, and each of its files has its line', { timeout }, async () => {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'cami-desk-zip-'))
