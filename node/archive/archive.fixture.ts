@@ -59,6 +59,7 @@ export type Slice = {
   date?: string
   time?: string
   modality?: string
+  sopClass?: string
   accession?: string
   number?: number
   pixels?: Uint8Array
@@ -66,8 +67,8 @@ export type Slice = {
 const classUid = '1.2.840.10008.5.1.4.1.1.2'
 export const explicitLittleEndian = '1.2.840.10008.1.2.1'
 
-export const declare = (sopUid: string): Declared => ({
-  sopClass: classUid,
+export const declare = (sopUid: string, sopClass = classUid): Declared => ({
+  sopClass,
   sopUid,
   transferSyntax: explicitLittleEndian,
 })
@@ -79,7 +80,7 @@ export function dataSet(slice: Slice): Buffer {
     value === undefined ? [] : [element(tag, vr, value)]
   return Buffer.concat([
     element('00080005', 'CS', 'ISO_IR 192'),
-    element('00080016', 'UI', classUid),
+    element('00080016', 'UI', slice.sopClass ?? classUid),
     element('00080018', 'UI', slice.sop),
     ...text('00080020', 'DA', slice.date ?? '20260102'),
     ...text('00080030', 'TM', slice.time ?? '101500'),
@@ -114,7 +115,7 @@ export const sendSlice = (
   archive: Pick<Archive, 'ingest'>,
   slice: Slice,
   origin: Origin = scanner,
-): Promise<Stored> => send(archive, dataSet(slice), declare(slice.sop), { origin })
+): Promise<Stored> => send(archive, dataSet(slice), declare(slice.sop, slice.sopClass), { origin })
 
 export async function readAll(parts: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const read: Uint8Array[] = []

@@ -73,6 +73,7 @@ export const seriesAttributes = (attributes: DicomJson): DicomJson => pick(attri
 
 /** Attributes that are counted, not received. */
 export const modalitiesInStudy = '00080061'
+export const sopClassesInStudy = '00080062'
 export const seriesInStudy = '00201206'
 export const instancesInStudy = '00201208'
 export const instancesInSeries = '00201209'

@@ -50,6 +50,7 @@ export type StudyRow = {
   patient: { id?: Since; name?: Since; birthDate?: Since }
   quality?: StudyQuality
   modalities: string[]
+  sopClasses: string[]
   series: number
   instances: number
   bytes: number
@@ -193,6 +194,7 @@ export const emptyStudy = (study: StudyUid): StudyRow => ({
   attributes: {},
   patient: {},
   modalities: [],
+  sopClasses: [],
   series: 0,
   instances: 0,
   bytes: 0,

@@ -30,7 +30,7 @@ import { createSearchKeyCache } from './search-key-cache.ts'
 import { createStudyRowCache } from './study-row-cache.ts'
 import type { StudyRowCache } from './study-row-cache.ts'
 
-const format = 7
+const format = 8
 
 /** Everything that is searched or pointed at, in LevelDB; whatever it holds can be made again from the value log. */
 export type Catalog = AsyncDisposable &

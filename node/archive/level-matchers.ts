@@ -6,6 +6,7 @@ import {
   isStudyTag,
   modalitiesInStudy,
   seriesInStudy,
+  sopClassesInStudy,
 } from './attribute-levels.ts'
 import { createMatcher, isUniversal, type Matcher } from './matching.ts'
 
@@ -27,7 +28,12 @@ function levelOf(tag: string): Level {
   if (isStudyTag(tag) || countedOfStudy.has(tag)) return 'study'
   return isSeriesTag(tag) || tag === instancesInSeries ? 'series' : 'instance'
 }
-const countedOfStudy = new Set([modalitiesInStudy, seriesInStudy, instancesInStudy])
+const countedOfStudy = new Set([
+  modalitiesInStudy,
+  sopClassesInStudy,
+  seriesInStudy,
+  instancesInStudy,
+])
 
 /** A study of a merged patient is found by the earlier patient too, and shown under the present one. */
 export function matchesStudy({ attributes, also }: StudyEntry, matches?: Matcher): boolean {

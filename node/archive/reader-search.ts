@@ -15,6 +15,7 @@ import {
   instancesInStudy,
   modalitiesInStudy,
   seriesInStudy,
+  sopClassesInStudy,
   studyAttributes,
   textOf,
 } from './attribute-levels.ts'
@@ -98,6 +99,7 @@ async function aboutOf(reader: Reader): Promise<StudyEntry> {
       '0020000D': element('UI', reader.study),
       [instanceAvailability]: availabilityOf(false),
       [modalitiesInStudy]: element('CS', ...distinct((one) => textOf(one.attributes, '00080060'))),
+      [sopClassesInStudy]: element('UI', ...distinct((one) => one.sopClass)),
       [seriesInStudy]: element('IS', distinct((one) => one.series).length),
       [instancesInStudy]: element('IS', instances.length),
     },

@@ -102,7 +102,6 @@ export function mergeStudy(before: StudyRow, row: InstanceRow, isNewSeries: bool
   const own = { firstSeq: order, device, attributes: studyAttributes(attributes) }
   const quality = mergeQuality(before.quality, row, order)
   const stands = order < before.firstSeq ? own : before
-  const isNewModality = modality !== '' && !before.modalities.includes(modality)
   const merged = {
     ...noteArrival(before, row),
     ...(order < before.firstSeq && own),
@@ -111,13 +110,18 @@ export function mergeStudy(before: StudyRow, row: InstanceRow, isNewSeries: bool
     late: before.late + (isLate(before, row) ? 1 : 0),
     receivedAt: Math.min(before.receivedAt, receivedAt),
     patient: mergePatient(before.patient, patientOf(order, attributes)),
-    modalities: isNewModality ? [...before.modalities, modality].sort() : before.modalities,
+    modalities: including(before.modalities, modality),
+    sopClasses: including(before.sopClasses, row.sopClass),
     series: before.series + (isNewSeries ? 1 : 0),
     instances: before.instances + 1,
     bytes: before.bytes + bytes,
   }
   return withAway(merged, isAway(row) ? 1 : 0)
 }
+
+/** Each once and in order; the same list when there is nothing new. */
+const including = (list: string[], text: string): string[] =>
+  text === '' || list.includes(text) ? list : [...list, text].sort()
 
 const isLate = ({ firstCompleteSeq }: StudyRow, { seq }: InstanceRow): boolean =>
   firstCompleteSeq > 0 && seq > firstCompleteSeq

@@ -26,6 +26,7 @@ const accessions = fc.constantFrom('X1', 'X12', 'Y1', '')
 const dates = fc.constantFrom('20240229', '20240301', '20240331', '20241231', '20250101', '')
 const times = fc.constantFrom('101500', '235959', '10', '')
 const modalities = fc.constantFrom('CT', 'MR', 'SR')
+const sopClasses = { CT: '1.2.3.1', MR: '1.2.3.2', SR: '1.2.3.3' }
 
 type Described = Omit<Required<Slice>, 'pixels' | 'birthDate'>
 
@@ -50,6 +51,7 @@ const sets = fc
         Array.from({ length: count }, (_, i) => ({
           ...about,
           modality,
+          sopClass: sopClasses[modality],
           study: `1.2.${s}`,
           series: `1.2.${s}.${e}`,
           sop: `1.2.${s}.${e}.${i}`,
@@ -95,6 +97,7 @@ function keysOf(set: readonly Described[]): fc.Arbitrary<Keys> {
     ['00080020', one(dateKeys)],
     ['00080061', some(modalities)],
     ['00080060', one(modalities)],
+    ['00080062', one(list(Object.values(sopClasses)))],
     ['0020000D', one(list(set.map(({ study }) => study)))],
     ['0020000E', one(list(set.map(({ series }) => series)))],
     ['00080018', one(list(set.map(({ sop }) => sop)))],
@@ -144,6 +147,10 @@ function holds(one: Described, all: readonly Described[], [tag, values]: [string
     case '00080061': {
       const there = all.filter(({ study }) => study === one.study).map(({ modality }) => modality)
       return some((value) => there.includes(value))
+    }
+    case '00080062': {
+      const there = all.filter(({ study }) => study === one.study).map(({ sopClass }) => sopClass)
+      return some((value) => value.split('\\').some((uid) => there.includes(uid)))
     }
     case '00080060':
       return some((value) => value === one.modality)

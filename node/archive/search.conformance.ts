@@ -6,6 +6,9 @@ import { holder, searchProof, sendSlice } from './archive.fixture.ts'
 import { query } from './conformance.fixture.ts'
 import type { WithArchive } from './conformance.fixture.ts'
 
+const ct = '1.2.840.10008.5.1.4.1.1.2'
+const keyObject = '1.2.840.10008.5.1.4.1.1.88.59'
+
 /** What is found. */
 export function searchConformance(name: string, withArchive: WithArchive): void {
   suite(`${name}: search`, () => {
@@ -25,6 +28,7 @@ export function searchConformance(name: string, withArchive: WithArchive): void 
         series: '1.1.2',
         sop: '1.1.2.1',
         modality: 'SR',
+        sopClass: keyObject,
       })
     }
     const cases: [what: string, match: Query['match'], expected: string[]][] = [
@@ -43,6 +47,8 @@ export function searchConformance(name: string, withArchive: WithArchive): void 
       ['a modality', { '00080061': ['SR'] }, ['1.1']],
       ['modalities', { '00080061': ['SR', 'MR'] }, ['1.2', '1.1']],
       ['a modality and a date', { '00080061': ['CT'], '00080020': ['2025-'] }, ['1.3']],
+      ['a SOP class', { '00080062': [keyObject] }, ['1.1']],
+      ['SOP classes', { '00080062': [`${ct}\\${keyObject}`] }, ['1.3', '1.2', '1.1', '1.4']],
       ['a modality of a series', { '00080060': ['MR'] }, ['1.2']],
       ['a series UID', { '0020000E': ['1.1.2'] }, ['1.1']],
       ['an instance UID', { '00080018': ['1.3.1.1'] }, ['1.3']],
@@ -72,6 +78,7 @@ export function searchConformance(name: string, withArchive: WithArchive): void 
       const [study] = (await archive.search(searchProof, query({ match: { '0020000D': ['1.1'] } })))
         .matches
       assert.deepEqual(study?.['00080061']?.Value, ['CT', 'SR'])
+      assert.deepEqual(study?.['00080062'], { vr: 'UI', Value: [ct, keyObject] })
       assert.deepEqual(study?.['00201206']?.Value, [2])
       assert.deepEqual(study?.['00201208']?.Value, [2])
       const series = await archive.search(

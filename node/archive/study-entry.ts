@@ -6,6 +6,7 @@ import {
   instancesInStudy,
   modalitiesInStudy,
   seriesInStudy,
+  sopClassesInStudy,
 } from './attribute-levels.ts'
 import type { StudyRow } from './catalog-rows.ts'
 
@@ -20,6 +21,7 @@ export function studyEntry(row: StudyRow): StudyEntry {
     ...row.attributes,
     [instanceAvailability]: availabilityOf(row.away !== undefined),
     [modalitiesInStudy]: element('CS', ...row.modalities),
+    [sopClassesInStudy]: element('UI', ...row.sopClasses),
     [seriesInStudy]: element('IS', row.series),
     [instancesInStudy]: element('IS', row.instances),
   }

@@ -40,6 +40,7 @@ const slices: Slice[] = [
     name: 'Сидорова^Анна',
     date: '20260301',
     modality: 'MR',
+    sopClass: '1.2.840.10008.5.1.4.1.1.4',
     patientId: '7',
     accession: 'A1',
   },
@@ -75,6 +76,8 @@ test('studies are found by keyword and by tag, with ranges, lists, wildcards and
     ['AccessionNumber=A?', ['1.2']],
     ['ModalitiesInStudy=SR', ['1.1']],
     ['ModalitiesInStudy=SR,MR', ['1.2', '1.1']],
+    ['SOPClassesInStudy=1.2.840.10008.5.1.4.1.1.4', ['1.2']],
+    ['SOPClassesInStudy=1.2.840.10008.5.1.4.1.1.2,1.2.840.10008.5.1.4.1.1.4', ['1.2', '1.1']],
     ['PatientID=nobody', []],
   ] as const) {
     assert.deepEqual(await studies(web, query), expected, query)

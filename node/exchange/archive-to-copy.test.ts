@@ -60,6 +60,7 @@ test('from a real archive to a copy: bytes, lists and metadata are the same at b
     for (const [match, count] of [
       [{}, level === 'series' ? 2 : 5],
       [{ '00100020': ['42'], '00080061': ['CT'], '00200013': ['5'] }, 1],
+      [{ '00080062': ['1.2.840.10008.5.1.4.1.1.2'], '00200013': ['5'] }, 1],
       [{ '00201206': ['2'], '0020000E': [`${studyUid}.2`] }, 1],
       [{ '00100020': ['43'] }, 0],
     ] as const) {

@@ -87,6 +87,8 @@ test('a study is found by each kind of key', { skip }, async () => {
     ['StudyTime=120000-', 0],
     ['ModalitiesInStudy=CT', 2],
     ['ModalitiesInStudy=CT\\MR', 3],
+    ['SOPClassesInStudy=1.2.840.10008.5.1.4.1.1.2', 4],
+    ['SOPClassesInStudy=1.2.840.10008.5.1.4.1.1.4', 0],
     ['PatientName=Sid*', 1],
     ['PatientName=*IVAN', 1],
   ] as const) {
@@ -173,6 +175,7 @@ test(
           'PatientID=P1',
           'StudyInstanceUID',
           'ModalitiesInStudy',
+          'SOPClassesInStudy',
           'NumberOfStudyRelatedSeries',
           'NumberOfStudyRelatedInstances',
           'InstanceAvailability',
@@ -187,6 +190,7 @@ test(
       assert.equal(valueOf(row, '0008,0054'), 'CAMI')
       assert.equal(valueOf(row, '0008,0056'), 'ONLINE')
       assert.equal(valueOf(row, '0008,0061'), 'CT')
+      assert.match(row ?? '', /\(0008,0062\) UI =CTImageStorage/)
       assert.equal(valueOf(row, '0020,1206'), '2')
       assert.equal(valueOf(row, '0020,1208'), '3')
       assert.match(row ?? '', /\(0008,1030\) LO \(no value available\)/)

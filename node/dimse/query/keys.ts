@@ -27,7 +27,7 @@ export type ReturnKey = {
 }
 
 /** Found by counting, not in any one instance. */
-const counted = new Set(['00080061', '00201206', '00201208', '00201209'])
+const counted = new Set(['00080061', '00080062', '00201206', '00201208', '00201209'])
 /** They say how to answer, not what to look for. */
 const controls = new Set(['00080005', '00080053', queryRetrieveLevel, retrieveAeTitle])
 
