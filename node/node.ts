@@ -92,11 +92,13 @@ export async function createNode(config: NodeConfig, deps: NodeDeps): Promise<No
   const context: Context = { config, deps, stack, identity: await readIdentity(config) }
   const kept = await openKept(context)
   const region = await joinRegion(context, kept)
+  const { kid } = context.identity.signer
+  const { aeTitle } = config.dimse
   const doors = stack.use(
     createDoors({
       ...kept,
       ...region,
-      self: { ...config.organization, kid: context.identity.signer.kid },
+      self: { ...config.organization, kid, aeTitle },
       clock: deps.clock,
     }),
   )

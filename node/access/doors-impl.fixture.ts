@@ -28,6 +28,11 @@ export const query = (over: Partial<Query> = {}): Query => ({
   ...over,
 })
 export const valueOf = (row: DicomJson | undefined, tag: string) => row?.[tag]?.Value?.[0]
+/** The organization in Custodial Organization Sequence. */
+export const holderIn = (row: DicomJson | undefined) => {
+  const organization = valueOf(row, '0040A07C') as DicomJson | undefined
+  return valueOf(valueOf(organization, '00080082') as DicomJson | undefined, '00080120')
+}
 export const uids = (rows: readonly DicomJson[]) => rows.map((row) => valueOf(row, '0020000D'))
 
 /** The grantee's node: own archive, replicated index, a received grant; only the holder at the other end is played. */
@@ -52,7 +57,12 @@ export async function createNode(restrictions?: Pick<Restrictions, 'current'>) {
   )
   await replica.apply(holder.oid, heldEntries(), heldState)
   const world = createWorld()
-  const self = { oid: grantee.oid, name: 'Областная больница', kid: grantee.kid }
+  const self = {
+    oid: grantee.oid,
+    name: 'Областная больница',
+    kid: grantee.kid,
+    aeTitle: 'CAMI',
+  }
   const doors = stack.use(
     createDoors({
       archive,

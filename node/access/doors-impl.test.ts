@@ -15,6 +15,7 @@ import {
   valueOf,
   uids,
   createNode,
+  holderIn,
 } from './doors-impl.fixture.ts'
 
 describe('opening a study', () => {
@@ -139,7 +140,7 @@ describe('opening a study', () => {
     const { matches } = await node.doors.search(node.user, query(), 'region')
     assert.equal(uids(matches).filter((uid) => uid === granted).length, 1)
     const row = matches.find((one) => valueOf(one, '0020000D') === granted)
-    assert.equal(valueOf(row, '00080054'), node.place.grantee.oid)
+    assert.equal(holderIn(row), `urn:oid:${node.place.grantee.oid}`)
   })
 
   test('ends when its grant ends', async () => {
@@ -202,8 +203,19 @@ describe('lists', () => {
     const [row] = matches
     assert.deepEqual(
       ['00080054', '00080056', '00080080'].map((tag) => valueOf(row, tag)),
-      [node.place.grantee.oid, 'ONLINE', 'Областная больница'],
+      ['CAMI', 'ONLINE', undefined],
     )
+    const name = { vr: 'LO', Value: ['Областная больница'] }
+    const code = { vr: 'UR', Value: [`urn:oid:${node.place.grantee.oid}`] }
+    assert.deepEqual(row?.['0040A07C'], {
+      vr: 'SQ',
+      Value: [
+        {
+          '00080080': name,
+          '00080082': { vr: 'SQ', Value: [{ '00080104': name, '00080120': code }] },
+        },
+      ],
+    })
     assert.deepEqual(warnings, [])
     assert.deepEqual(node.world.audit.at(-1)?.detail, 'study own: 1')
   })
@@ -215,7 +227,8 @@ describe('lists', () => {
     assert.deepEqual(uids(all.matches), [granted, ownUid, '1.2.5'])
     assert.equal(all.more, false)
     const [row] = all.matches
-    assert.equal(valueOf(row, '00080054'), node.holder.oid)
+    assert.equal(holderIn(row), `urn:oid:${node.holder.oid}`)
+    assert.equal(row?.['00080054'], undefined, 'nothing of it can be retrieved here over DIMSE')
     const pages: unknown[] = []
     for (let offset = 0; offset < 3; offset++) {
       const page = await doors.search(user, query({ offset, limit: 1 }), 'region')

@@ -56,7 +56,8 @@ export type DoorsDeps = {
     }): Promise<StudyReader>
     closeStudy(id: StudyUid | OrganizationOid): unknown
   }
-  self: { oid: OrganizationOid; name: string; kid: Kid }
+  /** `aeTitle`: from which apparatus retrieve what is held here. */
+  self: { oid: OrganizationOid; name: string; kid: Kid; aeTitle: string }
   clock: () => number
 }
 

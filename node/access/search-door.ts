@@ -116,7 +116,8 @@ const withSelf = (() => {
   return (row: DicomJson, self: Deps['self']): DicomJson => {
     const known = made.get(row)
     if (known?.self === self) return known.row
-    const named = withHolder(row, { ...self, online: true })
+    const own = { ...row, '00080054': { vr: 'AE', Value: [self.aeTitle] } }
+    const named = withHolder(own, { ...self, online: true })
     made.set(row, { self, row: named })
     return named
   }
@@ -124,18 +125,26 @@ const withSelf = (() => {
 
 type Holder = { oid: OrganizationOid; name: string; online: boolean }
 
-/** Who has the study and whether it can be had now (PS3.18 Table 10.6.3-3: 00080054, 00080056). */
-function withHolder(row: DicomJson, { oid, name, online }: Holder): DicomJson {
+/**
+ * Who has the study, in Custodial Organization Sequence, and whether it can be had now. An OID is longer than a Code
+ * Value may be: it stands as a URN (PS3.3 Table 8.8-1a).
+ */
+function withHolder(row: DicomJson, { oid, name: whole, online }: Holder): DicomJson {
+  const name = { vr: 'LO', Value: [longString(whole)] }
+  const code = { '00080104': name, '00080120': { vr: 'UR', Value: [`urn:oid:${oid}`] } }
+  const organization = { '00080080': name, '00080082': { vr: 'SQ', Value: [code] } }
   return {
     ...row,
-    '00080054': { vr: 'AE', Value: [oid] },
     '00080056': (online ? row['00080056'] : undefined) ?? {
       vr: 'CS',
       Value: [online ? 'ONLINE' : 'OFFLINE'],
     },
-    '00080080': { vr: 'LO', Value: [name] },
+    '0040A07C': { vr: 'SQ', Value: [organization] },
   }
 }
+
+/** As much of a text as an LO holds: 64 characters (PS3.5 Table 6.2-1). */
+const longString = (text: string): string => Array.from(text).slice(0, 64).join('')
 
 const textOf = (row: DicomJson, tag: string): string => {
   const value = row[tag]?.Value?.[0]

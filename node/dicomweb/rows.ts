@@ -5,7 +5,7 @@ import type { Search } from './query.ts'
 export type Level = 'study' | 'series' | 'instance'
 
 /** Returned without being asked for (PS3.18 Tables 10.6.3-3 to 5), and who holds the study. */
-const always = ['00080005', '00080054', '00080056', '00080080', '00080201', '00081190', '0020000D']
+const always = ['00080005', '00080054', '00080056', '00080201', '00081190', '0020000D', '0040A07C']
 const defaults: Record<Level, readonly string[]> = {
   study: [
     '00080020',

@@ -85,15 +85,22 @@ test('a row is read with its holder and its counts', () => {
     '0020000D': { Value: ['1.2.3'] },
     '00100010': { Value: [{ Alphabetic: 'Иванов^Пётр' }] },
     '00080061': { Value: ['CT', 'SR'] },
-    '00080080': { Value: ['ЦРБ № 1'] },
-    '00080054': { Value: ['1.2.643.1'] },
+    '00080080': { Value: ['Institution that the scanner names'] },
+    '0040A07C': {
+      Value: [
+        {
+          '00080080': { Value: ['ЦРБ № 1'] },
+          '00080082': { Value: [{ '00080120': { Value: ['urn:oid:1.2.643.1'] } }] },
+        },
+      ],
+    },
     '00080056': { Value: ['OFFLINE'] },
     '00201208': { Value: [300] },
     '00201206': { Value: ['2'] },
   })
   assert.equal(study.patient.name, 'Иванов Пётр')
   assert.deepEqual(study.modalities, ['CT', 'SR'])
-  assert.deepEqual(study.holder, { name: 'ЦРБ № 1', retrieveAe: '1.2.643.1' })
+  assert.deepEqual(study.holder, { name: 'ЦРБ № 1', oid: '1.2.643.1' })
   assert.equal(study.availability, 'OFFLINE')
   assert.deepEqual([study.instances, study.series], [300, 2])
 })

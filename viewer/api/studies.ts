@@ -1,4 +1,4 @@
-import { type Attributes, isAttributes, numberOf, personOf, textOf } from './dicom-json.ts'
+import { type Attributes, isAttributes, itemOf, numberOf, personOf, textOf } from './dicom-json.ts'
 import { requestJson, transferMs } from './http.ts'
 
 /** A row of the study list. */
@@ -10,7 +10,7 @@ export type Study = {
   description: string
   accession: string
   modalities: string[]
-  holder: { name: string; retrieveAe: string }
+  holder: { name: string; oid: string }
   instances: number
   series: number
   availability: 'ONLINE' | 'NEARLINE' | 'OFFLINE'
@@ -33,7 +33,7 @@ export type StudyFilter = {
   modality: string
 }
 
-const fields = '00081030,00080050,00100030,00100040,00201206,00201208,00080054,00080056,00080080'
+const fields = '00081030,00080050,00100030,00100040,00201206,00201208,00080056,0040A07C'
 
 /**
  * QIDO-RS keys of a filter (PS3.18 §10.6.1.2). A number may be an accession number or a patient's id, and QIDO cannot
@@ -125,12 +125,19 @@ export function studyOf(row: Attributes): Study {
     description: textOf(row, '00081030') ?? '',
     accession: textOf(row, '00080050') ?? '',
     modalities: modalitiesOf(row),
-    holder: { name: textOf(row, '00080080') ?? '', retrieveAe: textOf(row, '00080054') ?? '' },
+    holder: holderOf(row),
     instances: numberOf(row, '00201208') ?? 0,
     series: numberOf(row, '00201206') ?? 0,
     availability:
       availability === 'OFFLINE' || availability === 'NEARLINE' ? availability : 'ONLINE',
   }
+}
+
+/** Who has the study: an item of Custodial Organization Sequence. */
+function holderOf(row: Attributes): Study['holder'] {
+  const organization = itemOf(row, '0040A07C')
+  const urn = textOf(itemOf(organization, '00080082'), '00080120') ?? ''
+  return { name: textOf(organization, '00080080') ?? '', oid: urn.replace(/^urn:oid:/, '') }
 }
 
 function modalitiesOf(row: Attributes): string[] {

@@ -14,20 +14,20 @@ const region: Region = {
     { oid: '1.4', name: 'ЦРБ № 3', reachable: false, ageMs: 9000 },
   ],
 }
-const row = (name: string, retrieveAe: string, availability: 'ONLINE' | 'OFFLINE' = 'ONLINE') => ({
-  holder: { name, retrieveAe },
+const row = (name: string, oid: string, availability: 'ONLINE' | 'OFFLINE' = 'ONLINE') => ({
+  holder: { name, oid },
   availability,
 })
 
-test('a study of one’s own is known by name, by OID, or by naming nobody', () => {
-  for (const one of [row('ОКБ', 'OKB_AE'), row('', '1.1'), row('', '')]) {
+test('a study of one’s own is known by OID, or by naming nobody', () => {
+  for (const one of [row('ОКБ', '1.1'), row('', '1.1'), row('', '')]) {
     assert.equal(holderOf(one, own, region).isOwn, true)
     assert.equal(holderOf(one, own, undefined).isReachable, true)
   }
 })
 
-test('another organization is found by OID or by name, with the age of its list', () => {
-  assert.deepEqual(holderOf(row('ЦРБ № 2', ''), own, region), {
+test('another organization is found by OID, with its whole name and the age of its list', () => {
+  assert.deepEqual(holderOf(row('ЦРБ', '1.3'), own, region), {
     name: 'ЦРБ № 2',
     isOwn: false,
     isReachable: false,
@@ -37,8 +37,8 @@ test('another organization is found by OID or by name, with the age of its list'
 })
 
 test('of a holder that is not known, the row itself says whether it can be reached', () => {
-  assert.equal(holderOf(row('ЦРБ № 9', '', 'OFFLINE'), own, region).isReachable, false)
-  assert.equal(holderOf(row('ЦРБ № 9', ''), own, undefined).isReachable, true)
+  assert.equal(holderOf(row('ЦРБ № 9', '1.9', 'OFFLINE'), own, region).isReachable, false)
+  assert.equal(holderOf(row('ЦРБ № 9', '1.9'), own, undefined).isReachable, true)
 })
 
 test('silent holders are listed, the longest silent first, oneself never', () => {

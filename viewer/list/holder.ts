@@ -10,28 +10,22 @@ export type HolderState = {
   ageMs?: number
 }
 
-/** The row names its holder by name and by OID or AE title; either may be missing. */
+/** The row names its holder by OID, and by as much of the name as DICOM has room for. */
 export function holderOf(
   { holder, availability }: Pick<Study, 'holder' | 'availability'>,
   organization: { oid: string; name: string },
   region: Region | undefined,
 ): HolderState {
-  const isOwn =
-    holder.retrieveAe === organization.oid ||
-    holder.name === organization.name ||
-    (holder.name === '' && holder.retrieveAe === '')
+  const isOwn = holder.oid === organization.oid || holder.oid === ''
   if (isOwn) return { name: organization.name, isOwn, isReachable: true }
-  const known = region?.holders.find((one) => isSame(one, holder))
+  const known = region?.holders.find(({ oid }) => oid === holder.oid)
   return {
-    name: holder.name === '' ? (known?.name ?? holder.retrieveAe) : holder.name,
+    name: known?.name ?? (holder.name === '' ? holder.oid : holder.name),
     isOwn,
     isReachable: known?.reachable ?? availability !== 'OFFLINE',
     ...(known === undefined ? {} : { ageMs: known.ageMs }),
   }
 }
-
-const isSame = (one: Holder, { name, retrieveAe }: Study['holder']) =>
-  one.oid === retrieveAe || one.name === name
 
 /** The other organizations that cannot be reached, the longest silent first. */
 export function silentHolders(region: Region | undefined, ownOid: string): Holder[] {
