@@ -129,7 +129,7 @@ export type ByteRange = { offset: number; length: number }
 
 /** Level and keys of a search; keys are DICOM tags `GGGGEEEE`, values as the client wrote them (PS3.4 C.2.2.2). */
 export type Query = {
-  level: 'study' | 'series' | 'instance'
+  level: 'patient' | 'study' | 'series' | 'instance'
   match: Record<string, string[]>
   /** Limits to one study / series (hierarchical QIDO). */
   study?: StudyUid

@@ -77,6 +77,9 @@ export const sopClassesInStudy = '00080062'
 export const seriesInStudy = '00201206'
 export const instancesInStudy = '00201208'
 export const instancesInSeries = '00201209'
+export const studiesOfPatient = '00201200'
+export const seriesOfPatient = '00201202'
+export const instancesOfPatient = '00201204'
 
 /** How soon what is found can be had (PS3.3 §C.4.23.1.1): of several instances the one that is had last counts. */
 export const instanceAvailability = '00080056'

@@ -165,15 +165,16 @@ function holds(one: Described, all: readonly Described[], [tag, values]: [string
   }
 }
 
+type Level = Exclude<Query['level'], 'patient'>
 const uidTag = { study: '0020000D', series: '0020000E', instance: '00080018' } as const
 
-function expected(set: readonly Described[], level: Query['level'], keys: Keys): string[] {
+function expected(set: readonly Described[], level: Level, keys: Keys): string[] {
   const found = set.filter((one) => Object.entries(keys).every((key) => holds(one, set, key)))
   const uid = { study: 'study', series: 'series', instance: 'sop' } as const
   return [...new Set(found.map((one) => one[uid[level]]))].sort()
 }
 
-async function found(archive: Archive, level: Query['level'], keys: Keys, page: number) {
+async function found(archive: Archive, level: Level, keys: Keys, page: number) {
   const rows: string[] = []
   for (let offset = 0; ; offset += page) {
     const query = { level, match: keys, limit: page, offset }

@@ -112,6 +112,25 @@ export function searchConformance(name: string, withArchive: WithArchive): void 
       },
     )
 
+    withArchive(
+      'patients are counted whole, whichever of their studies is found',
+      async (archive) => {
+        await load(archive)
+        const patients = async (more: Partial<Query>) =>
+          (await archive.search(searchProof, query({ level: 'patient', ...more }))).matches.map(
+            (row) =>
+              ['00100020', '00201200', '00201202', '00201204'].map((tag) => row[tag]?.Value?.[0]),
+          )
+        assert.deepEqual(await patients({ match: { '0020000D': ['1.3'] } }), [['A-1', 2, 3, 3]])
+        const all = await patients({})
+        assert.deepEqual(
+          all.map(([id]) => id),
+          ['A-1', 'a-2', 'S/1'],
+        )
+        assert.deepEqual(await patients({ limit: 1, offset: 1 }), [all[1]])
+      },
+    )
+
     withArchive('pages join to the whole list', async (archive) => {
       await load(archive)
       const all = (await archive.search(searchProof, query())).matches

@@ -13,6 +13,7 @@ import { lastPart, timeSearch } from './catalog-keys.ts'
 import type { InstanceRow, SeriesRow, StudyRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
 import { matchersOf, matchesStudy, type Matchers } from './level-matchers.ts'
+import { patientRows } from './patient-rows.ts'
 import { planSearch, type KeyPlan } from './search-plan.ts'
 import { studyEntry } from './study-entry.ts'
 
@@ -26,7 +27,9 @@ export async function searchCatalog(catalog: Source, query: Query): Promise<Quer
   const matches: DicomJson[] = []
   const budget = { left: storageLimits.searchScanMax }
   let skipped = 0
-  for await (const some of findMatches(catalog, query, budget)) {
+  const found = findMatches(catalog, query, budget)
+  const rows = query.level === 'patient' ? patientRows(catalog, found, budget) : found
+  for await (const some of rows) {
     for (const match of some) {
       if (skipped < query.offset) skipped++
       else if (matches.length < query.limit) matches.push(match)
@@ -39,7 +42,7 @@ export async function searchCatalog(catalog: Source, query: Query): Promise<Quer
 /** How many rows may still be looked at: a search that finds little in much ends with `more`. */
 type Budget = { left: number }
 
-/** Matches in the order of the answer, as many at a time as are found without a wait. */
+/** Matches in the order of the answer, as many at a time as are found without a wait; of patients, their studies. */
 async function* findMatches(
   catalog: Source,
   query: Query,
@@ -48,15 +51,16 @@ async function* findMatches(
   const match = matchersOf(query.match)
   const isAbove =
     match.series === undefined && match.instance === undefined && query.series === undefined
+  const isOfStudies = query.level === 'patient' || query.level === 'study'
   const search = { catalog, query, match, budget }
   for await (const studies of findStudies(catalog, query, budget)) {
     const found = studies.filter((study) => matchesStudy(studyEntry(study), match.study))
-    if (query.level === 'study' && isAbove) {
+    if (isOfStudies && isAbove) {
       yield found.map((study) => studyEntry(study).attributes)
       continue
     }
     for (const study of found) {
-      if (query.level !== 'study') {
+      if (!isOfStudies) {
         for await (const one of seriesMatches(search, study)) yield [one]
       } else if (await hasMatch(seriesMatches(search, study))) {
         yield [studyEntry(study).attributes]

@@ -11,7 +11,7 @@ import { parseSearch, type Search } from './query.ts'
 import { acceptOf, closedWith } from './retrieve.ts'
 import { createRowWriter } from './rows.ts'
 
-type Level = Query['level']
+type Level = Exclude<Query['level'], 'patient'>
 type Found = QueryResult & { warnings: readonly string[] }
 type Wish = { level: Level; search: Search; form: 'json' | 'xml' }
 

@@ -13,7 +13,6 @@ import { encodersFor } from '../../dicom/text-encoder.ts'
 import { callerOf, type QueryDoors } from './doors.ts'
 import { readKeys, type Asked } from './keys.ts'
 import { findModels, queryRetrieveLevel, retrieveAeTitle, type Level } from './models.ts'
-import { patientsOf } from './patients.ts'
 
 /** C-FIND over both roots (PS3.4 §C.4.1). */
 export function createFindService(deps: {
@@ -44,9 +43,8 @@ export function createFindService(deps: {
         declared,
         aeTitle: deps.aeTitle,
       })
-      const matches = asked.level === 'PATIENT' ? patientsOf(found.matches) : found.matches
       const pending = asked.isPartly ? status.pendingKeysUnsupported : status.pending
-      if (!(await respondAll(exchange, matches, { encode, pending }))) {
+      if (!(await respondAll(exchange, found.matches, { encode, pending }))) {
         await exchange.respond({ status: status.cancelled })
       } else if (found.more) {
         await exchange.respond({
@@ -61,7 +59,7 @@ export function createFindService(deps: {
 }
 
 const searchLevels: Record<Level, Query['level']> = {
-  PATIENT: 'study',
+  PATIENT: 'patient',
   STUDY: 'study',
   SERIES: 'series',
   IMAGE: 'instance',

@@ -1,6 +1,6 @@
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
-import { declare, send, sendSlice } from '../../archive/archive.fixture.ts'
+import { correctionProof, declare, send, sendSlice } from '../../archive/archive.fixture.ts'
 import type { DicomJson } from '../../dicom/dicom-json.ts'
 import { encodeDataSet } from '../data-set-writer.ts'
 import { connectRaw, hasDcmtk } from '../scp.fixture.ts'
@@ -275,6 +275,41 @@ test(
     )
   },
 )
+
+test('what is counted of a patient is all that the patient has', { skip }, async () => {
+  for (const [study, patientId, slices] of [
+    ['1.2.80', 'P8', 1],
+    ['1.2.81', 'P9', 3],
+  ] as const) {
+    for (let number = 1; number <= slices; number++) {
+      const sop = `${study}.1.${number}`
+      await sendSlice(node.archive, { study, series: `${study}.1`, sop, number, patientId })
+    }
+  }
+  await node.archive.overlay(correctionProof('patients'), {
+    kind: 'merge',
+    target: { level: 'patient', id: 'P9', issuer: '' },
+    survivor: { id: 'P8', issuer: '', name: '', birthDate: '', sex: '' },
+  })
+  const counts = [
+    'NumberOfPatientRelatedStudies',
+    'NumberOfPatientRelatedSeries',
+    'NumberOfPatientRelatedInstances',
+  ]
+  for (const keys of [
+    ['PatientID=P8'],
+    ['PatientID=P9'],
+    ['PatientID=P8', 'StudyInstanceUID=1.2.80'],
+    ['PatientID=P?', 'StudyInstanceUID=1.2.81'],
+  ]) {
+    const asked = ['QueryRetrieveLevel=PATIENT', ...keys, ...counts]
+    const { rows } = await find(asked, { root: '-P' })
+    const told = rows.map((row) =>
+      ['0010,0020', '0020,1200', '0020,1202', '0020,1204'].map((tag) => valueOf(row, tag)),
+    )
+    assert.deepEqual(told, [['P8', '2', '2', '4']], keys.join(' '))
+  }
+})
 
 test('a key that is not matched on makes the answers say so', { skip }, async () => {
   for (const key of ['AdmissionID=7', 'ReferencedStudySequence[0].ReferencedSOPInstanceUID=1.2']) {
