@@ -60,6 +60,7 @@ export type Slice = {
   time?: string
   modality?: string
   sopClass?: string
+  institution?: string
   accession?: string
   number?: number
   pixels?: Uint8Array
@@ -86,6 +87,7 @@ export function dataSet(slice: Slice): Buffer {
     ...text('00080030', 'TM', slice.time ?? '101500'),
     ...text('00080050', 'SH', slice.accession),
     element('00080060', 'CS', slice.modality ?? 'CT'),
+    ...text('00080080', 'LO', slice.institution),
     element('0008103E', 'LO', 'Лёгкие'),
     element('00100010', 'PN', slice.name ?? 'Иванов^Пётр'),
     element('00100020', 'LO', slice.patientId ?? '42'),

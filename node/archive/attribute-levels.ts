@@ -65,7 +65,7 @@ const seriesTags = new Set([
 export const isStudyTag = (tag: string): boolean => studyTags.has(tag)
 export const isSeriesTag = (tag: string): boolean => seriesTags.has(tag)
 
-const pick = (attributes: DicomJson, wanted: (tag: string) => boolean): DicomJson =>
+export const pick = (attributes: DicomJson, wanted: (tag: string) => boolean): DicomJson =>
   Object.fromEntries(Object.entries(attributes).filter(([tag]) => wanted(tag)))
 
 export const studyAttributes = (attributes: DicomJson): DicomJson => pick(attributes, isStudyTag)

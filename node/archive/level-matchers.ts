@@ -1,3 +1,4 @@
+import type { DicomJson } from '../dicom/dicom-json.ts'
 import type { Query, StudyEntry } from './archive.ts'
 import {
   instancesInSeries,
@@ -5,6 +6,7 @@ import {
   isSeriesTag,
   isStudyTag,
   modalitiesInStudy,
+  pick,
   seriesInStudy,
   sopClassesInStudy,
 } from './attribute-levels.ts'
@@ -34,6 +36,18 @@ const countedOfStudy = new Set([
   seriesInStudy,
   instancesInStudy,
 ])
+
+export type FoundBy = (own: DicomJson, below: DicomJson) => DicomJson
+
+/**
+ * Makes a row say what was asked for with a value and is not of its level: as the first of what lies below and matches
+ * says it.
+ */
+export function createFoundBy(match: Query['match']): FoundBy {
+  const asked = Object.entries(match).filter(([, values]) => !isUniversal(values))
+  const tags = new Set(asked.map(([path]) => path.slice(0, 8)))
+  return (own, below) => ({ ...pick(below, (tag) => tags.has(tag)), ...own })
+}
 
 /** A study of a merged patient is found by the earlier patient too, and shown under the present one. */
 export function matchesStudy({ attributes, also }: StudyEntry, matches?: Matcher): boolean {

@@ -1,4 +1,5 @@
 import type { DicomJson } from '../dicom/dicom-json.ts'
+import type { Query } from './archive.ts'
 import {
   availabilityOf,
   element,
@@ -12,6 +13,7 @@ import {
 } from './attribute-levels.ts'
 import { patientKey, rangeOf, lastPart } from './catalog-keys.ts'
 import type { Catalog } from './catalog.ts'
+import { createFoundBy } from './level-matchers.ts'
 import { issuerOfPatientId, patientId, personal } from './overlay-view.ts'
 import { studyEntry } from './study-entry.ts'
 
@@ -24,8 +26,9 @@ type Source = Pick<Catalog, 'keyPages' | 'studies'>
 export async function* patientRows(
   catalog: Source,
   found: AsyncIterable<DicomJson[]>,
-  budget: { left: number },
+  { match, budget }: { match: Query['match']; budget: { left: number } },
 ): AsyncGenerator<DicomJson[]> {
+  const foundBy = createFoundBy(match)
   const known = new Set<string>()
   for await (const studies of found) {
     for (const study of studies) {
@@ -35,7 +38,7 @@ export async function* patientRows(
       const all = await studiesOf(catalog, study, budget)
       // Too few were counted.
       if (budget.left <= 0) return
-      yield [{ ...personal(study), ...countsOf(all) }]
+      yield [foundBy({ ...personal(study), ...countsOf(all) }, study)]
     }
   }
 }

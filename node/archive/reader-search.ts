@@ -19,7 +19,13 @@ import {
   studyAttributes,
   textOf,
 } from './attribute-levels.ts'
-import { matchersOf, matchesStudy, type Matchers } from './level-matchers.ts'
+import {
+  createFoundBy,
+  matchersOf,
+  matchesStudy,
+  type FoundBy,
+  type Matchers,
+} from './level-matchers.ts'
 
 type Reader = Pick<StudyReader, 'study' | 'series' | 'instances' | 'about'>
 
@@ -40,7 +46,14 @@ export async function searchReader(
     isDeep ? reader.instances(series) : [],
   ])
   if (!matchesStudy(about, match.study)) return { matches: [], more: false }
-  const rows = { about, match, level, instances: Map.groupBy(instances, (one) => one.series) }
+  const foundBy = createFoundBy(query.match)
+  const rows = {
+    about,
+    match,
+    foundBy,
+    level,
+    instances: Map.groupBy(instances, (one) => one.series),
+  }
   const matches = all
     .filter((one) => series === undefined || one.series === series)
     .flatMap((one) => rowsOf(one, rows))
@@ -50,12 +63,16 @@ export async function searchReader(
 type Rows = {
   about: StudyEntry
   match: Matchers
+  foundBy: FoundBy
   level: Query['level']
   instances: ReadonlyMap<string, readonly InstanceEntry[]>
 }
 
 /** What is found in one series: itself, or its instances. */
-function rowsOf(entry: SeriesEntry, { about, match, level, instances }: Rows): DicomJson[] {
+function rowsOf(
+  entry: SeriesEntry,
+  { about, match, foundBy, level, instances }: Rows,
+): DicomJson[] {
   const series = { ...about.attributes, ...seriesRow(entry) }
   if (match.series?.(series) === false) return []
   if (level !== 'instance' && match.instance === undefined) return [series]
@@ -63,7 +80,8 @@ function rowsOf(entry: SeriesEntry, { about, match, level, instances }: Rows): D
     .map((one): DicomJson => ({ ...series, ...instanceRow(one) }))
     .filter((row) => match.instance?.(row) !== false)
   if (level === 'instance') return found
-  return found.length > 0 ? [series] : []
+  const [below] = found
+  return below === undefined ? [] : [foundBy(series, below)]
 }
 
 const seriesRow = ({ study, series, instances, attributes }: SeriesEntry): DicomJson => ({

@@ -28,7 +28,7 @@ const times = fc.constantFrom('101500', '235959', '10', '')
 const modalities = fc.constantFrom('CT', 'MR', 'SR')
 const sopClasses = { CT: '1.2.3.1', MR: '1.2.3.2', SR: '1.2.3.3' }
 
-type Described = Omit<Required<Slice>, 'pixels' | 'birthDate'>
+type Described = Omit<Required<Slice>, 'pixels' | 'birthDate' | 'institution'>
 
 const sets = fc
   .array(

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { suite } from 'node:test'
 import type { StudyUid } from '#protocol/ids.ts'
 import type { Archive, Query } from './archive.ts'
-import { holder, searchProof, sendSlice } from './archive.fixture.ts'
+import { holder, searchProof, sendSlice, studyProof } from './archive.fixture.ts'
 import { query } from './conformance.fixture.ts'
 import type { WithArchive } from './conformance.fixture.ts'
+import { searchReader } from './reader-search.ts'
 
 const ct = '1.2.840.10008.5.1.4.1.1.2'
 const keyObject = '1.2.840.10008.5.1.4.1.1.88.59'
@@ -130,6 +131,38 @@ export function searchConformance(name: string, withArchive: WithArchive): void 
         assert.deepEqual(await patients({ limit: 1, offset: 1 }), [all[1]])
       },
     )
+
+    withArchive('a row says by what below it it was found', async (archive) => {
+      await load(archive)
+      await sendSlice(archive, {
+        study: '1.1',
+        series: '1.1.3',
+        sop: '1.1.3.1',
+        name: 'Семёнов^Пётр',
+        patientId: 'A-1',
+        date: '20240315',
+        institution: 'QMC',
+        number: 7,
+      })
+      for (const [level, key, value] of [
+        ['study', '00080080', 'QMC'],
+        ['study', '00200013', 7],
+        ['series', '00200013', 7],
+        ['patient', '00080080', 'QMC'],
+        ['patient', '00080020', '20240315'],
+      ] as const) {
+        const find = async (values: string[]) =>
+          (await archive.search(searchProof, query({ level, match: { [key]: values } }))).matches[0]
+        assert.deepEqual((await find([String(value)]))?.[key]?.Value, [value], `${level} ${key}`)
+        assert.equal((await find(['*']))?.[key], undefined)
+      }
+      await using reader = await archive.open(studyProof('1.1'))
+      const inSeries = query({ level: 'series', match: { '00200013': ['7'] } })
+      assert.deepEqual(
+        await searchReader(reader, inSeries),
+        await archive.search(searchProof, inSeries),
+      )
+    })
 
     withArchive('pages join to the whole list', async (archive) => {
       await load(archive)

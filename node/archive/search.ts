@@ -12,7 +12,13 @@ import {
 import { lastPart, timeSearch } from './catalog-keys.ts'
 import type { InstanceRow, SeriesRow, StudyRow } from './catalog-rows.ts'
 import type { Catalog } from './catalog.ts'
-import { matchersOf, matchesStudy, type Matchers } from './level-matchers.ts'
+import {
+  createFoundBy,
+  matchersOf,
+  matchesStudy,
+  type FoundBy,
+  type Matchers,
+} from './level-matchers.ts'
 import { patientRows } from './patient-rows.ts'
 import { planSearch, type KeyPlan } from './search-plan.ts'
 import { studyEntry } from './study-entry.ts'
@@ -28,11 +34,12 @@ export async function searchCatalog(catalog: Source, query: Query): Promise<Quer
   const budget = { left: storageLimits.searchScanMax }
   let skipped = 0
   const found = findMatches(catalog, query, budget)
-  const rows = query.level === 'patient' ? patientRows(catalog, found, budget) : found
+  const { level, match } = query
+  const rows = level === 'patient' ? patientRows(catalog, found, { match, budget }) : found
   for await (const some of rows) {
-    for (const match of some) {
+    for (const row of some) {
       if (skipped < query.offset) skipped++
-      else if (matches.length < query.limit) matches.push(match)
+      else if (matches.length < query.limit) matches.push(row)
       else return { matches, more: true }
     }
   }
@@ -52,7 +59,8 @@ async function* findMatches(
   const isAbove =
     match.series === undefined && match.instance === undefined && query.series === undefined
   const isOfStudies = query.level === 'patient' || query.level === 'study'
-  const search = { catalog, query, match, budget }
+  const foundBy = createFoundBy(query.match)
+  const search = { catalog, query, match, foundBy, budget }
   for await (const studies of findStudies(catalog, query, budget)) {
     const found = studies.filter((study) => matchesStudy(studyEntry(study), match.study))
     if (isOfStudies && isAbove) {
@@ -62,23 +70,30 @@ async function* findMatches(
     for (const study of found) {
       if (!isOfStudies) {
         for await (const one of seriesMatches(search, study)) yield [one]
-      } else if (await hasMatch(seriesMatches(search, study))) {
-        yield [studyEntry(study).attributes]
+        continue
       }
+      const below = await firstOf(seriesMatches(search, study))
+      if (below !== undefined) yield [foundBy(studyEntry(study).attributes, below)]
     }
   }
 }
 
-async function hasMatch(matches: AsyncIterable<DicomJson>): Promise<boolean> {
-  for await (const _ of matches) return true
-  return false
+async function firstOf(matches: AsyncIterable<DicomJson>): Promise<DicomJson | undefined> {
+  for await (const match of matches) return match
+  return undefined
 }
 
-type SeriesSearch = { catalog: Source; query: Query; match: Matchers; budget: Budget }
+type SeriesSearch = {
+  catalog: Source
+  query: Query
+  match: Matchers
+  foundBy: FoundBy
+  budget: Budget
+}
 
 /** Matches below one study: its series, or their instances. */
 async function* seriesMatches(search: SeriesSearch, study: StudyRow): AsyncGenerator<DicomJson> {
-  const { catalog, query, match, budget } = search
+  const { catalog, query, match, foundBy, budget } = search
   for (const row of await catalog.seriesOf(study.study)) {
     if (--budget.left <= 0) return
     if (query.series !== undefined && row.series !== query.series) continue
@@ -86,11 +101,11 @@ async function* seriesMatches(search: SeriesSearch, study: StudyRow): AsyncGener
     if (match.series?.(attributes) === false) continue
     if (query.level === 'instance') {
       yield* instanceMatches(search, row, attributes)
-    } else if (
-      match.instance === undefined ||
-      (await hasMatch(instanceMatches(search, row, attributes)))
-    ) {
+    } else if (match.instance === undefined) {
       yield attributes
+    } else {
+      const below = await firstOf(instanceMatches(search, row, attributes))
+      if (below !== undefined) yield foundBy(attributes, below)
     }
   }
 }

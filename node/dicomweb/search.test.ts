@@ -42,6 +42,7 @@ const slices: Slice[] = [
     modality: 'MR',
     sopClass: '1.2.840.10008.5.1.4.1.1.4',
     patientId: '7',
+    institution: 'QMC',
     accession: 'A1',
   },
 ]
@@ -92,6 +93,8 @@ test('a row has the default attributes, those matched and those asked for', asyn
   assert.deepEqual(row?.['00201208'], { vr: 'IS', Value: [1] })
   assert.deepEqual(row?.['00080005'], { vr: 'CS', Value: ['ISO_IR 192'] })
   assert.equal(row?.['0008103E'], undefined)
+  const [found] = await rows(web, '/studies?InstitutionName=Q*')
+  assert.deepEqual(found?.['00080080'], { vr: 'LO', Value: ['QMC'] })
   const [one] = await rows(web, '/series?SeriesInstanceUID=1.2.1')
   assert.deepEqual(one?.['0020000E']?.Value, ['1.2.1'])
   assert.equal(one?.['00280103'], undefined)

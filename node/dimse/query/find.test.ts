@@ -35,6 +35,7 @@ before(async () => {
         modality: modality ?? '',
         date: date ?? '',
         accession: `A${index}`,
+        institution: 'QMC',
       })
     }
   }
@@ -308,6 +309,22 @@ test('what is counted of a patient is all that the patient has', { skip }, async
       ['0010,0020', '0020,1200', '0020,1202', '0020,1204'].map((tag) => valueOf(row, tag)),
     )
     assert.deepEqual(told, [['P8', '2', '2', '4']], keys.join(' '))
+  }
+})
+
+test('a study is answered with what it was found by in its series', { skip }, async () => {
+  for (const [root, key, tag, value] of [
+    ['-S', 'InstitutionName=Q*', '0008,0080', 'QMC'],
+    ['-S', 'Modality=CT', '0008,0060', 'CT'],
+    ['-P', 'StudyDate=2026-', '0008,0020', '20260102'],
+  ] as const) {
+    const level = root === '-S' ? study : ['QueryRetrieveLevel=PATIENT', 'PatientName']
+    const { rows, output } = await find([...level, 'PatientID=P1', key], { root })
+    assert.deepEqual(
+      rows.map((row) => valueOf(row, tag)),
+      [value],
+    )
+    assert.doesNotMatch(output, /0xff01/)
   }
 })
 
