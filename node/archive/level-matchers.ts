@@ -19,14 +19,15 @@ export type Matchers = Partial<Record<Level, Matcher>>
 export function matchersOf(match: Query['match']): Matchers {
   const split: Partial<Record<Level, Record<string, string[]>>> = {}
   for (const [path, values] of Object.entries(match)) {
-    if (!isUniversal(values)) (split[levelOf(path.slice(0, 8))] ??= {})[path] = values
+    if (!isUniversal(values)) (split[levelOfTag(path.slice(0, 8))] ??= {})[path] = values
   }
   return Object.fromEntries(
     Object.entries(split).map(([level, keys]) => [level, createMatcher(keys)]),
   )
 }
 
-function levelOf(tag: string): Level {
+/** The highest level whose rows say it: attributes of patients stand in the rows of studies. */
+export function levelOfTag(tag: string): Exclude<Level, 'patient'> {
   if (isStudyTag(tag) || countedOfStudy.has(tag)) return 'study'
   return isSeriesTag(tag) || tag === instancesInSeries ? 'series' : 'instance'
 }

@@ -328,8 +328,13 @@ test('a study is answered with what it was found by in its series', { skip }, as
   }
 })
 
-test('a key that is not matched on makes the answers say so', { skip }, async () => {
-  for (const key of ['AdmissionID=7', 'ReferencedStudySequence[0].ReferencedSOPInstanceUID=1.2']) {
+test('a key that is not supported makes the answers say so', { skip }, async () => {
+  for (const key of [
+    'AdmissionID=7',
+    'AdmissionID',
+    'ReferencedStudySequence[0].ReferencedSOPInstanceUID=1.2',
+    'Modality',
+  ]) {
     const { output, rows } = await find([...study, 'PatientID=P1', key])
     assert.equal(rows.length, 1)
     assert.match(output, /0xff01/)

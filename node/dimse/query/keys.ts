@@ -1,10 +1,18 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { queryLimits } from '#protocol/limits.ts'
 import type { Query } from '../../archive/archive.ts'
+import {
+  instanceAvailability,
+  instancesOfPatient,
+  isStudyTag,
+  seriesOfPatient,
+  studiesOfPatient,
+} from '../../archive/attribute-levels.ts'
+import { levelOfTag } from '../../archive/level-matchers.ts'
 import { isUniversal, parseRange } from '../../archive/matching.ts'
 import type { DicomJson, DicomJsonElement, DicomJsonValue } from '../../dicom/dicom-json.ts'
 import { tagNumber } from '../../dicom/dictionary.ts'
-import { isIndexPath } from '../../dicom/index-attributes.ts'
+import { indexSequences, isIndexPath } from '../../dicom/index-attributes.ts'
 import { AttributeError } from '../attribute-error.ts'
 import { queryRetrieveLevel, retrieveAeTitle, uniqueKeys, type Level } from './models.ts'
 
@@ -14,7 +22,7 @@ export type Asked = {
   match: Query['match']
   /** What is to be returned, ascending. */
   returned: ReturnKey[]
-  /** A value was given for a key on which nothing is matched. */
+  /** Of some key no row says anything, or nothing is matched on the value given for it (PS3.4 Table C.4-1). */
   isPartly: boolean
 }
 
@@ -28,6 +36,24 @@ export type ReturnKey = {
 
 /** Found by counting, not in any one instance. */
 const counted = new Set(['00080061', '00080062', '00201206', '00201208', '00201209'])
+const isMatched = (path: string): boolean => isIndexPath(path) || counted.has(path)
+
+/** Whether rows of a level say what is at a path, when anything does. */
+function isSaid(path: string, level: Level): boolean {
+  const tag = path.slice(0, 8)
+  if (tag === instanceAvailability) return true
+  if (countedOfPatient.has(tag)) return level === 'PATIENT'
+  // Available Transfer Syntax UID.
+  if (tag === '00083002') return level === 'IMAGE'
+  const isWhole = path === tag && indexSequences.has(tagNumber(tag))
+  if (!isMatched(path) && !isWhole) return false
+  if (level === 'PATIENT') return tag.startsWith('0010') && isStudyTag(tag)
+  return depths[levelOfTag(tag)] <= depths[level]
+}
+
+const countedOfPatient = new Set([studiesOfPatient, seriesOfPatient, instancesOfPatient])
+const depths = { study: 1, STUDY: 1, series: 2, SERIES: 2, instance: 3, IMAGE: 3 }
+
 /** They say how to answer, not what to look for. */
 const controls = new Set(['00080005', '00080053', queryRetrieveLevel, retrieveAeTitle])
 
@@ -41,11 +67,9 @@ export function readKeys(keys: DicomJson, levels: readonly Level[]): Asked {
   for (const [name, element] of entries) {
     if (controls.has(name)) continue
     for (const { path, vr, values } of wantedOf(element, name)) {
-      if (values !== undefined && (isIndexPath(path) || counted.has(path))) {
-        match[path] = checked(path, vr, values)
-      } else {
-        isPartly = true
-      }
+      if (values?.length === 0) isPartly ||= !isSaid(path, level)
+      else if (values !== undefined && isMatched(path)) match[path] = checked(path, vr, values)
+      else isPartly = true
     }
   }
   const asked = Object.keys(match).length
@@ -80,23 +104,22 @@ export function levelOf(keys: DicomJson, levels: readonly Level[]): Level {
   return level
 }
 
-/** A key with values to match; without them when we cannot match on what it holds. */
+/** A key with values to match, none for universal matching; without them when we cannot match on what it holds. */
 type WantedKey = { path: string; vr: string; values?: string[] }
 
-/** None for universal matching; of a sequence the keys of its item, by their paths (PS3.4 §C.2.2.2.6). */
+/** Of a sequence the keys of its item, by their paths (PS3.4 §C.2.2.2.6); one that has none asks for all of it. */
 function wantedOf(element: DicomJsonElement, path: string): WantedKey[] {
   const { vr, Value = [], InlineBinary, BulkDataURI } = element
   if (vr === 'SQ') {
     const [item, ...more] = Value.filter(isItem)
     const keys = Object.entries(item ?? {}).flatMap(([tag, key]) => wantedOf(key, `${path}.${tag}`))
     // Only one item may ask.
-    return more.some((other) => wantedOf({ vr, Value: [other] }, path).length > 0)
-      ? [...keys, { path, vr }]
-      : keys
+    if (more.length > 0) keys.push({ path, vr })
+    return keys.length === 0 ? [{ path, vr, values: [] }] : keys
   }
   if (InlineBinary !== undefined || BulkDataURI !== undefined) return [{ path, vr }]
   const values = Value.map(textOf).filter((value) => value.trim() !== '')
-  return isUniversal(values) ? [] : [{ path, vr, values }]
+  return [{ path, vr, values: isUniversal(values) ? [] : values }]
 }
 
 const isItem = (item: DicomJsonValue): item is DicomJson =>
