@@ -31,7 +31,7 @@ async function post(web: Web, body: Uint8Array<ArrayBuffer>): Promise<number> {
 }
 
 /** What is kept apart for its UIDs is safe too: its sender need not send it again (PS3.18 §10.5.3). */
-const statusOf = { stored: [200], quarantined: [200], refused: [409] } as const
+const statusOf = { stored: [200], quarantined: [202], refused: [409] } as const
 
 /** The ways to look at an object; none of them may be held by what it holds. */
 const views = ['/metadata', '/rendered', '/frames/1']

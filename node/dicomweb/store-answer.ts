@@ -8,7 +8,10 @@ export type Outcome =
   | { ok: true; declared: Declared; stored: Stored }
   | { ok: false; declared?: Declared; code: ErrorCode }
 
-/** The newcomer is in quarantine and not stored under its UID, which its sender must learn (DQ-09). */
+/**
+ * Other content under a stored SOP Instance UID is a failure although it is kept: its sender must learn that it did not
+ * become the instance (DQ-09). Whatever else is in quarantine may become what it says it is, and is safe with us.
+ */
 export function outcomeOf(declared: Declared, stored: Stored): Outcome {
   const isConflict = stored.outcome === 'quarantined' && stored.reason === 'uid-conflict'
   return isConflict
@@ -16,11 +19,18 @@ export function outcomeOf(declared: Declared, stored: Stored): Outcome {
     : { ok: true, declared, stored }
 }
 
-/** All stored, some, none (PS3.18 Table 10.5.3-1). */
+/** All stored, some or with warnings, none (PS3.18 Table 10.5.3-1). */
 export function statusOf(outcomes: readonly Outcome[]): 200 | 202 | 409 {
   const stored = outcomes.filter(({ ok }) => ok).length
-  return stored === outcomes.length ? 200 : stored > 0 ? 202 : 409
+  if (stored === 0) return 409
+  return stored === outcomes.length && !outcomes.some(isQuarantined) ? 200 : 202
 }
+
+const isQuarantined = (outcome: Outcome): boolean =>
+  outcome.ok && outcome.stored.outcome === 'quarantined'
+
+/** Our own, where PS3.18 Table I.2-1 has none: it is kept, and cannot be retrieved until somebody lets it in. */
+const quarantined = 0xb001
 
 /** Failure reasons (PS3.18 Table I.2-2, PS3.7 §C.4). */
 function reasonOf(code: ErrorCode): number {
@@ -32,24 +42,25 @@ function reasonOf(code: ErrorCode): number {
 }
 
 /** Store Instances Response Module (PS3.18 §I.2), with an item for every instance. */
-export function answerOf(outcomes: readonly Outcome[], study: string | undefined): DicomJson {
+export function answerOf(outcomes: readonly Outcome[]): DicomJson {
   const stored: DicomJson[] = []
   const failed: DicomJson[] = []
   const studies = new Set<string>()
   for (const outcome of outcomes) {
-    if (outcome.ok) {
-      studies.add(outcome.stored.study)
-      const url = value('UR', instancePath(outcome.stored))
-      stored.push({ ...reference(outcome.declared), '00081190': url })
+    const names = reference(outcome.declared)
+    if (!outcome.ok) {
+      failed.push({ ...names, '00081197': number(reasonOf(outcome.code)) })
+    } else if (isQuarantined(outcome)) {
+      stored.push({ ...names, '00081190': value('UR', ''), '00081196': number(quarantined) })
     } else {
-      const reason: DicomJsonElement = { vr: 'US', Value: [reasonOf(outcome.code)] }
-      failed.push({ ...reference(outcome.declared), '00081197': reason })
+      studies.add(outcome.stored.study)
+      stored.push({ ...names, '00081190': value('UR', instancePath(outcome.stored)) })
     }
   }
   const [only] = studies
-  const url = study ?? (studies.size === 1 ? only : undefined)
+  const url = studies.size === 1 && only !== undefined ? studyPath(only) : ''
   return {
-    ...(url !== undefined && { '00081190': value('UR', studyPath(url)) }),
+    '00081190': value('UR', url),
     ...(failed.length > 0 && { '00081198': { vr: 'SQ', Value: failed } }),
     ...(stored.length > 0 && { '00081199': { vr: 'SQ', Value: stored } }),
   }
@@ -62,3 +73,5 @@ const reference = (declared: Declared | undefined): DicomJson => ({
 
 const value = (vr: string, text: string): DicomJsonElement =>
   text === '' ? { vr } : { vr, Value: [text] }
+
+const number = (of: number): DicomJsonElement => ({ vr: 'US', Value: [of] })

@@ -49,7 +49,7 @@ async function storeInstances(ctx: Context, doors: Pick<Doors, 'store'>): Promis
     throw new ProtocolError('unavailable', 'there is no space for any instance')
   }
   ctx.status = statusOf(outcomes)
-  ctx.body = JSON.stringify(answerOf(outcomes, study))
+  ctx.body = JSON.stringify(answerOf(outcomes))
   ctx.set('Content-Type', 'application/dicom+json')
   // What is still on its way would have to be read to keep the connection.
   if (!ctx.req.complete) ctx.set('Connection', 'close')
