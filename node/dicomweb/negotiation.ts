@@ -43,8 +43,9 @@ export function bulkForm(
   count: number,
 ): Form & { target: string } {
   const image = imageTypes.get(stored.syntax)
-  const types = [octets, ...(image === undefined ? [] : [image])]
-  if (image !== htj2kType && stored.makes(htj2kLossless)) types.push(htj2kType)
+  const images = image === undefined ? [] : [image]
+  if (image !== htj2kType && stored.makes(htj2kLossless)) images.push(htj2kType)
+  const types = [octets, ...images, ...images.flatMap(olderNames)]
   const { targets, ...form } = choose(accept, { types, count, stored: [stored] })
   return { ...form, target: targets[0] ?? stored.syntax }
 }
@@ -111,13 +112,15 @@ function targetOf(
   const wishes = ranges.map(({ parameters }) => parameters.get('transfer-syntax') ?? '*')
   const isStored = wishes.some((wish) => wish === '*' || wish === syntax)
   if (isStored && fits(type, syntax)) return syntax
-  const wanted = wishes.map((wish) => (wish === '*' && type === htj2kType ? htj2kLossless : wish))
+  const wanted = wishes.map((wish) =>
+    wish === '*' && nameOf(type) === htj2kType ? htj2kLossless : wish,
+  )
   return wanted.find((wish) => wish !== '*' && fits(type, wish) && makes(wish))
 }
 
 /** An image's media type says what it is compressed with; the others hold anything. */
 const fits = (type: string, syntax: string): boolean =>
-  type === dicom || type === zip || type === octets || imageTypes.get(syntax) === type
+  type === dicom || type === zip || type === octets || imageTypes.get(syntax) === nameOf(type)
 
 /** Media types of compressed frames (PS3.18 Table 8.7.3-5). */
 const imageTypes = new Map(
@@ -152,7 +155,7 @@ const imageTypes = new Map(
 )
 
 /** What a compressed image is in when only its media type is said; PS3.18 names a default for each. */
-export const syntaxOfImage = (type: string): string | undefined => defaultSyntaxes.get(type)
+export const syntaxOfImage = (type: string): string | undefined => defaultSyntaxes.get(nameOf(type))
 
 const defaultSyntaxes = new Map([
   ['image/jpeg', '1.2.840.10008.1.2.4.70'],
@@ -164,5 +167,17 @@ const defaultSyntaxes = new Map([
 ])
 
 const htj2kType = 'image/jphc'
+
+/** Names from before they were registered: dicomweb-client knows RLE and HTJ2K by no other. */
+const newerNames = new Map([
+  ['image/x-dicom-rle', 'image/dicom-rle'],
+  ['image/x-jls', 'image/jls'],
+  ['image/jhc', htj2kType],
+])
+
+const nameOf = (type: string): string => newerNames.get(type) ?? type
+
+const olderNames = (type: string): string[] =>
+  [...newerNames].flatMap(([older, newer]) => (newer === type ? [older] : []))
 
 const notAcceptable = (why: string) => new ProtocolError('not_acceptable', why)
