@@ -8,14 +8,14 @@ import { uidsOf } from './paths.ts'
 export type DeletePolicy = 'reject' | 'refuse'
 
 const Wish = z.object({
-  /** PS3.16 CID 7011; quality where the client says nothing. */
-  code: z.enum(['113001', '113037', '113038', '113039']).default('113001'),
-  reason: z.string().trim().min(1).max(1000).default('DICOMweb'),
+  /** PS3.16 CID 7011. */
+  code: z.enum(['113001', '113037', '113038', '113039']),
+  reason: z.string().trim().min(1).max(1000),
 })
 
 /**
  * DELETE of a study, a series or an instance is a rejection (IHE RAD TF-3, IOCM): hidden from searches and retrieval,
- * audited, and kept. `code` and `reason` say why.
+ * audited, and kept. `code` and `reason` say why; what nobody said is not written down as if somebody had.
  */
 export async function rejectPath(
   ctx: Context,
@@ -27,7 +27,9 @@ export async function rejectPath(
   }
   const given = ctx.URL.searchParams
   const wish = Wish.safeParse(Object.fromEntries(given))
-  if (!wish.success) throw new ProtocolError('bad_request', 'the reason is wrong')
+  if (!wish.success) {
+    throw new ProtocolError('bad_request', 'DELETE needs a code of PS3.16 CID 7011 and a reason')
+  }
   const unknown = [...given.keys()].find((name) => !Object.hasOwn(Wish.shape, name))
   // Ignored as everywhere (PS3.18 §8.3); one of them is told.
   if (unknown !== undefined) {

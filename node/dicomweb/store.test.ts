@@ -332,13 +332,17 @@ test('what is deleted is hidden, audited, and not asked for again', async () => 
   const remove = async (path: string) =>
     (await fetch(`${web.url}${path}`, { method: 'DELETE' })).status
   const one = '/studies/1.1/series/1.1.1/instances/1.1.1.1'
-  assert.equal(await remove(one), 403)
+  const why = 'code=113037&reason=wrong+side'
+  assert.equal(await remove(`${one}?${why}`), 403)
   assert.equal(web.audit.at(-1)?.code, 'role_missing')
   web.user.roles = ['dept_head']
-  assert.equal(await remove(`${one}?code=113002`), 400)
-  assert.equal(await remove('/studies/1.9'), 403)
-  assert.equal(await remove(`${one}?reason=`), 400)
-  assert.equal(await remove(`${one}?code=113037&reason=wrong+side`), 204)
+  for (const query of ['', '?code=113037', '?reason=wrong+side', '?code=113037&reason=']) {
+    assert.equal(await remove(`${one}${query}`), 400, query)
+  }
+  assert.equal(await remove(`${one}?code=113002&reason=wrong+side`), 400)
+  assert.equal((await web.get(one)).status, 200)
+  assert.equal(await remove(`/studies/1.9?${why}`), 403)
+  assert.equal(await remove(`${one}?${why}`), 204)
   const { event, outcome, study, detail } = web.audit.at(-1) ?? {}
   assert.deepEqual(
     [event, outcome, study, detail],
@@ -347,7 +351,7 @@ test('what is deleted is hidden, audited, and not asked for again', async () => 
   assert.equal((await web.get(one)).status, 404)
   const listed = await web.get('/studies/1.1/instances')
   assert.equal(((await listed.json()) as unknown[]).length, 1)
-  const last = await fetch(`${web.url}/studies/1.2?purge=now`, { method: 'DELETE' })
+  const last = await fetch(`${web.url}/studies/1.2?${why}&purge=now`, { method: 'DELETE' })
   assert.equal(last.status, 204)
   assert.match(last.headers.get('warning') ?? '', /purge is not supported and was ignored/)
   const studies = (await (await web.get('/studies')).json()) as Record<
