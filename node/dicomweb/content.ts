@@ -58,18 +58,36 @@ export function multipartOf(
   form: Form,
 ): { type: string; content: Content } {
   const boundary = randomUUID()
-  const contents = parts.flatMap(({ type, location, content }, index) => {
-    const lines = [
-      `${index === 0 ? '' : '\r\n'}--${boundary}`,
-      `Content-Type: ${type}`,
-      ...(content.bytes === undefined ? [] : [`Content-Length: ${content.bytes}`]),
-      `Content-Location: ${location}`,
-    ]
-    return [contentOf(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`)), content]
-  })
-  const end = contentOf(Buffer.from(`\r\n--${boundary}--\r\n`))
-  return {
-    type: `multipart/related; type="${form.type}"; boundary=${boundary}`,
-    content: joined([...contents, end]),
-  }
+  const contents = parts.flatMap((part, index) => [head(part, boundary, index === 0), part.content])
+  return { type: typeOf(form, boundary), content: joined([...contents, endOf(boundary)]) }
 }
+
+/** The same of parts that are found one after the other, as each is wanted; there is one at least. */
+export function multipartStream(
+  first: Part,
+  others: AsyncIterable<Part>,
+  form: Form,
+): { type: string; content: Content } {
+  const boundary = randomUUID()
+  const content = madeContent(async function* () {
+    yield* wholes([head(first, boundary, true), first.content])
+    for await (const part of others) yield* wholes([head(part, boundary, false), part.content])
+    yield* wholes([endOf(boundary)])
+  })
+  return { type: typeOf(form, boundary), content }
+}
+
+const typeOf = ({ type }: Form, boundary: string): string =>
+  `multipart/related; type="${type}"; boundary=${boundary}`
+
+function head({ type, location, content }: Part, boundary: string, isFirst: boolean): Content {
+  const lines = [
+    `${isFirst ? '' : '\r\n'}--${boundary}`,
+    `Content-Type: ${type}`,
+    ...(content.bytes === undefined ? [] : [`Content-Length: ${content.bytes}`]),
+    `Content-Location: ${location}`,
+  ]
+  return contentOf(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`))
+}
+
+const endOf = (boundary: string): Content => contentOf(Buffer.from(`\r\n--${boundary}--\r\n`))

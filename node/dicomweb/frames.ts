@@ -1,7 +1,8 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { dicomwebLimits } from '#protocol/limits.ts'
 import type { InstanceEntry } from '../archive/archive.ts'
-import { bulkValue } from '../dicom/bulk.ts'
+import { type Bytes, bulkValue } from '../dicom/bulk.ts'
+import type { RandomAccess } from '../dicom/data-set.ts'
 import { type Frames, openFrames } from '../dicom/frames.ts'
 import type { PixelPool } from '../dicom/pixel-workers/pool.ts'
 import { transcodeFrame } from '../dicom/transcode/transcode.ts'
@@ -22,7 +23,7 @@ import {
   withStudy,
 } from './retrieve.ts'
 
-const pixelData = '7FE00010'
+export const pixelData = '7FE00010'
 
 export type FrameDeps = { doors: Readers; known: FrameCache; pool: PixelPool }
 
@@ -88,20 +89,35 @@ async function framesAnswer(
     const places = await frames.frame(number, data)
     bytes += places.reduce((sum, { length }) => sum + length, 0)
     const image = { ...entry, data, frames }
-    parts.push({
-      type: `${form.type}; transfer-syntax=${target}`,
-      location: `${instancePath(entry)}/frames/${number}`,
-      content:
-        target === syntax
-          ? storedContent(opened, entry.sop, places)
-          : madeContent(async function* () {
-              yield await transcodeFrame(image, { number, target, pool })
-            }),
-    })
+    parts.push(framePart(opened, { image, number, places, target, type: form.type, pool }))
   }
   await accessed(`frames ${numbers.join(',')}`.slice(0, 256), 1, bytes)
   return answerOf(parts, form)
 }
+
+type FrameWish = {
+  image: InstanceEntry & { data: RandomAccess; frames: Frames }
+  number: number
+  places: readonly Bytes[]
+  target: string
+  type: string
+  pool: PixelPool
+}
+
+/** A frame as it is stored, or made when it is wanted. */
+export const framePart = (
+  opened: Opened,
+  { image, number, places, target, type, pool }: FrameWish,
+): Part => ({
+  type: `${type}; transfer-syntax=${target}`,
+  location: `${instancePath(image)}/frames/${number}`,
+  content:
+    target === pixelSyntax(image.transferSyntax)
+      ? storedContent(opened, image.sop, places)
+      : madeContent(async function* () {
+          yield await transcodeFrame(image, { number, target, pool })
+        }),
+})
 
 export function frameNumbers(text: string): number[] {
   const numbers = text.split(',').map((one) => (/^\d{1,9}$/.test(one.trim()) ? Number(one) : 0))
@@ -111,7 +127,7 @@ export function frameNumbers(text: string): number[] {
   return numbers
 }
 
-function bulkPath(text: string): string {
+export function bulkPath(text: string): string {
   const path = text.toUpperCase()
   if (!/^[0-9A-F]{8}(\/\d{1,7}\/[0-9A-F]{8}){0,128}$/.test(path)) {
     throw new ProtocolError('bad_request', 'this is no path of a value')

@@ -27,7 +27,7 @@ export function metadataForm(accept: string | undefined): 'json' | 'xml' {
 }
 
 const dicom = 'application/dicom'
-const octets = 'application/octet-stream'
+export const octets = 'application/octet-stream'
 
 /** Several files in one answer. */
 export const zip = 'application/zip'
@@ -48,6 +48,19 @@ export function bulkForm(
   const types = [octets, ...images, ...images.flatMap(olderNames)]
   const { targets, ...form } = choose(accept, { types, count, stored: [stored] })
   return { ...form, target: targets[0] ?? stored.syntax }
+}
+
+/** All bulk values of several instances: parts, however many there are. */
+export const bulkForms = (accept: string | undefined, stored: readonly Stored[]): SyntaxForm =>
+  choose(accept, { types: [octets], count: Infinity, stored })
+
+/** Whether bulk values alone are preferred to the files that have them. */
+export function prefersBulk(accept: string | undefined): boolean {
+  for (const range of parseAccept(accept)) {
+    if (formOf(range, { types: [dicom, zip], count: 1 }) !== undefined) return false
+    if (formOf(range, { types: [octets], count: Infinity }) !== undefined) return true
+  }
+  return false
 }
 
 /** Pictures: JPEG unless PNG is preferred; several come as parts. */
@@ -84,7 +97,7 @@ function choose(accept: string | undefined, offer: Offer): SyntaxForm {
 const isSame = (one: Form, other: Form): boolean =>
   one.isMultipart === other.isMultipart && one.type === other.type
 
-function formOf(range: MediaRange, { types, count }: Offer): Form | undefined {
+function formOf(range: MediaRange, { types, count }: Omit<Offer, 'stored'>): Form | undefined {
   const [first = ''] = types
   // Without a wish parts are the form that always fits (PS3.18 §10.4.4).
   if (range.type === '*/*' || range.type === 'multipart/*')

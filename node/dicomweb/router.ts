@@ -2,11 +2,13 @@ import { Router } from '@koa/router'
 import type { Doors } from '../access/doors.ts'
 import type { PixelPool } from '../dicom/pixel-workers/pool.ts'
 import type { State } from './answer.ts'
+import { retrieveBulk } from './bulk-values.ts'
 import { createFrameCache, createFrameRoutes } from './frames.ts'
 import { retrieveMetadata } from './metadata.ts'
+import { prefersBulk } from './negotiation.ts'
 import { createPictureRoutes } from './pictures.ts'
 import { type DeletePolicy, rejectPath } from './reject.ts'
-import { retrieveInstances } from './retrieve.ts'
+import { acceptOf, retrieveInstances } from './retrieve.ts'
 import { searchAll, searchStudy } from './search.ts'
 import { createStore } from './store.ts'
 import { retrieveByUri } from './wado-uri.ts'
@@ -29,7 +31,8 @@ const instance = `${series}/instances/:sop`
 export function createDicomweb({ doors, pool, deletePolicy }: DicomwebDeps): Router<State> {
   const router = new Router<State>()
   const known = createFrameCache()
-  const { frames, bulkData } = createFrameRoutes({ doors, known, pool })
+  const frameDeps = { doors, known, pool }
+  const { frames, bulkData } = createFrameRoutes(frameDeps)
   const pictures = createPictureRoutes({ doors, known, pool })
 
   router.get('/studies', (ctx) => searchAll(ctx, doors, 'study'))
@@ -40,8 +43,14 @@ export function createDicomweb({ doors, pool, deletePolicy }: DicomwebDeps): Rou
   router.get(`${series}/instances`, (ctx) => searchStudy(ctx, doors, 'instance'))
 
   for (const level of [study, series, instance]) {
-    router.get(level, (ctx) => retrieveInstances(ctx, doors, pool))
+    router.get(level, (ctx) =>
+      prefersBulk(acceptOf(ctx))
+        ? retrieveBulk(ctx, frameDeps, 'bulkdata')
+        : retrieveInstances(ctx, doors, pool),
+    )
     router.get(`${level}/metadata`, (ctx) => retrieveMetadata(ctx, doors))
+    router.get(`${level}/bulkdata`, (ctx) => retrieveBulk(ctx, frameDeps, 'bulkdata'))
+    router.get(`${level}/pixeldata`, (ctx) => retrieveBulk(ctx, frameDeps, 'pixeldata'))
   }
   router.get(`${instance}/frames/:frames`, frames)
   router.get(`${instance}/bulkdata/*path`, bulkData)

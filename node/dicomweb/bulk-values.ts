@@ -1,0 +1,104 @@
+import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import type { InstanceEntry } from '../archive/archive.ts'
+import { bulkValue } from '../dicom/bulk.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
+import { openFrames } from '../dicom/frames.ts'
+import { type Context, entityTag, isUnchanged } from './answer.ts'
+import { multipartStream, type Part } from './content.ts'
+import { bulkPath, type FrameDeps, framePart, pixelData } from './frames.ts'
+import { bulkForms, octets } from './negotiation.ts'
+import { instancePath } from './paths.ts'
+import {
+  acceptOf,
+  entriesOf,
+  type Opened,
+  pixelSyntax,
+  randomAccess,
+  storedContent,
+  storedOf,
+  withStudy,
+} from './retrieve.ts'
+
+/** Every bulk value of what a path names, or the pixels alone (PS3.18 §10.4.1.1.5 and 6). */
+export type BulkKind = 'bulkdata' | 'pixeldata'
+
+/** A part for each value and for each frame, found one after the other: a study may have any number. */
+export const retrieveBulk = (ctx: Context, deps: FrameDeps, kind: BulkKind): Promise<void> =>
+  withStudy(ctx, deps.doors, async (opened) => {
+    const entries = await entriesOf(opened)
+    const { targets, ...form } = bulkForms(acceptOf(ctx), entries.map(pixelsOf))
+    const names = entries.map((entry, index) => `${entry.sha256} ${targets[index]}`)
+    if (isUnchanged(ctx, entityTag(kind, ...names))) return undefined
+    const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0)
+    await opened.accessed(kind, entries.length, bytes)
+    const parts = partsOf(opened, deps, { entries, targets, kind })
+    const first = await parts.next()
+    if (first.done === true) throw new ProtocolError('not_found', 'no bulk values')
+    return { ...multipartStream(first.value, parts, form), isRangeable: false }
+  })
+
+/** What has no pixels can be had in any syntax. */
+const pixelsOf = (entry: InstanceEntry) =>
+  entry.attributes['00280010'] === undefined
+    ? { syntax: pixelSyntax(entry.transferSyntax), makes: () => true }
+    : { ...storedOf(entry), syntax: pixelSyntax(entry.transferSyntax) }
+
+type Wish = { entries: readonly InstanceEntry[]; targets: readonly string[]; kind: BulkKind }
+
+async function* partsOf(
+  opened: Opened,
+  deps: FrameDeps,
+  { entries, targets, kind }: Wish,
+): AsyncGenerator<Part, undefined> {
+  for (const [index, entry] of entries.entries()) {
+    const [header = {}] = await opened.reader.metadata({ sop: entry.sop })
+    for (const path of bulkPaths(header)) {
+      if (path === pixelData) {
+        const target = targets[index] ?? entry.transferSyntax
+        yield* framesOf(opened, deps, { entry, target })
+      } else if (kind === 'bulkdata') yield* valueOf(opened, entry, path)
+    }
+  }
+}
+
+/** Another holder's metadata may say anything; a path is ours or none. */
+function* bulkPaths(attributes: DicomJson): Generator<string> {
+  for (const { BulkDataURI: uri, Value: items } of Object.values(attributes)) {
+    if (uri?.startsWith('bulk/') === true) yield bulkPath(uri.slice('bulk/'.length))
+    for (const item of items ?? []) {
+      if (typeof item === 'object' && item !== null) yield* bulkPaths(item as DicomJson)
+    }
+  }
+}
+
+async function* framesOf(
+  opened: Opened,
+  { known, pool }: FrameDeps,
+  { entry, target }: { entry: InstanceEntry; target: string },
+): AsyncGenerator<Part> {
+  if (entry.damaged === true) {
+    throw new ProtocolError('instance_malformed', 'the pixels do not fit their description')
+  }
+  const data = randomAccess(opened.reader, entry, opened.signal)
+  const frames = await known(entry, () => openFrames({ ...entry, data }))
+  for (let number = 1; number <= frames.count; number++) {
+    const places = await frames.frame(number, data)
+    const image = { ...entry, data, frames }
+    yield framePart(opened, { image, number, places, target, type: octets, pool })
+  }
+}
+
+async function* valueOf(opened: Opened, entry: InstanceEntry, path: string): AsyncGenerator<Part> {
+  const data = randomAccess(opened.reader, entry, opened.signal)
+  try {
+    const value = await bulkValue(data, entry.transferSyntax, path)
+    yield {
+      type: octets,
+      location: `${instancePath(entry)}/bulkdata/${path}`,
+      content: storedContent(opened, entry.sop, [value]),
+    }
+  } catch (error) {
+    // Of fragments inside an item there is no value by itself.
+    if (codeOf(error) !== 'not_found') throw error
+  }
+}
