@@ -26,6 +26,15 @@ export function metadataForm(accept: string | undefined): 'json' | 'xml' {
   throw notAcceptable('metadata and search results are application/dicom+json or parts of XML')
 }
 
+/** What became of instances that came: one thing, as JSON unless XML is preferred (PS3.18 §10.5.3). */
+export function storeForm(accept: string | undefined): 'json' | 'xml' {
+  for (const { type } of parseAccept(accept)) {
+    if (json.some((offered) => covers(type, offered))) return 'json'
+    if (covers(type, xmlForm.type)) return 'xml'
+  }
+  throw notAcceptable('answers to storing are application/dicom+json or application/dicom+xml')
+}
+
 const dicom = 'application/dicom'
 export const octets = 'application/octet-stream'
 

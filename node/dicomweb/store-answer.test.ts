@@ -16,10 +16,13 @@ const file = (sop: string, patientId = '42') =>
 
 type Web = Awaited<ReturnType<typeof openDicomweb>>
 
-const post = (web: Web, files: readonly Buffer[], path = '/studies') =>
+const post = (web: Web, files: readonly Buffer[], path = '/studies', headers = {}) =>
   fetch(`${web.url}${path}`, {
     method: 'POST',
-    headers: { 'content-type': 'multipart/related; type="application/dicom"; boundary=edge' },
+    headers: {
+      'content-type': 'multipart/related; type="application/dicom"; boundary=edge',
+      ...headers,
+    },
     body: new Uint8Array(multipartBody(files)),
   })
 
@@ -60,4 +63,44 @@ test('every place that an answer names can be retrieved', async () => {
   for (const place of places) {
     assert.equal((await web.get(place.replace('/dicom-web', ''))).status, 200, place)
   }
+})
+
+test('the answer is JSON or XML, and another form is refused before anything is taken', async () => {
+  await using web = await openDicomweb()
+  for (const [accept, type, begin] of [
+    ['application/dicom+xml', 'application/dicom+xml', '<?xml'],
+    [
+      'text/csv, application/*+xml;q=0.1, application/dicom+xml;q=0.5',
+      'application/dicom+xml',
+      '<',
+    ],
+    ['application/dicom+json', 'application/dicom+json', '{'],
+    ['application/json', 'application/dicom+json', '{'],
+    ['application/dicom+xml;q=0.5, application/dicom+json', 'application/dicom+json', '{'],
+    ['*/*', 'application/dicom+json', '{'],
+  ] as const) {
+    const response = await post(web, [file('1.1.1.1')], '/studies', { accept })
+    assert.equal(response.status, 200, accept)
+    assert.equal(response.headers.get('content-type'), type, accept)
+    const text = await response.text()
+    assert.ok(text.startsWith(begin), text)
+    assert.ok(text.includes('/dicom-web/studies/1.1/series/1.1.1/instances/1.1.1.1'))
+  }
+  for (const accept of ['text/csv', 'application/dicom', 'application/dicom+json;q=0']) {
+    const response = await post(web, [file('1.1.1.2')], '/studies', { accept })
+    assert.equal(response.status, 406, accept)
+  }
+  web.user.roles = ['clinician']
+  assert.equal((await post(web, [file('1.1.1.2')], '/studies', { accept: 'text/csv' })).status, 403)
+  assert.equal((await web.archive.counts()).instances, 1)
+})
+
+test('instances as XML are not taken', async () => {
+  await using web = await openDicomweb()
+  const response = await fetch(`${web.url}/studies`, {
+    method: 'POST',
+    headers: { 'content-type': 'multipart/related; type="application/dicom+xml"; boundary=edge' },
+    body: '--edge\r\nContent-Type: application/dicom+xml\r\n\r\n<NativeDicomModel/>\r\n--edge--\r\n',
+  })
+  assert.equal(response.status, 415)
 })

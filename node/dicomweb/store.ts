@@ -1,10 +1,13 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { dicomwebLimits, httpLimits } from '#protocol/limits.ts'
 import type { Doors } from '../access/doors.ts'
+import { nativeModel } from '../dicom/native-model.ts'
 import type { Context } from './answer.ts'
 import { parseMediaType } from './media-types.ts'
 import { type IncomingPart, readParts } from './multipart-reader.ts'
+import { storeForm } from './negotiation.ts'
 import { uidsOf } from './paths.ts'
+import { acceptOf } from './retrieve.ts'
 import { answerOf, type Outcome, statusOf } from './store-answer.ts'
 import { storeFile, type Storing } from './store-file.ts'
 import { storeMetadata } from './store-metadata.ts'
@@ -35,6 +38,7 @@ export function createStore(doors: Pick<Doors, 'store'>): (ctx: Context) => Prom
 /** Each stands or falls alone; the answer has an item for every one. */
 async function storeInstances(ctx: Context, doors: Pick<Doors, 'store'>): Promise<void> {
   const intake = await doors.store(ctx.state.user)
+  const form = storeForm(acceptOf(ctx))
   const study = ctx.params['study'] === undefined ? undefined : uidsOf(ctx.params).study
   const body = openBody(ctx)
   const outcomes =
@@ -49,8 +53,9 @@ async function storeInstances(ctx: Context, doors: Pick<Doors, 'store'>): Promis
     throw new ProtocolError('unavailable', 'there is no space for any instance')
   }
   ctx.status = statusOf(outcomes)
-  ctx.body = JSON.stringify(answerOf(outcomes))
-  ctx.set('Content-Type', 'application/dicom+json')
+  const answer = answerOf(outcomes)
+  ctx.body = form === 'xml' ? [...nativeModel(answer)].join('') : JSON.stringify(answer)
+  ctx.set('Content-Type', `application/dicom+${form}`)
   // What is still on its way would have to be read to keep the connection.
   if (!ctx.req.complete) ctx.set('Connection', 'close')
 }
