@@ -114,6 +114,16 @@ export class ProtocolError extends Error {
   }
 }
 
+/**
+ * A request that is wrong, in words that whoever sent it is told: they are fixed where it is thrown, and no value of the
+ * request stands in them.
+ */
+export class WrongRequest extends ProtocolError {
+  constructor(detail: string, options?: { cause?: unknown }) {
+    super('bad_request', detail, options)
+  }
+}
+
 /** The code of anything thrown: unknown failures are `internal` and never leak their text. */
 export function codeOf(error: unknown): ErrorCode {
   return error instanceof ProtocolError ? error.code : 'internal'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { roles, type Role as RoleName } from '#protocol/facts.ts'
-import { ProtocolError } from '#protocol/errors.ts'
+import { ProtocolError, WrongRequest } from '#protocol/errors.ts'
 import { Ulid, ulid, UserId, type OrganizationOid } from '#protocol/ids.ts'
 import { httpLimits } from '#protocol/limits.ts'
 import type { Records } from '../store/records.ts'
@@ -161,7 +161,7 @@ const loginOf = (login: string) => login.normalize('NFKC').trim().toLowerCase()
 function checkLogin(given: string): string {
   const login = loginOf(given)
   if (/^[\p{L}\p{N}][\p{L}\p{N}._@-]{1,63}$/u.test(login)) return login
-  throw new ProtocolError('bad_request', 'a login is 2 to 64 letters, digits, and . _ @ -')
+  throw new WrongRequest('a login is 2 to 64 letters, digits, and . _ @ -')
 }
 
 const admins: readonly RoleName[] = ['mo_admin', 'cami_admin', 'cami_operator']
@@ -170,9 +170,9 @@ const admins: readonly RoleName[] = ['mo_admin', 'cami_admin', 'cami_operator']
 function checkRoles(roles: readonly RoleName[]): void {
   const has = (role: RoleName) => roles.includes(role)
   if (has('security_auditor') && admins.some(has)) {
-    throw new ProtocolError('bad_request', 'an administrator cannot be the auditor')
+    throw new WrongRequest('an administrator cannot be the auditor')
   }
   if (has('cami_operator') && has('radiologist')) {
-    throw new ProtocolError('bad_request', 'an operator cannot be a radiologist')
+    throw new WrongRequest('an operator cannot be a radiologist')
   }
 }

@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import type { AuditEntry } from '#protocol/audit-event.ts'
 import { authorizeCorrection } from '#protocol/authorize.ts'
 import type { CorrectionAct } from '#protocol/authorize.ts'
-import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import { codeOf, ProtocolError, WrongRequest } from '#protocol/errors.ts'
 import type { OrganizationOid } from '#protocol/ids.ts'
 import { overlayLimits } from '#protocol/limits.ts'
 import { startOf } from '../apparatus.ts'
@@ -74,7 +74,7 @@ async function overlay(deps: Deps, { user, request, why }: Asked): Promise<Overl
   if (!decision.ok) {
     const { code } = decision
     await audit.append({ ...entry, outcome: 'denied', code })
-    if (code === 'bad_request') throw new ProtocolError(code, 'reason: must be given')
+    if (code === 'bad_request') throw new WrongRequest('reason: must be given')
     throw refusal(code, 'not to be corrected')
   }
   await audit.append({ ...entry, outcome: 'success' })

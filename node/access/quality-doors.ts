@@ -1,7 +1,7 @@
 import { authorizeCorrection } from '#protocol/authorize.ts'
 import type { CorrectionAct, VerifiedCorrection } from '#protocol/authorize.ts'
 import type { AuditEntry } from '#protocol/audit-event.ts'
-import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import { codeOf, ProtocolError, WrongRequest } from '#protocol/errors.ts'
 import type { OrganizationOid, StudyUid } from '#protocol/ids.ts'
 import { httpLimits, storageLimits } from '#protocol/limits.ts'
 import type { Archive } from '../archive/archive.ts'
@@ -138,7 +138,7 @@ async function answerDoubt(
 ): Promise<{ studies: number }> {
   const { device, doubt } = await findings(user, study)
   if (doubt === undefined) throw new ProtocolError('conflict', 'nothing is in doubt here')
-  if (pin && device === '') throw new ProtocolError('bad_request', 'no device sent this study')
+  if (pin && device === '') throw new WrongRequest('no device sent this study')
   // Who may not correct everything must not say what a device writes.
   const proof = await prove(user, pin ? 'attributes' : 'history', reasonPrefix)
   let studies = (await correct(user, study, encoding)) ? 1 : 0

@@ -1,4 +1,4 @@
-import { ProtocolError } from '#protocol/errors.ts'
+import { ProtocolError, WrongRequest } from '#protocol/errors.ts'
 import { dicomwebLimits } from '#protocol/limits.ts'
 import type { InstanceEntry } from '../archive/archive.ts'
 import { type Bytes, bulkValue } from '../dicom/bulk.ts'
@@ -123,14 +123,14 @@ export function frameNumbers(text: string): number[] {
   const numbers = text.split(',').map((one) => (/^\d{1,9}$/.test(one.trim()) ? Number(one) : 0))
   const isRight =
     numbers.every((number) => number > 0) && numbers.length <= dicomwebLimits.framesPerRequest
-  if (!isRight) throw new ProtocolError('bad_request', 'frames are numbers from 1')
+  if (!isRight) throw new WrongRequest('frames are numbers from 1')
   return numbers
 }
 
 export function bulkPath(text: string): string {
   const path = text.toUpperCase()
   if (!/^[0-9A-F]{8}(\/\d{1,7}\/[0-9A-F]{8}){0,128}$/.test(path)) {
-    throw new ProtocolError('bad_request', 'this is no path of a value')
+    throw new WrongRequest('this is no path of a value')
   }
   return path
 }

@@ -1,4 +1,4 @@
-import { ProtocolError } from '#protocol/errors.ts'
+import { WrongRequest } from '#protocol/errors.ts'
 import { dicomwebLimits } from '#protocol/limits.ts'
 
 /** One part of a `multipart/related` body as it streams by. What is left unread of it is passed over. */
@@ -120,4 +120,4 @@ function parseHeaders(bytes: Buffer): Map<string, string> {
   return headers
 }
 
-const malformed = (why: string) => new ProtocolError('bad_request', why)
+const malformed = (why: string) => new WrongRequest(why)

@@ -1,4 +1,4 @@
-import { ProtocolError } from '#protocol/errors.ts'
+import { WrongRequest } from '#protocol/errors.ts'
 import { SeriesUid, SopUid, StudyUid } from '#protocol/ids.ts'
 import type { InstanceEntry } from '../archive/archive.ts'
 
@@ -34,6 +34,6 @@ function parsed<T>(
   value: string | undefined,
 ): T {
   const result = schema.safeParse(value)
-  if (!result.success) throw new ProtocolError('bad_request', 'not a UID')
+  if (!result.success) throw new WrongRequest('not a UID')
   return result.data
 }

@@ -1,4 +1,4 @@
-import { ProtocolError } from '#protocol/errors.ts'
+import { WrongRequest } from '#protocol/errors.ts'
 import { pixelLimits } from '#protocol/limits.ts'
 import type { Voi, WindowFunction } from '#pixels/grey.ts'
 import {
@@ -124,5 +124,5 @@ function numberFrom(text: string | undefined): number {
 }
 
 function wrong(why: string): never {
-  throw new ProtocolError('bad_request', why)
+  throw new WrongRequest(why)
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ProtocolError } from '#protocol/errors.ts'
+import { ProtocolError, WrongRequest } from '#protocol/errors.ts'
 import type { Doors } from '../access/doors.ts'
 import { type Context, warn } from './answer.ts'
 import { uidsOf } from './paths.ts'
@@ -28,7 +28,7 @@ export async function rejectPath(
   const given = ctx.URL.searchParams
   const wish = Wish.safeParse(Object.fromEntries(given))
   if (!wish.success) {
-    throw new ProtocolError('bad_request', 'DELETE needs a code of PS3.16 CID 7011 and a reason')
+    throw new WrongRequest('DELETE needs a code of PS3.16 CID 7011 and a reason')
   }
   const unknown = [...given.keys()].find((name) => !Object.hasOwn(Wish.shape, name))
   // Ignored as everywhere (PS3.18 §8.3); one of them is told.

@@ -225,7 +225,8 @@ test('nonsense is refused', async () => {
     Array.from({ length: 70 }, (_, at) => `0010${String(at + 1000)}=1`).join('&'),
   ]) {
     const response = await web.get(`/studies?${query}`)
-    assert.deepEqual(await response.json(), { error: { code: 'bad_request' } }, query)
+    const { error } = (await response.json()) as { error: { code: string } }
+    assert.equal(error.code, 'bad_request', query)
     assert.equal(response.status, 400)
   }
   for (const accept of [

@@ -1,4 +1,4 @@
-import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import { codeOf, ProtocolError, WrongRequest } from '#protocol/errors.ts'
 import { dicomwebLimits } from '#protocol/limits.ts'
 import type { Declared } from '../archive/archive.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
@@ -65,7 +65,7 @@ function parsed(bytes: Buffer): unknown[] {
     const value: unknown = JSON.parse(bytes.toString('utf8'))
     return Array.isArray(value) ? (value as unknown[]) : [value]
   } catch (cause) {
-    throw new ProtocolError('bad_request', 'the metadata is no JSON', { cause })
+    throw new WrongRequest('the metadata is no JSON', { cause })
   }
 }
 

@@ -1,4 +1,4 @@
-import { ProtocolError } from '#protocol/errors.ts'
+import { ProtocolError, WrongRequest } from '#protocol/errors.ts'
 import { dicomwebLimits, httpLimits } from '#protocol/limits.ts'
 import type { Doors } from '../access/doors.ts'
 import { nativeModel } from '../dicom/native-model.ts'
@@ -45,7 +45,7 @@ async function storeInstances(ctx: Context, doors: Pick<Doors, 'store'>): Promis
     body.form === 'metadata'
       ? await storeMetadata(body.parts, { intake, study })
       : await storeFiles(body.parts, { intake, study })
-  if (outcomes.length === 0) throw new ProtocolError('bad_request', 'the body holds no instance')
+  if (outcomes.length === 0) throw new WrongRequest('the body holds no instance')
   const failed = outcomes.filter((outcome) => !outcome.ok)
   const stored = outcomes.flatMap((outcome) => (outcome.ok ? [outcome.stored] : []))
   await intake.stored(stored, failed.length)
@@ -106,7 +106,7 @@ function openBody(ctx: Context): Body {
   }
   const boundary = parameters.get('boundary') ?? ''
   if (boundary === '' || boundary.length > dicomwebLimits.boundaryChars) {
-    throw new ProtocolError('bad_request', 'the boundary is missing')
+    throw new WrongRequest('the boundary is missing')
   }
   return { form, parts: readParts(body, boundary) }
 }

@@ -1,4 +1,4 @@
-import { ProtocolError } from '#protocol/errors.ts'
+import { ProtocolError, WrongRequest } from '#protocol/errors.ts'
 import type { PixelPool } from '../dicom/pixel-workers/pool.ts'
 import type { Context } from './answer.ts'
 import type { createPictureRoutes } from './pictures.ts'
@@ -17,7 +17,7 @@ export type UriDeps = {
 export async function retrieveByUri(ctx: Context, deps: UriDeps): Promise<void> {
   const parameters = ctx.URL.searchParams
   if (parameters.get('requestType') !== 'WADO') {
-    throw new ProtocolError('bad_request', 'requestType must be WADO')
+    throw new WrongRequest('requestType must be WADO')
   }
   if (parameters.get('anonymize') !== null) {
     throw new ProtocolError('not_acceptable', 'instances are given as they are stored')

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { ProtocolError } from '#protocol/errors.ts'
+import { ProtocolError, WrongRequest } from '#protocol/errors.ts'
 import { httpLimits } from '#protocol/limits.ts'
 
 /** Reads a JSON body of bounded size in bounded time. */
@@ -14,7 +14,7 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(text) as unknown
   } catch (cause) {
-    throw new ProtocolError('bad_request', 'the body is not JSON', { cause })
+    throw new WrongRequest('the body is not JSON', { cause })
   }
 }
 

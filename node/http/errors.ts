@@ -1,6 +1,6 @@
 import type { Middleware } from 'koa'
 import { z } from 'zod'
-import { codeOf, errorCodes, type ErrorCode } from '#protocol/errors.ts'
+import { codeOf, errorCodes, type ErrorCode, WrongRequest } from '#protocol/errors.ts'
 import { OrganizationRestricted } from '../access/restrictions.ts'
 import type { Log } from '../log.ts'
 
@@ -46,9 +46,16 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   configuration_invalid: 500,
 }
 
-/** `sentence`: what the operator has limited and why, for the person who is refused. */
+/**
+ * `sentence`: what the operator has limited and why, for the person who is refused. `detail`: what is wrong with a
+ * request, for who writes its client.
+ */
 export const ErrorBody = z.strictObject({
-  error: z.strictObject({ code: z.enum(errorCodes), sentence: z.string().exactOptional() }),
+  error: z.strictObject({
+    code: z.enum(errorCodes),
+    sentence: z.string().exactOptional(),
+    detail: z.string().exactOptional(),
+  }),
 })
 export type ErrorBody = z.infer<typeof ErrorBody>
 
@@ -64,10 +71,15 @@ export function errorBody(code: ErrorCode): ErrorBody {
   return { error: { code: isSecret ? 'forbidden' : code } }
 }
 
-/** A restriction is no secret of a study: it says itself, and why. */
-const restrictedBody = ({ code, sentence }: OrganizationRestricted): ErrorBody => ({
-  error: { code, sentence },
-})
+function bodyOf(error: unknown): ErrorBody {
+  // A restriction is no secret of a study: it says itself, and why.
+  if (error instanceof OrganizationRestricted) {
+    return { error: { code: error.code, sentence: error.sentence } }
+  }
+  // Texts of other errors are for the log: some of them name what was sent.
+  if (error instanceof WrongRequest) return { error: { code: error.code, detail: error.message } }
+  return errorBody(codeOf(error))
+}
 
 /** What the router leaves: no such path, no such method. */
 const unanswered: Partial<Record<number, ErrorCode>> = {
@@ -103,7 +115,7 @@ export function createErrors(log: Log): Middleware {
       }
       ctx.set('Cache-Control', 'no-store')
       ctx.status = status
-      ctx.body = error instanceof OrganizationRestricted ? restrictedBody(error) : errorBody(code)
+      ctx.body = bodyOf(error)
       if (status === 401) ctx.set('WWW-Authenticate', 'Bearer')
       if (status === 429 || status === 503) ctx.set('Retry-After', status === 429 ? '900' : '5')
       // What is still on its way would have to be read to keep the connection.

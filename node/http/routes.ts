@@ -1,7 +1,7 @@
 import { Router } from '@koa/router'
 import type { z } from 'zod'
 import { authorizeResource, type Role } from '#protocol/authorize.ts'
-import { ProtocolError } from '#protocol/errors.ts'
+import { ProtocolError, WrongRequest } from '#protocol/errors.ts'
 import type { AuditLog } from '../access/audit-log.ts'
 import type { Federation } from '../access/federation.ts'
 import type { SessionUser } from '../access/session-user.ts'
@@ -66,9 +66,10 @@ export function createApiRouter(routes: readonly Route[], asked: Asked): Router<
       const user = route.access === 'anyone' ? undefined : requireUser(ctx)
       if (user !== undefined) await requireRole(user, route, asked)
       const input = {
-        params: parse(route.params, ctx.params),
-        query: parse(route.query, { ...ctx.query }),
-        body: route.body === undefined ? undefined : parse(route.body, await readJson(ctx.req)),
+        params: parse('path', route.params, ctx.params),
+        query: parse('query', route.query, { ...ctx.query }),
+        body:
+          route.body === undefined ? undefined : parse('body', route.body, await readJson(ctx.req)),
         ctx,
         user,
       }
@@ -110,12 +111,13 @@ async function requireRole(
   throw new ProtocolError(code, `not to be had: ${method} ${path}`)
 }
 
-function parse(schema: z.ZodType | undefined, value: unknown): unknown {
+/** What is wrong is told by its place and kind alone: a text about it may quote what was sent. */
+function parse(place: string, schema: z.ZodType | undefined, value: unknown): unknown {
   if (schema === undefined) return undefined
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
-  throw new ProtocolError('bad_request', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`)
+  throw new WrongRequest(`${[place, ...(issue?.path ?? [])].join('.')}: ${issue?.code}`)
 }
 
 /** Whether a path is one of those that pages ask by themselves. */

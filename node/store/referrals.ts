@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ProtocolError } from '#protocol/errors.ts'
+import { ProtocolError, WrongRequest } from '#protocol/errors.ts'
 import { StudyUid, Uid, Ulid, ulid } from '#protocol/ids.ts'
 import { worklistLimits } from '#protocol/limits.ts'
 import type { LoadOptions, RecordChange, Records } from './records.ts'
@@ -214,7 +214,7 @@ function createReferral(given: NewReferral, by: string, { clock, random }: Deps)
 
 function stepsOf({ steps }: NewReferral): ReferralStep[] {
   if (new Set(steps.map(({ id }) => id)).size !== steps.length) {
-    throw new ProtocolError('bad_request', 'two steps have one id')
+    throw new WrongRequest('two steps have one id')
   }
   return steps.map((step) => ({ ...step, state: 'scheduled', performed: [] }))
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ProtocolError } from '#protocol/errors.ts'
+import { WrongRequest } from '#protocol/errors.ts'
 import type { CorrectionDoors } from '../../access/correction-doors.ts'
 import type { AuditLog } from '../../access/audit-log.ts'
 import { Device } from '../../config.ts'
@@ -40,7 +40,7 @@ export function deviceRoutes({
       body: Device,
       answer: Device,
       async handle({ params, body, user }) {
-        if (body.id !== params.device) throw new ProtocolError('bad_request', 'id: is another one')
+        if (body.id !== params.device) throw new WrongRequest('id: is another one')
         const device = await devices.put(body)
         await audit.append({
           event: 'configuration',
