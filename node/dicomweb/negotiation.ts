@@ -86,6 +86,12 @@ export function pictureForm(accept: string | undefined, count: number): Form {
   throw notAcceptable('pictures are given as image/jpeg or image/png')
 }
 
+/** What can be given in one form alone. */
+export function checkAccepted(accept: string | undefined, offered: string): void {
+  if (parseAccept(accept).some(({ type }) => covers(type, offered))) return
+  throw notAcceptable(`this is given as ${offered}`)
+}
+
 type Offer = { types: readonly string[]; count: number; stored: readonly Stored[] }
 
 /** The first form for which some range accepts each syntax: clients list one range for every syntax they can read. */

@@ -10,6 +10,7 @@ import type { PictureType } from '../dicom/render/picture.ts'
 import { presentationOf, withTables } from '../dicom/render/presentation.ts'
 import { type Context, entityTag, isUnchanged, warn } from './answer.ts'
 import { contentOf, madeContent } from './content.ts'
+import { documentAnswer, documentOf } from './documents.ts'
 import type { FrameCache } from './frames.ts'
 import { pictureForm } from './negotiation.ts'
 import { instancePath } from './paths.ts'
@@ -66,8 +67,10 @@ export function createPictureRoutes(deps: PictureDeps) {
     accept: string | undefined,
   ): Promise<void> =>
     withStudy(ctx, doors, async (opened) => {
-      const parameters = pictureParameters(query)
-      return answer(opened, shotsOf(ctx, await entriesOf(opened)), { ...parameters, accept })
+      const entries = await entriesOf(opened)
+      const document = documentOf(entries)
+      if (document !== undefined) return documentAnswer(opened, document, accept)
+      return answer(opened, shotsOf(ctx, entries), { ...pictureParameters(query), accept })
     })
 
   return {
