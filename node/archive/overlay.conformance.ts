@@ -121,6 +121,8 @@ function correctionConformance(withArchive: WithArchive): void {
     assert.equal(read.byteLength, corrected.bytes)
     const header = await headerOf(read)
     assert.equal(textOf(header, '00100020'), '77')
+    const [listed] = await reader.metadata({ sop })
+    assert.deepEqual(listed?.['04000561'], header['04000561'])
     const [original] = (header['04000561']?.Value ?? []) as DicomJson[]
     assert.deepEqual(original?.['04000565']?.Value, ['CORRECT'])
     const [modified] = (original?.['04000550']?.Value ?? []) as DicomJson[]

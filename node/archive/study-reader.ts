@@ -3,7 +3,7 @@ import type { OrganizationOid, SeriesUid, Sha256, SopUid, StudyUid } from '#prot
 import type { KnownText } from '../dicom/charsets.ts'
 import type { RandomAccess } from '../dicom/data-set.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
-import { readRewritten, rewriteDataSet } from '../dicom/rewrite.ts'
+import { originalsOf, readRewritten, rewriteDataSet } from '../dicom/rewrite.ts'
 import type { CorrectedInstance, InstanceEntry, SeriesEntry, StudyReader } from './archive.ts'
 import {
   availabilityOf,
@@ -83,7 +83,7 @@ export function createStudyReader(parts: ReaderParts, study: StudyUid): StudyRea
         const data = randomAccess(parts, row)
         const known = knownText(row, parts.catalog)
         const header = await parts.readHeader(data, row.transferSyntax, row.headerBytes, known)
-        headers.push({ ...header, ...changesIn(parts.catalog, row) })
+        headers.push({ ...header, ...changesIn(parts, row, header) })
       }
       return headers
     },
@@ -121,10 +121,17 @@ function knownText({ study, text }: InstanceRow, catalog: Catalog): KnownText | 
   return isRead ? { ...joint, declared: text.declared } : text
 }
 
-/** What overlays show instead of the bytes. */
-function changesIn(catalog: Catalog, row: InstanceRow): DicomJson {
+/** What overlays show instead of the bytes, and what that replaced, as the corrected instance says it. */
+function changesIn(
+  { catalog, holder }: ReaderParts,
+  row: InstanceRow,
+  header: DicomJson,
+): DicomJson {
   if (row.overlay === undefined) return {}
-  return changesOf(row, catalog.study(row.study), catalog.series(row.study, row.series))
+  return {
+    ...changesOf(row, catalog.study(row.study), catalog.series(row.study, row.series)),
+    ...originalsOf(header, modificationsOf(catalog, row, holder)),
+  }
 }
 
 const seriesEntry = ({ study, series, instances, attributes, away }: SeriesRow): SeriesEntry => ({

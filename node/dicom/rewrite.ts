@@ -2,7 +2,7 @@ import { ProtocolError } from '#protocol/errors.ts'
 import { instanceLimits } from '#protocol/limits.ts'
 import { isAscii, type KnownText } from './charsets.ts'
 import type { RandomAccess } from './data-set.ts'
-import type { DicomJson } from './dicom-json.ts'
+import type { DicomJson, DicomJsonElement } from './dicom-json.ts'
 import { tagNumber, tagText } from './dictionary.ts'
 import type { Element } from './element-parser.ts'
 import {
@@ -228,6 +228,31 @@ function writeOriginals(writing: Writing): void {
     writer.bytes(delimiters.itemEnd)
   }
   writer.bytes(delimiters.sequenceEnd)
+}
+
+/** The same in the DICOM JSON model, of the header as it was. */
+export function originalsOf(header: DicomJson, modifications: readonly Modification[]): DicomJson {
+  if (modifications.length === 0) return {}
+  const earlier = header[tagText(originalAttributes)]?.Value ?? []
+  const own = modifications.map(({ set, at, system, source, reason }): DicomJson => {
+    const tags = new Set(Object.keys(set).map(tagNumber).flatMap(withCreator))
+    const replaced = [...tags]
+      .sort((a, b) => a - b)
+      .map((tag): [string, DicomJsonElement][] => {
+        const name = tagText(tag)
+        const vr = set[name]?.vr
+        const was = header[name] ?? (vr === undefined ? undefined : { vr })
+        return was === undefined ? [] : [[name, was]]
+      })
+    return {
+      '04000550': { vr: 'SQ', Value: [Object.fromEntries(replaced.flat())] },
+      '04000562': { vr: 'DT', Value: [dateTimeOf(at)] },
+      '04000563': { vr: 'LO', Value: [system] },
+      '04000564': source === '' ? { vr: 'LO' } : { vr: 'LO', Value: [source] },
+      '04000565': { vr: 'CS', Value: [reason] },
+    }
+  })
+  return { [tagText(originalAttributes)]: { vr: 'SQ', Value: [...earlier, ...own] } }
 }
 
 /** The item of Modified Attributes Sequence; what cannot be read is there in the set that was declared for it. */

@@ -386,6 +386,7 @@ test('a correction is served in metadata and files, under another entity tag', a
   assert.ok(Buffer.from(received.dataSet).includes('Иванов^Пётр'))
   const [header] = (await (await web.get(`${place}/metadata`)).json()) as DicomJson[]
   assert.deepEqual(header?.['00100010']?.Value, [{ Alphabetic: 'Петров^Иван' }])
+  assert.equal(header['04000561']?.Value?.length, 1)
   const dense = await web.get(place, {
     accept: 'application/dicom; transfer-syntax=1.2.840.10008.1.2.4.201',
   })
