@@ -1,4 +1,4 @@
-import { ProtocolError } from '#protocol/errors.ts'
+import { WrongRequest } from '#protocol/errors.ts'
 import { dicomwebLimits, httpLimits } from '#protocol/limits.ts'
 import type { Query } from '../archive/archive.ts'
 import { parseRange } from '../archive/matching.ts'
@@ -140,5 +140,5 @@ function checkValue(vr: string, value: string): void {
 }
 
 function wrong(why: string): never {
-  throw new ProtocolError('bad_request', why)
+  throw new WrongRequest(why)
 }

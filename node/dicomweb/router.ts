@@ -1,5 +1,4 @@
 import { Router } from '@koa/router'
-import { ProtocolError, WrongRequest } from '#protocol/errors.ts'
 import type { Doors } from '../access/doors.ts'
 import type { PixelPool } from '../dicom/pixel-workers/pool.ts'
 import type { State } from './answer.ts'
@@ -36,12 +35,12 @@ export function createDicomweb({ doors, pool, deletePolicy }: DicomwebDeps): Rou
   const { frames, bulkData } = createFrameRoutes(frameDeps)
   const pictures = createPictureRoutes({ doors, known, pool })
 
-  router.get('/studies', (ctx) => told(searchAll(ctx, doors, 'study')))
-  router.get('/series', (ctx) => told(searchAll(ctx, doors, 'series')))
-  router.get('/instances', (ctx) => told(searchAll(ctx, doors, 'instance')))
-  router.get(`${study}/series`, (ctx) => told(searchStudy(ctx, doors, 'series')))
-  router.get(`${study}/instances`, (ctx) => told(searchStudy(ctx, doors, 'instance')))
-  router.get(`${series}/instances`, (ctx) => told(searchStudy(ctx, doors, 'instance')))
+  router.get('/studies', (ctx) => searchAll(ctx, doors, 'study'))
+  router.get('/series', (ctx) => searchAll(ctx, doors, 'series'))
+  router.get('/instances', (ctx) => searchAll(ctx, doors, 'instance'))
+  router.get(`${study}/series`, (ctx) => searchStudy(ctx, doors, 'series'))
+  router.get(`${study}/instances`, (ctx) => searchStudy(ctx, doors, 'instance'))
+  router.get(`${series}/instances`, (ctx) => searchStudy(ctx, doors, 'instance'))
 
   for (const level of [study, series, instance]) {
     router.get(level, (ctx) =>
@@ -64,14 +63,4 @@ export function createDicomweb({ doors, pool, deletePolicy }: DicomwebDeps): Rou
   router.delete([study, series, instance], (ctx) => rejectPath(ctx, doors, deletePolicy))
   router.get(['/', '/wado'], (ctx) => retrieveByUri(ctx, { doors, pool, pictures }))
   return router
-}
-
-/** What is wrong with a search is said in words that are fixed (see `parseSearch`), so whoever searches is told them. */
-async function told(searching: Promise<void>): Promise<void> {
-  try {
-    await searching
-  } catch (error) {
-    if (!(error instanceof ProtocolError) || error.code !== 'bad_request') throw error
-    throw new WrongRequest(error.message, { cause: error })
-  }
 }

@@ -77,7 +77,7 @@ export async function openJobQueue<T>(deps: {
   return {
     async add(work, { delayMs = 0 } = {}) {
       const now = clock()
-      if (owed().length >= limits.jobsMax) throw new ProtocolError('unavailable', 'the queue is full')
+      if (owed().length >= limits.jobsMax) throw full()
       const times = { dueAt: now + delayMs, createdAt: now, changedAt: now }
       const id = ulid(now, random(10))
       const job = await kept.save(id, () => ({ id, state: 'waiting', attempts: 0, work, ...times }))
@@ -119,6 +119,8 @@ export async function openJobQueue<T>(deps: {
     onChange: kept.onChange,
   }
 }
+
+const full = () => new ProtocolError('unavailable', 'the queue is full')
 
 const isWaiting = ({ state }: Job<unknown>): boolean => state === 'waiting'
 const hasEnded = ({ state }: Job<unknown>): boolean => state === 'done' || state === 'cancelled'

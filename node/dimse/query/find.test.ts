@@ -3,11 +3,9 @@ import assert from 'node:assert/strict'
 import { correctionProof, declare, send, sendSlice } from '../../archive/archive.fixture.ts'
 import type { DicomJson } from '../../dicom/dicom-json.ts'
 import { encodeDataSet } from '../data-set-writer.ts'
-import { connectRaw, hasDcmtk } from '../scp.fixture.ts'
+import { hasDcmtk } from '../scp.fixture.ts'
 import { utf8Encoder } from '../../dicom/text-encoder.ts'
 import { device, startTestNode, tool, type TestNode } from '../query-retrieve.fixture.ts'
-import { ctClass, implicitLittle, requestPdu, until } from '../units.fixture.ts'
-import { itemBytes, withUserItems } from '../user-items.ts'
 
 const skip = (await hasDcmtk()) ? false : 'dcmtk is not installed'
 
@@ -361,52 +359,6 @@ test('what is no query is refused with A900, and told which key is why', { skip 
     assert.match(output, new RegExp(`\\(0000,0902\\) LO \\[${comment} ?\\]`))
     assert.doesNotMatch(output, /\(0000,0902\).*tomorrow/)
   }
-})
-
-test('who asks for relational queries and retrieval is told that they are had, and nothing else', async () => {
-  const [study, patient, move, get] = [
-    '1.2.840.10008.5.1.4.1.2.2.1',
-    '1.2.840.10008.5.1.4.1.2.1.1',
-    '1.2.840.10008.5.1.4.1.2.2.2',
-    '1.2.840.10008.5.1.4.1.2.2.3',
-  ] as const
-  const contexts = [study, patient, move, get].map((abstractSyntax, index) => ({
-    id: 2 * index + 1,
-    abstractSyntax,
-    transferSyntaxes: [index === 1 ? '1.2.3' : implicitLittle],
-  }))
-  const extended = (uid: string, ...asked: number[]) =>
-    itemBytes(0x56, Buffer.from([0, uid.length, ...Buffer.from(uid), ...asked]))
-  const answerTo = async (callingAe: string, items: Buffer[]) => {
-    const raw = await connectRaw(node.port)
-    raw.socket.write(withUserItems(requestPdu({ callingAe, contexts }), items))
-    await until(() => raw.received().length > 6)
-    raw.socket.destroy()
-    return raw.received()
-  }
-  const asked = [
-    extended(study, 1, 1, 1, 1),
-    extended(patient, 1),
-    extended(move, 1, 1),
-    extended(get, 0),
-    extended(ctClass, 1),
-  ]
-  const answer = await answerTo('FINDSCU', asked)
-  const answered = Buffer.concat([
-    extended(study, 1, 0, 0, 0),
-    extended(move, 1, 0),
-    extended(get, 0),
-  ])
-  assert.equal(answer.readUInt8(0), 2)
-  assert.equal(answer.readUInt32BE(2), answer.length - 6)
-  assert.deepEqual(answer.subarray(-answered.length), answered)
-  assert.equal((await answerTo('FINDSCU', [])).length, answer.length - answered.length)
-  const [refused, unasked] = [await answerTo('STORESCU', asked), await answerTo('STORESCU', [])]
-  assert.deepEqual(refused, unasked)
-  assert.equal(
-    (await answerTo('FINDSCU', [itemBytes(0x56, Buffer.from([0, 9, 1]))])).readUInt8(0),
-    7,
-  )
 })
 
 test('devices without that service and strangers may not even propose it', { skip }, async () => {
