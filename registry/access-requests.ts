@@ -15,6 +15,7 @@ import type { Draft } from '#protocol/form.ts'
 import type { GrantRequest } from '#protocol/grant.ts'
 import { oidOf, ulid } from '#protocol/ids.ts'
 import type { OrganizationOid, Sha256, UserId } from '#protocol/ids.ts'
+import { createTurns } from '#protocol/turns.ts'
 import { createDesk } from './desk.ts'
 import type { Desk } from './desk.ts'
 import { forEach } from './each.ts'
@@ -90,6 +91,7 @@ export function createAccessRequests(deps: Deps): AccessRequests {
     facts: (form) => factsOf(form, organizations),
   })
   const reference = (form: AccessRequest) => referenceOf(form, deps.render)
+  const tie = createTie(deps, desk)
   const create = async (content: Draft, holder: OrganizationOid, by: By, previousId?: string) => {
     const form = newAccessRequest({
       id: ulid(clock(), random(10)),
@@ -116,14 +118,14 @@ export function createAccessRequests(deps: Deps): AccessRequests {
     },
     reference,
     waitingFor: (oid) => waitingFor(desk.all, { oid, reference }),
-    admit: createAdmission(deps, { desk, reference }),
+    admit: createAdmission(deps, { desk, reference, tie }),
     async grantEnded(grant) {
       const form = (await desk.all()).find((one) => one.grant === grant)
       if (form === undefined || !inForce.includes(form.status)) return
       await quietly(form.id, grantIsOver)
     },
     people: createPeople(desk),
-    resume: () => tieAgain(desk, deps),
+    resume: () => tieAgain(deps, desk, tie),
     async sweep() {
       for (const form of await desk.all()) {
         const action = await dueFor(form, organizations, clock())
@@ -181,40 +183,44 @@ function createStep(deps: Deps, desk: RequestDesk): AccessRequests['act'] {
 
 function createAdmission(
   deps: Deps,
-  { desk, reference }: { desk: RequestDesk; reference: AccessRequests['reference'] },
+  given: { desk: RequestDesk; reference: AccessRequests['reference']; tie: Tie },
 ): AccessRequests['admit'] {
+  const { desk, reference, tie } = given
   return async (claims) => {
     const form = await formOf(desk.all, claims, deps.isForm5Required)
     if (form === undefined) return () => Promise.resolve()
     await checkGrant(form, claims, reference)
     await checkConnected(form, deps.organizations)
-    return () => tie(form.id, claims, { ...deps, desk })
+    return () => tie(form.id, claims)
   }
 }
 
-/** The form takes the grant as its own; a grant that it does not take, because it has changed meanwhile, is none. */
-async function tie(
-  id: string,
-  { jti, users, exp }: GrantRequest,
-  { desk, ...deps }: Deps & { desk: RequestDesk },
-): Promise<void> {
-  const { grant, status } = await desk.get(id)
-  // The same request again: its form says so already.
-  if (grant === jti && inForce.includes(status)) return
-  const uids = users.map(({ uid }) => uid)
-  const taken = desk.act(id, { type: 'activate', grant: jti, users: uids }, system)
-  const { form } = await taken.catch(async (refused: unknown) => {
-    await deps.revokeGrant(jti)
-    throw refused
-  })
-  await deps.notices.makeUp(await grantNoticesOf(form, { users, exp }, deps.organizations))
+type Tie = (id: string, request: GrantRequest) => Promise<void>
+
+/** The form takes the grant as its own; one that it does not take, because it has changed meanwhile, is none. */
+function createTie({ notices, organizations, revokeGrant }: Deps, desk: RequestDesk): Tie {
+  // The same request may come twice at once: neither is a change to the other.
+  const inTurn = createTurns()
+  return (id, { jti, users, exp }) =>
+    inTurn(async () => {
+      const { grant, status } = await desk.get(id)
+      // The same request again: its form says so already.
+      if (grant === jti && inForce.includes(status)) return
+      const uids = users.map(({ uid }) => uid)
+      const taken = desk.act(id, { type: 'activate', grant: jti, users: uids }, system)
+      const { form } = await taken.catch(async (refused: unknown) => {
+        await revokeGrant(jti)
+        throw refused
+      })
+      await notices.makeUp(await grantNoticesOf(form, { users, exp }, organizations))
+    })
 }
 
 /**
  * Ends grants whose forms have ended and forms whose grants have, gives forms the grants that a stop kept them from
  * hearing of, and both sides the letters.
  */
-async function tieAgain(desk: RequestDesk, deps: Deps): Promise<void> {
+async function tieAgain(deps: Deps, desk: RequestDesk, tie: Tie): Promise<void> {
   const { store, clock } = deps.office
   const listed = new Map<OrganizationOid, Promise<GrantRow[]>>()
   const rowsOf = async (holder: OrganizationOid): Promise<GrantRow[]> => {
@@ -233,7 +239,7 @@ async function tieAgain(desk: RequestDesk, deps: Deps): Promise<void> {
     if (status === 'approved') {
       const requests = (await rowsOf(holder)).filter(({ active }) => active).map(requestOf)
       const request = requests.find(({ form5 }) => form5 !== undefined && form5.no === number)
-      if (request !== undefined) await tie(id, request, { ...deps, desk })
+      if (request !== undefined) await tie(id, request)
     } else if (inForce.includes(status)) {
       const row = (await rowsOf(holder)).find(({ jti }) => jti === grant)
       if (row?.active === false) await desk.act(id, grantIsOver, system)

@@ -111,6 +111,21 @@ describe('a form № 5 and its grant end together', () => {
     assert.deepEqual(await actives(region, registry), [false])
   })
 
+  test('a request that comes twice at once is one grant, which stays in force, and each side gets one letter', async () => {
+    await using region = await createRegion({ office: true })
+    await using registry = await region.start()
+    const { id, request } = await approved(region, registry)
+    await using node = await join(region, region.holder, registry)
+    const answers = [1, 2, 3].map(() => node.request('grant.submit', { request }))
+    const [first, ...others] = await Promise.all(answers)
+    assert.deepEqual(others, [first, first])
+    assert.deepEqual(await actives(region, registry), [true])
+    const operator = await signIn(registry.url, 'ivanova')
+    assert.equal(await statusOf(operator, id), 'effective')
+    const { notices } = await operator.get<{ notices: unknown[] }>('/api/notices')
+    assert.equal(notices.length, 2)
+  })
+
   test('a form that did not hear of the end of its grant before a stop ends with it', async () => {
     await using region = await createRegion({ office: true })
     const form = await granted(region)
