@@ -212,7 +212,7 @@ function createTie({ notices, organizations, revokeGrant }: Deps, desk: RequestD
         await revokeGrant(jti)
         throw refused
       })
-      await notices.makeUp(await grantNoticesOf(form, { users, exp }, organizations))
+      await notices.makeUp([form], () => grantNoticesOf(form, { users, exp }, organizations))
     })
 }
 
@@ -248,7 +248,7 @@ async function tieAgain(deps: Deps, desk: RequestDesk, tie: Tie): Promise<void> 
     }
   }
   const forms = await desk.all()
-  const letters = () => deps.notices.makeUp(owed)
+  const letters = () => deps.notices.makeUp(owed, (one) => [one])
   await forEach([() => forEach(forms, mend), letters], (work) => work())
 }
 

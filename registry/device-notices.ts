@@ -79,12 +79,10 @@ export function createDeviceNotices(deps: {
     async resume() {
       const left = (await desk.all()).filter(({ status }) => status === 'registered')
       const announcements = () => forEach(left, devices.announce)
-      const letters = async () => {
-        const owed = left.map(async (form) => {
-          return { notice: await receiptOf(form, organizations), by: byOf(form, 'register') }
-        })
-        await notices.makeUp(await Promise.all(owed))
-      }
+      const letters = () =>
+        notices.makeUp(left, async (form) => [
+          { notice: await receiptOf(form, organizations), by: byOf(form, 'register') },
+        ])
       await forEach([announcements, letters], (work) => work())
     },
   }

@@ -111,7 +111,7 @@ export function createEnrollments(deps: Deps): Enrollments {
       const forms = await desk.all()
       const left = forms.filter(({ status }) => status === 'approved')
       const provisions = () => forEach(left, async (form) => void (await provision(form)))
-      const letters = () => deps.notices.makeUp(forms.flatMap(owedOf))
+      const letters = () => deps.notices.makeUp(forms, owedOf)
       await forEach([provisions, letters], (work) => work())
     },
   }

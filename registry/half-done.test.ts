@@ -290,6 +290,34 @@ describe('a letter that a stop after the decision has kept from being written', 
     })
   }
 
+  test('is written at the next start also when an older form can no longer be read', async () => {
+    await using region = await createRegion({ office: true })
+    const ids: string[] = []
+    {
+      await using registry = await region.start()
+      const operator = await signIn(registry.url, 'ivanova')
+      for (const { oid } of [region.holder, region.grantee]) {
+        const { id, actions } = await enroll(operator, oid)
+        await operator.post(actions, {
+          type: 'refuse',
+          reasons: [{ clause: 'J-5', text: 'нет перечня помещений' }],
+        })
+        ids.push(id)
+      }
+    }
+    const [id = '', other] = ids
+    const to = (row: Enrollment): Enrollment => ({ ...row, content: {} })
+    await change(region, { kind: 'enrollment', schema: Enrollment, id, to })
+    await lose(region, false)
+    await using registry = await region.start()
+    const operator = await signIn(registry.url, 'ivanova')
+    const { notices } = await operator.get<{ notices: { source: string }[] }>('/api/notices')
+    assert.deepEqual(
+      notices.map(({ source }) => source),
+      [other],
+    )
+  })
+
   test('is written at the next start: of apparatus and of a restriction', async () => {
     await using region = await createRegion({ office: true })
     const { oid: organization } = region.holder

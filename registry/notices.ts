@@ -26,8 +26,11 @@ export type Notices = {
   all(): Promise<Notice[]>
   /** Makes and issues it at once, in the name of the operator who acts. */
   issue(notice: NewNotice, by: By): Promise<Notice>
-  /** Issues what a stop after a step has kept from being issued; done again, it changes nothing. */
-  makeUp(owed: readonly Owed[]): Promise<void>
+  /**
+   * Issues what a stop after a step has kept from being issued; done again, it changes nothing. What one form owes and
+   * cannot be issued, or even be read, keeps no letter of the others.
+   */
+  makeUp<T>(forms: readonly T[], owedOf: (form: T) => Owed[] | Promise<Owed[]>): Promise<void>
   act(id: string, action: NoticeAction, by: By): Promise<Notice>
   pdf(id: string): Promise<Buffer>
   /** The administrator's first sign-in counts as having read it. */
@@ -74,15 +77,16 @@ export function createNotices(deps: {
     get: desk.get,
     all: desk.all,
     issue,
-    async makeUp(owed) {
+    async makeUp(forms, owedOf) {
       const known = new Map((await desk.all()).map((notice) => [answerOf(notice), notice]))
-      await forEach(owed, async ({ notice, by }) => {
+      const makeUp = async ({ notice, by }: Owed): Promise<void> => {
         const found = known.get(answerOf(notice))
         if (found?.status === 'issued') await sealed(found)
         else if (by === undefined) return
         else if (found === undefined) await issue(notice, by)
         else if (found.status === 'generated') await number(found, by)
-      })
+      }
+      await forEach(forms, async (form) => forEach(await owedOf(form), makeUp))
     },
     act,
     async pdf(id) {

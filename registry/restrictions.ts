@@ -108,7 +108,8 @@ export async function openRestrictions(deps: Deps): Promise<Restrictions> {
         forEach(organizations, async (oid) => {
           if (deps.isSuspended(oid) !== (await isClosed(oid))) await follow(oid)
         })
-      const letters = async () => await deps.notices.makeUp(await owedOf(limited, deps))
+      const letters = () =>
+        deps.notices.makeUp(limited, async (one) => [await lastLetterOf(one, deps)])
       await forEach([states, letters], (work) => work())
     },
   }
@@ -158,14 +159,11 @@ async function propose(
   return await desk.add(restriction, by, [write])
 }
 
-/** The letters of the last steps; one that was discarded told nobody anything. */
-const owedOf = (restrictions: readonly Restriction[], deps: Deps): Promise<Owed[]> =>
-  Promise.all(
-    restrictions.map(async (one) => {
-      const by = byOf(one, isInForce(one) ? 'impose' : 'lift')
-      return { notice: await letterOf(one, deps), by }
-    }),
-  )
+/** The letter of the last step; one that was discarded told nobody anything. */
+async function lastLetterOf(restriction: Restriction, deps: Deps): Promise<Owed> {
+  const by = byOf(restriction, isInForce(restriction) ? 'impose' : 'lift')
+  return { notice: await letterOf(restriction, deps), by }
+}
 
 /** The letter for which the order has no form. */
 async function letterOf(
