@@ -3,6 +3,7 @@ import { dayOf } from '#protocol/fields/dates.ts'
 import { ulid } from '#protocol/ids.ts'
 import { advanceNotice, Notice } from '#protocol/notice.ts'
 import type { NoticeAction, NoticeContent, NoticeEffect } from '#protocol/notice.ts'
+import { createTurns } from '#protocol/turns.ts'
 import type { Accounts } from './accounts.ts'
 import { createDesk } from './desk.ts'
 import { forEach } from './each.ts'
@@ -73,21 +74,24 @@ export function createNotices(deps: {
   }
   const issue: Notices['issue'] = async (given, by) =>
     await number(await desk.add(generate({ office, accounts }, given, by), by), by)
+  // What is missing is read and written in one turn: two that find it missing would both write it.
+  const inTurn = createTurns()
   return {
     get: desk.get,
     all: desk.all,
     issue,
-    async makeUp(forms, owedOf) {
-      const known = new Map((await desk.all()).map((notice) => [answerOf(notice), notice]))
-      const makeUp = async ({ notice, by }: Owed): Promise<void> => {
-        const found = known.get(answerOf(notice))
-        if (found?.status === 'issued') await sealed(found)
-        else if (by === undefined) return
-        else if (found === undefined) await issue(notice, by)
-        else if (found.status === 'generated') await number(found, by)
-      }
-      await forEach(forms, async (form) => forEach(await owedOf(form), makeUp))
-    },
+    makeUp: (forms, owedOf) =>
+      inTurn(async () => {
+        const known = new Map((await desk.all()).map((notice) => [answerOf(notice), notice]))
+        const makeUp = async ({ notice, by }: Owed): Promise<void> => {
+          const found = known.get(answerOf(notice))
+          if (found?.status === 'issued') await sealed(found)
+          else if (by === undefined) return
+          else if (found === undefined) await issue(notice, by)
+          else if (found.status === 'generated') await number(found, by)
+        }
+        await forEach(forms, async (form) => forEach(await owedOf(form), makeUp))
+      }),
     act,
     async pdf(id) {
       const notice = await sealed(await desk.get(id))
@@ -97,16 +101,15 @@ export function createNotices(deps: {
     },
     async acknowledgeFor(organization) {
       const open = (await desk.all()).filter(
-        ({ status, content, organization: theirs }) =>
-          theirs === organization &&
-          content.kind === 'access_notice' &&
-          status !== 'acknowledged' &&
-          status !== 'generated',
+        (one) => one.organization === organization && isUnreadAccess(one),
       )
       for (const { id } of open) await act(id, { type: 'acknowledge' }, system)
     },
   }
 }
+
+const isUnreadAccess = ({ status, content }: Notice): boolean =>
+  content.kind === 'access_notice' && status !== 'acknowledged' && status !== 'generated'
 
 /** To whom it says what, and why: each is told once. */
 const answerOf = ({ source, content, organization }: NewNotice): string =>
