@@ -85,6 +85,42 @@ test('pixels alone come frame by frame, in the syntax that was asked for', async
   )
 })
 
+test('pixels that do not fit their description are left out, which a warning says', async () => {
+  await using web = await withValues()
+  const whole = image()
+  const cut = Buffer.concat([
+    Buffer.from(
+      whole
+        .subarray(0, -128 - 12)
+        .toString('latin1')
+        .replace('1.2.3.4', '1.2.3.5'),
+      'latin1',
+    ),
+    element('00420011', 'OB', web.table),
+    element('7FE00010', 'OW', whole.subarray(-64)),
+  ])
+  await web.keepDataSet(cut, { ...declared, sopUid: '1.2.3.5' })
+  const response = await web.get(`${study}/bulkdata`, { accept })
+  assert.equal(response.status, 200)
+  assert.match(
+    response.headers.get('warning') ?? '',
+    /^299 cami "Left out: pixels that do not fit their description \(1\)/,
+  )
+  const other = `/dicom-web${series}/instances/1.2.3.5`
+  assert.deepEqual(await locations(response), [
+    `/dicom-web${instance}/bulkdata/00420011`,
+    `/dicom-web${instance}/frames/1`,
+    `/dicom-web${instance}/frames/2`,
+    `${other}/bulkdata/00420011`,
+  ])
+  const alone = `${series}/instances/1.2.3.5`
+  assert.deepEqual(await locations(await web.get(`${alone}/bulkdata`, { accept })), [
+    `${other}/bulkdata/00420011`,
+  ])
+  assert.equal((await web.get(`${alone}/pixeldata`, { accept })).status, 400)
+  assert.equal((await web.get(`${instance}/pixeldata`, { accept })).headers.get('warning'), null)
+})
+
 test('what has no bulk value is not found, and what cannot be given is said before anything is', async () => {
   await using web = await withValues()
   await web.keepDataSet(

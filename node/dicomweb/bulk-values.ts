@@ -3,7 +3,7 @@ import type { InstanceEntry } from '../archive/archive.ts'
 import { bulkValue } from '../dicom/bulk.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import { openFrames } from '../dicom/frames.ts'
-import { type Context, entityTag, isUnchanged } from './answer.ts'
+import { type Context, entityTag, isUnchanged, warn } from './answer.ts'
 import { multipartStream, type Part } from './content.ts'
 import { bulkPath, type FrameDeps, framePart, pixelData } from './frames.ts'
 import { bulkForms, octets } from './negotiation.ts'
@@ -33,13 +33,23 @@ export const retrieveBulk = (ctx: Context, deps: FrameDeps, kind: BulkKind): Pro
     await opened.accessed(kind, entries.length, bytes)
     const parts = partsOf(opened, deps, { entries, targets, kind })
     const first = await parts.next()
-    if (first.done === true) throw new ProtocolError('not_found', 'no bulk values')
+    const damaged = entries.filter(isDamaged).length
+    if (first.done === true) throw nothingOf(damaged)
+    if (damaged > 0) warn(ctx, `Left out: pixels that do not fit their description (${damaged}).`)
     return { ...multipartStream(first.value, parts, form), isRangeable: false }
   })
 
-/** What has no pixels can be had in any syntax. */
+/** There is no way to cut them into frames; one such instance keeps nobody from the others. */
+const isDamaged = ({ damaged }: InstanceEntry): boolean => damaged === true
+
+const nothingOf = (damaged: number): ProtocolError =>
+  damaged > 0
+    ? new ProtocolError('instance_malformed', 'the pixels do not fit their description')
+    : new ProtocolError('not_found', 'no bulk values')
+
+/** What has no pixels that are given can be had in any syntax. */
 const pixelsOf = (entry: InstanceEntry) =>
-  entry.attributes['00280010'] === undefined
+  entry.attributes['00280010'] === undefined || isDamaged(entry)
     ? { syntax: pixelSyntax(entry.transferSyntax), makes: () => true }
     : { ...storedOf(entry), syntax: pixelSyntax(entry.transferSyntax) }
 
@@ -55,7 +65,7 @@ async function* partsOf(
     for (const path of bulkPaths(header)) {
       if (path === pixelData) {
         const target = targets[index] ?? entry.transferSyntax
-        yield* framesOf(opened, deps, { entry, target })
+        if (!isDamaged(entry)) yield* framesOf(opened, deps, { entry, target })
       } else if (kind === 'bulkdata') yield* valueOf(opened, entry, path)
     }
   }
@@ -76,9 +86,6 @@ async function* framesOf(
   { known, pool }: FrameDeps,
   { entry, target }: { entry: InstanceEntry; target: string },
 ): AsyncGenerator<Part> {
-  if (entry.damaged === true) {
-    throw new ProtocolError('instance_malformed', 'the pixels do not fit their description')
-  }
   const data = randomAccess(opened.reader, entry, opened.signal)
   const frames = await known(entry, () => openFrames({ ...entry, data }))
   for (let number = 1; number <= frames.count; number++) {
