@@ -48,6 +48,15 @@ test('an encapsulated PDF is rendered as itself, without what pads it', async ()
   }
 })
 
+test('a length that cannot be true cuts nothing off a document', async () => {
+  const document = Buffer.from('%PDF-1.7\n%')
+  for (const length of [0, 3, 8, 10, 900]) {
+    await using web = await withReport(document, { length })
+    const response = await web.get(rendered, { accept: 'application/pdf' })
+    assert.equal(await response.text(), String(document), String(length))
+  }
+})
+
 test('a document of another type, or longer than it is, is no PDF of that length', async () => {
   await using web = await withReport(Buffer.from('%PDF-1.7'), { length: 900 })
   const response = await web.get(rendered, { accept: 'application/pdf' })

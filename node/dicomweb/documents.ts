@@ -31,8 +31,9 @@ export async function documentAnswer(
   const [header] = await reader.metadata({ sop: entry.sop })
   const data = randomAccess(reader, entry, signal)
   const value = await bulkValue(data, entry.transferSyntax, encapsulatedDocument)
-  const stated = Number(header?.[encapsulatedDocumentLength]?.Value?.[0] ?? value.length)
-  const length = Math.min(stated, value.length)
+  // Any other length is wrong, and a report that is cut off worse than a byte behind it.
+  const isPadded = header?.[encapsulatedDocumentLength]?.Value?.[0] === value.length - 1
+  const length = isPadded ? value.length - 1 : value.length
   const place =
     'bytes' in value ? { length, bytes: value.bytes.subarray(0, length) } : { ...value, length }
   const content = storedContent(opened, entry.sop, [place])
