@@ -99,7 +99,7 @@ function rolesOf(items: readonly Item[], contexts: readonly ProposedContext[]): 
   return roles
 }
 
-/** The same holds for these. */
+/** The same holds for these, and no association needs them: what cannot be read asks for nothing. */
 function extendedOf(
   items: readonly Item[],
   contexts: readonly ProposedContext[],
@@ -109,7 +109,7 @@ function extendedOf(
   for (const { type, value } of items) {
     if (type !== extendedNegotiation) continue
     const end = value.length < 2 ? Infinity : 2 + value.readUInt16BE(0)
-    if (end > value.length) throw malformed('extended negotiation of wrong size')
+    if (end > value.length) continue
     const sopClass = uidOf(value.subarray(2, end))
     if (!proposed.has(sopClass) || extended.has(sopClass)) continue
     extended.set(sopClass, value.subarray(end))
