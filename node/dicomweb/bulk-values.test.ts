@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { DicomJson } from '../dicom/dicom-json.ts'
 import { element, image } from '../dicom/data-set.fixture.ts'
 import { openDicomweb, partsOf } from './dicomweb.fixture.ts'
 
@@ -119,6 +120,23 @@ test('pixels that do not fit their description are left out, which a warning say
   ])
   assert.equal((await web.get(`${alone}/pixeldata`, { accept })).status, 400)
   assert.equal((await web.get(`${instance}/pixeldata`, { accept })).headers.get('warning'), null)
+})
+
+test('metadata of another holder that names no place of ours keeps nobody from the rest', async () => {
+  await using web = await withValues()
+  const whole = await locations(await web.get(`${instance}/bulkdata`, { accept }))
+  for (const element of [
+    { vr: 'OB', BulkDataURI: 'bulk/../00420011' },
+    { vr: 'OB', BulkDataURI: 'https://example.org/bulk/00420011' },
+    { vr: 'OB', BulkDataURI: 7 },
+    { vr: 'SQ', Value: 7 },
+    { vr: 'SQ', Value: [null, { '00420011': null }] },
+  ]) {
+    web.open.said = { '00091010': element } as unknown as DicomJson
+    const response = await web.get(`${instance}/bulkdata`, { accept })
+    assert.equal(response.status, 200, JSON.stringify(element))
+    assert.deepEqual(await locations(response), whole)
+  }
 })
 
 test('what has no bulk value is not found, and what cannot be given is said before anything is', async () => {

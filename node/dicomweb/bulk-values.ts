@@ -5,7 +5,7 @@ import type { DicomJson } from '../dicom/dicom-json.ts'
 import { openFrames } from '../dicom/frames.ts'
 import { type Context, entityTag, isUnchanged, warn } from './answer.ts'
 import { multipartStream, type Part } from './content.ts'
-import { bulkPath, type FrameDeps, framePart, pixelData } from './frames.ts'
+import { type FrameDeps, framePart, isBulkPath, pixelData } from './frames.ts'
 import { bulkForms, octets } from './negotiation.ts'
 import { instancePath } from './paths.ts'
 import {
@@ -71,15 +71,19 @@ async function* partsOf(
   }
 }
 
-/** Another holder's metadata may say anything; a path is ours or none. */
+/** Another holder's metadata may say anything, in any form; what is no path of ours is passed over. */
 function* bulkPaths(attributes: DicomJson): Generator<string> {
-  for (const { BulkDataURI: uri, Value: items } of Object.values(attributes)) {
-    if (uri?.startsWith('bulk/') === true) yield bulkPath(uri.slice('bulk/'.length))
-    for (const item of items ?? []) {
-      if (typeof item === 'object' && item !== null) yield* bulkPaths(item as DicomJson)
+  for (const element of Object.values(attributes).filter(isObject)) {
+    const { BulkDataURI: uri, Value: items }: { BulkDataURI?: unknown; Value?: unknown } = element
+    const [, path = ''] = typeof uri === 'string' ? (/^bulk\/(.*)$/.exec(uri) ?? []) : []
+    if (isBulkPath(path)) yield path
+    for (const item of Array.isArray(items) ? items.filter(isObject) : []) {
+      yield* bulkPaths(item as DicomJson)
     }
   }
 }
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
 async function* framesOf(
   opened: Opened,

@@ -18,6 +18,7 @@ import {
 import type { Doors } from '../access/doors.ts'
 import { createIntakeDoors } from '../access/intake-doors.ts'
 import type { SessionUser } from '../access/session-user.ts'
+import type { DicomJson } from '../dicom/dicom-json.ts'
 import { type Part10File, readPart10File } from '../dicom/part10.ts'
 import { createPixelPool } from '../dicom/pixel-workers/pool.ts'
 import { createErrors } from '../http/errors.ts'
@@ -26,8 +27,11 @@ import { silentLog } from '../log.ts'
 import type { State } from './answer.ts'
 import { createDicomweb } from './router.ts'
 
-/** Readers that are open, how reading through them fails, and whether it waits for bytes that do not come. */
-type Open = { readers: number; failure?: ErrorCode; isStalled?: boolean }
+/**
+ * Readers that are open, how reading through them fails, whether it waits for bytes that do not come, and what metadata
+ * says besides.
+ */
+type Open = { readers: number; failure?: ErrorCode; isStalled?: boolean; said?: DicomJson }
 
 export type Access = { study: string; detail: string; instances: number; bytes: number }
 
@@ -142,6 +146,8 @@ function createTestDoors(parts: {
           left.signal.throwIfAborted()
           return await reader.series()
         },
+        metadata: async (filter) =>
+          (await reader.metadata(filter)).map((header) => ({ ...header, ...open.said })),
         async *read(...given: Parameters<typeof reader.read>) {
           if (open.failure !== undefined) throw new ProtocolError(open.failure, 'it fails')
           const [, , signal] = given

@@ -127,11 +127,12 @@ export function frameNumbers(text: string): number[] {
   return numbers
 }
 
-export function bulkPath(text: string): string {
+export const isBulkPath = (text: string): boolean =>
+  /^[0-9A-F]{8}(\/\d{1,7}\/[0-9A-F]{8}){0,128}$/.test(text)
+
+function bulkPath(text: string): string {
   const path = text.toUpperCase()
-  if (!/^[0-9A-F]{8}(\/\d{1,7}\/[0-9A-F]{8}){0,128}$/.test(path)) {
-    throw new WrongRequest('this is no path of a value')
-  }
+  if (!isBulkPath(path)) throw new WrongRequest('this is no path of a value')
   return path
 }
 
