@@ -1,3 +1,4 @@
+import { storageLimits } from '#protocol/limits.ts'
 import type { DicomJson } from '../dicom/dicom-json.ts'
 import { hasRawText } from '../dicom/charsets.ts'
 import { seriesAttributes, studyAttributes, textOf } from './attribute-levels.ts'
@@ -16,6 +17,8 @@ import { foldIdentifier, foldName } from './folding.ts'
 import { nameKeys } from './matching.ts'
 import { isPlaceholderId } from './patient-id.ts'
 import { mergeQuality, readable } from './study-quality.ts'
+
+const { sopClassesPerStudyMax } = storageLimits
 
 export type InstanceChange = Extract<Change, { kind: 'instance' }>
 
@@ -111,7 +114,8 @@ export function mergeStudy(before: StudyRow, row: InstanceRow, isNewSeries: bool
     receivedAt: Math.min(before.receivedAt, receivedAt),
     patient: mergePatient(before.patient, patientOf(order, attributes)),
     modalities: including(before.modalities, modality),
-    sopClasses: including(before.sopClasses, row.sopClass),
+    // The first in order: whichever came first, the row is the same.
+    sopClasses: including(before.sopClasses, row.sopClass).slice(0, sopClassesPerStudyMax),
     series: before.series + (isNewSeries ? 1 : 0),
     instances: before.instances + 1,
     bytes: before.bytes + bytes,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite } from 'node:test'
 import type { StudyUid } from '#protocol/ids.ts'
+import { storageLimits } from '#protocol/limits.ts'
 import type { Archive, Query } from './archive.ts'
 import { holder, searchProof, sendSlice, studyProof } from './archive.fixture.ts'
 import { query } from './conformance.fixture.ts'
@@ -112,6 +113,23 @@ export function searchConformance(name: string, withArchive: WithArchive): void 
         )
       },
     )
+
+    withArchive('a study of more SOP classes than any has lists some of them', async (archive) => {
+      const own = (index: number) => `1.2.3.${1000 + index}`
+      for (let index = 0; index < storageLimits.sopClassesPerStudyMax + 2; index++) {
+        await sendSlice(archive, {
+          study: '1.1',
+          series: '1.1.1',
+          sop: `1.1.1.${index}`,
+          sopClass: own(index),
+        })
+      }
+      const find = async (sopClass: string) =>
+        (await archive.search(searchProof, query({ match: { '00080062': [sopClass] } }))).matches
+      const [study] = await find(own(0))
+      assert.equal(study?.['00080062']?.Value?.length, storageLimits.sopClassesPerStudyMax)
+      assert.deepEqual(study?.['00201208']?.Value, [storageLimits.sopClassesPerStudyMax + 2])
+    })
 
     withArchive(
       'patients are counted whole, whichever of their studies is found',

@@ -93,6 +93,8 @@ export const storageLimits = {
   catalogBlockBytes: 16 * KiB,
   /** Keys and rows that one search looks at. */
   searchScanMax: 200_000,
+  /** In its row, which is written with every instance and answered as one value: no study has a tenth of them. */
+  sopClassesPerStudyMax: 128,
   quarantineListMax: 10_000,
   /** A segment of which less is alive than dead is emptied. */
   deadFractionMin: 0.5,
