@@ -37,11 +37,15 @@ function* pathsOf(keys: DicomJson, prefix: string): Generator<[string, string[]]
       if (item !== undefined) yield* pathsOf(item, `${prefix}${tag}.`)
       continue
     }
-    const values = Value.map(textOf).filter((value) => value !== '')
+    const values = Value.map(textOf).filter((value) => value !== '' && !isAnyTime(vr, value))
     const path = `${prefix}${tag}`
     if (!isUniversal(values)) yield [path, checked(path, vr, values)]
   }
 }
+
+/** A range without ends, as some devices write what they leave open. */
+const isAnyTime = (vr: string, value: string): boolean =>
+  value === '-' && (vr === 'DA' || vr === 'TM' || vr === 'DT')
 
 const specificCharacterSet = '00080005'
 

@@ -132,6 +132,9 @@ test('a range of dates and one of times are one range', { skip }, async () => {
     )
   assert.deepEqual(await between('20261201-20261203', '1000-1100'), ['A-1 S1', 'A-2 S2'])
   assert.deepEqual(await between('20261201', '1000-1100'), ['A-1 S1'])
+  // A range without ends is any time.
+  assert.deepEqual(await between('-', '-'), await between('', ''))
+  assert.deepEqual(await between('20261201', '-'), await between('20261201', ''))
 })
 
 test('a key that is not matched on makes the answers say so', { skip }, async () => {
