@@ -4,15 +4,7 @@ import { createFederation, now } from '#protocol/federation.fixture.ts'
 import { trustListKind } from '#protocol/trust-list.ts'
 import { decodeToken } from '#protocol/jws.ts'
 import { openCredentials } from './credentials.ts'
-import type { Store } from './store/store.ts'
-
-const nowhere: Store = {
-  get: async () => undefined,
-  list: async () => [],
-  last: async () => undefined,
-  write: async () => undefined,
-  [Symbol.asyncDispose]: async () => undefined,
-}
+import { nowhere } from './store/nowhere.fixture.ts'
 
 /** Credentials whose journal takes the first write and keeps it waiting. */
 async function openSlow() {

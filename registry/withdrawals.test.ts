@@ -1,16 +1,8 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { createFederation } from '#protocol/federation.fixture.ts'
-import type { Store } from './store/store.ts'
+import { nowhere } from './store/nowhere.fixture.ts'
 import { openWithdrawals } from './withdrawals.ts'
-
-const nowhere: Store = {
-  get: async () => undefined,
-  list: async () => [],
-  last: async () => undefined,
-  write: async () => undefined,
-  [Symbol.asyncDispose]: async () => undefined,
-}
 
 test('what an organization says while the operator’s word is being written does not replace it', async () => {
   const { user } = await createFederation()

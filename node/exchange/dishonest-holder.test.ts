@@ -2,7 +2,6 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { codeOf } from '#protocol/errors.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
 import type { Handlers } from '#protocol/transport/transport.ts'
 import { digestOf } from './digests.ts'
@@ -15,14 +14,11 @@ import {
   startHolder,
   studyUid,
   until,
+  coded,
 } from './exchange.fixture.ts'
 import type { Grantee, HolderSide } from './exchange.fixture.ts'
 
 const KiB = 1024
-const coded = (code: ErrorCode) => (error: unknown) => {
-  assert.equal(codeOf(error), code, String(error))
-  return true
-}
 const flipped = (bytes: Uint8Array): Uint8Array => {
   const changed = Uint8Array.from(bytes)
   changed[changed.byteLength >> 1] = (changed[changed.byteLength >> 1] ?? 0) ^ 1

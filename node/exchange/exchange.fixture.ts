@@ -1,9 +1,11 @@
+import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import type { VerifiedGrant } from '#protocol/authorize.ts'
-import { ProtocolError } from '#protocol/errors.ts'
+import { codeOf, ProtocolError } from '#protocol/errors.ts'
+import type { ErrorCode } from '#protocol/errors.ts'
 import type {
   OrganizationOid,
   PeerIdString,
@@ -335,4 +337,20 @@ export async function until(what: string, holds: () => boolean, ms = 5000): Prom
       setTimeout(resolve, 5)
     })
   }
+}
+
+/** For `assert.rejects`. */
+export const coded = (code: ErrorCode) => (error: unknown) => {
+  assert.equal(codeOf(error), code, String(error))
+  return true
+}
+
+/** Instances of about that many bytes each, no two alike. */
+export const slices = (count: number, length = 500 * 1024): FixtureInstance[] =>
+  Array.from({ length: count }, (_, i) => instanceOf(i + 1, length + i))
+
+export const firstOf = (instances: FixtureInstance[]): FixtureInstance => {
+  const [first] = instances
+  assert.ok(first)
+  return first
 }

@@ -1,8 +1,6 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { setTimeout as after } from 'node:timers/promises'
-import { codeOf } from '#protocol/errors.ts'
-import type { ErrorCode } from '#protocol/errors.ts'
 import type { SopUid, StudyUid } from '#protocol/ids.ts'
 import { publicJwk } from '#protocol/keys.ts'
 import { checkManifestPages, verifyManifest } from '#protocol/manifest.ts'
@@ -16,15 +14,12 @@ import {
   startHolder,
   studyUid,
   until,
+  coded,
 } from './exchange.fixture.ts'
 import type { HolderNode, HolderSide } from './exchange.fixture.ts'
 import { parseMetadata } from './series-metadata.ts'
 
 const KiB = 1024
-const coded = (code: ErrorCode) => (error: unknown) => {
-  assert.equal(codeOf(error), code, String(error))
-  return true
-}
 
 /** A holder and a peer that talks to it frame by frame. */
 async function startTalk(side: HolderSide) {

@@ -2,8 +2,6 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { codeOf } from '#protocol/errors.ts'
-import type { ErrorCode } from '#protocol/errors.ts'
 import type { SopUid, StudyUid } from '#protocol/ids.ts'
 import { digestOf } from './digests.ts'
 import {
@@ -15,23 +13,15 @@ import {
   startHolder,
   studyUid,
   until,
+  coded,
+  slices,
+  firstOf,
 } from './exchange.fixture.ts'
-import type { FixtureInstance, Grantee } from './exchange.fixture.ts'
+import type { Grantee } from './exchange.fixture.ts'
 
 const KiB = 1024
-const coded = (code: ErrorCode) => (error: unknown) => {
-  assert.equal(codeOf(error), code, String(error))
-  return true
-}
-const slices = (count: number, length = 500 * KiB): FixtureInstance[] =>
-  Array.from({ length: count }, (_, i) => instanceOf(i + 1, length + i))
 const isComplete = (grantee: Grantee) => () =>
   grantee.remote.progress(studyUid)?.state === 'complete'
-const firstOf = (instances: FixtureInstance[]): FixtureInstance => {
-  const [first] = instances
-  assert.ok(first)
-  return first
-}
 
 test('a study comes over whole: every instance has the digest of what the holder has', async () => {
   const study = createFixtureStudy([

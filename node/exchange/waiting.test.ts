@@ -1,29 +1,16 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { codeOf } from '#protocol/errors.ts'
-import type { ErrorCode } from '#protocol/errors.ts'
 import {
   collect,
   createFixtureStudy,
-  instanceOf,
   startGrantee,
   startHolder,
   until,
+  coded,
+  slices,
+  firstOf,
 } from './exchange.fixture.ts'
-import type { FixtureInstance } from './exchange.fixture.ts'
 
-const KiB = 1024
-const coded = (code: ErrorCode) => (error: unknown) => {
-  assert.equal(codeOf(error), code, String(error))
-  return true
-}
-const slices = (count: number, length = 500 * KiB): FixtureInstance[] =>
-  Array.from({ length: count }, (_, i) => instanceOf(i + 1, length + i))
-const firstOf = (instances: FixtureInstance[]): FixtureInstance => {
-  const [first] = instances
-  assert.ok(first)
-  return first
-}
 test('a reader that gives up waits no longer, and its place in the queue is free', async () => {
   const study = createFixtureStudy(slices(2))
   await using holder = await startHolder({
