@@ -61,6 +61,8 @@ async function openAndReplay({ folder, valueLog, log, node }: StartParts): Promi
     count += pending.length
     await Promise.all(pending)
     pending = []
+    // What LevelDB refuses stays in memory: no more of it than intake would allow.
+    if (count % storageLimits.catalogBehindMax === 0) await catalog.check()
     if (count % progressRecords === 0) log.info({ records: count }, 'reading the value log')
   }
   await Promise.all(pending)

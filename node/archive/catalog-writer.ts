@@ -4,7 +4,7 @@ import type { Log } from '../log.ts'
 import type { RowBuilder } from './catalog-apply.ts'
 import type { BatchNumbers } from './batch-numbers.ts'
 import type { Change } from './catalog-rows.ts'
-import type { CatalogStore } from './catalog-store.ts'
+import type { HoldingStore } from './held-rows.ts'
 import type { LogPositions } from './log-positions.ts'
 
 /** The only one that writes changes: all that wait go into one batch. */
@@ -21,7 +21,7 @@ export type CatalogWriter = AsyncDisposable & {
 
 type Waiting = { change: Change; resolve: () => void }
 export type WriterParts = {
-  store: CatalogStore
+  store: HoldingStore
   builder: RowBuilder
   positions: LogPositions
   numbers: BatchNumbers
@@ -30,12 +30,7 @@ export type WriterParts = {
 
 export function createCatalogWriter(parts: WriterParts): CatalogWriter {
   const batches = createBatches(parts, () => recovery.start())
-  const recovery = createRecovery(parts, async () => {
-    await batches.idle()
-    await parts.store.reopen()
-    await batches.retry()
-    return !batches.isBehind()
-  })
+  const recovery = createRecovery(parts, batches)
   function check(): void {
     if (batches.isBehind()) throw new ProtocolError('storage_full', 'the catalog takes no writes')
   }
@@ -59,37 +54,40 @@ export function createCatalogWriter(parts: WriterParts): CatalogWriter {
 /** Changes that wait, and the one batch that is being written. */
 function createBatches(parts: WriterParts, onBehind: () => void) {
   let queue: Waiting[] = []
-  let isBehind = false
+  /** No rows can be made of what waits: LevelDB is closed, or a row was altered. */
+  let isStuck = false
   /** Somebody waits, or there is enough for a batch. */
   let isUrgent = false
   const linger = createLinger(() => wake(true))
   const turn = createTurn(() => {
-    if (!isBehind && queue.length > 0) wake(isUrgent)
+    if (!isStuck && queue.length > 0) wake(isUrgent)
   })
+  const isBehind = (): boolean => isStuck || parts.store.isHolding()
 
   async function run(): Promise<void> {
     // Whoever asks within this turn of the event loop goes into the same batch.
     await Promise.resolve()
-    while ((isUrgent || isBehind) && queue.length > 0) {
+    while (isUrgent && queue.length > 0) {
       const batch = queue.slice(0, storageLimits.catalogBatchMax)
       isUrgent = queue.length > batch.length
       try {
-        await writeBatch(parts, batch)
+        await takeBatch(parts, batch)
       } catch (error) {
-        fallBehind(error)
+        stick(error)
         break
       }
+      isStuck = false
       queue = queue.slice(batch.length)
       for (const { resolve } of batch) resolve()
+      if (isBehind()) onBehind()
     }
-    isBehind &&= queue.length > 0
     isUrgent &&= queue.length > 0
   }
 
   /** The changes are safe in the log: nobody waits for the catalog, and nobody new is let in. */
-  function fallBehind(error: unknown): void {
-    if (!isBehind) parts.log.error({ err: error }, 'the catalog takes no writes; the log is ahead')
-    isBehind = true
+  function stick(error: unknown): void {
+    if (!isStuck) parts.log.error({ err: error }, 'the catalog cannot be read; the log is ahead')
+    isStuck = true
     parts.builder.forget()
     for (const { resolve } of queue) resolve()
     onBehind()
@@ -104,20 +102,16 @@ function createBatches(parts: WriterParts, onBehind: () => void) {
   }
 
   return {
-    isBehind: () => isBehind,
+    isBehind,
     idle: turn.idle,
-    /** Tries again what could not be written. */
-    retry: (): Promise<void> => turn.take(run),
     /** Nothing is written before the task has ended. */
     block: turn.takeNext,
     add: (change: Change, isWaitedFor: boolean): Promise<void> =>
       new Promise((resolve) => {
         queue.push({ change, resolve })
-        if (isBehind) resolve()
-        else wake(isWaitedFor)
+        wake(isWaitedFor)
       }),
     async written(): Promise<void> {
-      if (isBehind) return
       if (queue.length > 0) wake(true)
       await turn.idle()
     },
@@ -148,10 +142,10 @@ function createTurn(onEnd: () => void) {
     idle,
     take,
     /** When nothing runs any more; `check` throws when it may not begin then. */
-    async takeNext<T>(task: () => Promise<T>, check: () => void): Promise<T> {
+    async takeNext<T>(task: () => Promise<T>, check?: () => void): Promise<T> {
       // Of all who wait for one end the first to hear of it begins the next: the others wait again.
       while (isTaken()) await idle()
-      check()
+      check?.()
       return await take(task)
     },
   }
@@ -179,7 +173,7 @@ function createLinger(isOver: () => void) {
  * LevelDB refuses everything after a failed write until it is opened again, but goes on reading: so it is opened again
  * only when the disk takes bytes, and then by itself, whether or not anybody asks.
  */
-function createRecovery({ store, log }: WriterParts, reopen: () => Promise<boolean>) {
+function createRecovery({ store, log }: WriterParts, batches: ReturnType<typeof createBatches>) {
   let timer: NodeJS.Timeout | undefined
   let trying: Promise<void> | undefined
   let isClosed = false
@@ -187,18 +181,21 @@ function createRecovery({ store, log }: WriterParts, reopen: () => Promise<boole
   async function attempt(): Promise<void> {
     try {
       await store.probe()
-      if (await reopen()) {
-        log.warn({}, 'the catalog has caught up with the log')
-        return
-      }
+      await batches.block(async () => {
+        await store.reopen()
+        await store.flush()
+      })
+      await batches.written()
     } catch (error) {
       log.debug({ err: error }, 'the catalog still takes no writes')
     }
-    start()
+    trying = undefined
+    if (batches.isBehind()) start()
+    else log.warn({}, 'the catalog has caught up with the log')
   }
 
   function start(): void {
-    if (isClosed || timer !== undefined) return
+    if (isClosed || timer !== undefined || trying !== undefined) return
     timer = setTimeout(() => {
       timer = undefined
       trying = attempt()
@@ -215,8 +212,9 @@ function createRecovery({ store, log }: WriterParts, reopen: () => Promise<boole
   }
 }
 
-async function writeBatch(
-  { store, builder, positions, numbers }: WriterParts,
+/** Makes the rows of a batch and writes them; those that LevelDB refuses are read from memory until it takes them. */
+async function takeBatch(
+  { store, builder, positions, numbers, log }: WriterParts,
   batch: readonly Waiting[],
 ): Promise<void> {
   const rows = await builder.build(batch.map(({ change }) => change))
@@ -225,6 +223,13 @@ async function writeBatch(
   for (const [key, row] of positions.rows(spans)) rows.set(key, row)
   const [key, row] = numbers.next()
   rows.set(key, row)
-  await store.write(rows)
   numbers.taken()
+  // After a failed write LevelDB takes nothing before it is opened again.
+  if (store.isHolding()) return store.hold(rows)
+  try {
+    await store.write(rows)
+  } catch (error) {
+    log.error({ err: error }, 'the catalog takes no writes; the log is ahead')
+    store.hold(rows)
+  }
 }

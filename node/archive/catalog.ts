@@ -19,6 +19,7 @@ import type {
   SopRow,
   StudyRow,
 } from './catalog-rows.ts'
+import { createHoldingStore } from './held-rows.ts'
 import { createCatalogWriter } from './catalog-writer.ts'
 import { createMending } from './catalog-mend.ts'
 import type { Mending } from './catalog-mend.ts'
@@ -42,7 +43,7 @@ export type Catalog = AsyncDisposable &
     positions(): ReadonlyMap<number, LogPosition>
     /**
      * Takes a change in, together with others that wait. It resolves also when LevelDB refuses: the change is safe in
-     * the log and stays in a backlog, and `check` refuses new ones until LevelDB takes it.
+     * the log, its rows are read from memory, and `check` refuses new ones until LevelDB takes them.
      */
     apply(change: Change): Promise<void>
     /** The same when nobody waits for it: it is written with others, a little later. */
@@ -102,7 +103,9 @@ export async function openCatalog(
   }
   await using stack = new AsyncDisposableStack()
   const opened = stack.use(await openCurrent(folder, log, (error) => void distrust(error)))
-  const { store, ...studyRows } = createStudyRowCache(createSearchKeyCache(opened))
+  const { store, ...studyRows } = createStudyRowCache(
+    createSearchKeyCache(createHoldingStore(opened)),
+  )
   const builder = createRowBuilder(store, node)
   const positions = await readPositions(store)
   const numbers = await readBatchNumbers(store)

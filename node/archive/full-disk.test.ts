@@ -26,6 +26,7 @@ test('a file system that is really full costs nothing, and intake comes back by 
   t.diagnostic(JSON.stringify(figures))
   assert.ok(figures.refused > 0 && figures.acknowledged > 30)
   assert.equal(figures.lost, 0)
+  assert.equal(figures.unreadWhileFull, 0)
 })
 
 const ballastBytes = 4 * 1024 * 1024

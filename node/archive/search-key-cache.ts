@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { storageLimits } from '#protocol/limits.ts'
 import { rangeOf, searchKinds } from './catalog-keys.ts'
 import type { KeyRange } from './catalog-keys.ts'
-import type { CatalogStore } from './catalog-store.ts'
+import type { HoldingStore } from './held-rows.ts'
 
 /** Search keys of one kind, in no order; whole when all were read. */
 type Kept = { keys: Set<string>; isWhole: boolean }
@@ -12,7 +12,7 @@ type Kept = { keys: Set<string>; isWhole: boolean }
  * `*part*`, every key must be looked at, and reading them costs twenty times the looking. What is written afterwards is
  * kept up with. An archive with more keys than the limit is read each time.
  */
-export function createSearchKeyCache(store: CatalogStore): CatalogStore {
+export function createSearchKeyCache(store: HoldingStore): HoldingStore {
   const kept = new Map<string, Kept>()
   /** Keys that were removed while a set was being read. */
   const watching = new Map<Kept, Set<string>>()
@@ -60,6 +60,10 @@ export function createSearchKeyCache(store: CatalogStore): CatalogStore {
     },
     async write(rows, options) {
       await store.write(rows, options)
+      for (const [key, value] of rows) note(key, value !== undefined)
+    },
+    hold(rows) {
+      store.hold(rows)
       for (const [key, value] of rows) note(key, value !== undefined)
     },
     async discard(key) {

@@ -2,7 +2,7 @@ import { storageLimits } from '#protocol/limits.ts'
 import * as keys from './catalog-keys.ts'
 import { isVisible } from './catalog-rows.ts'
 import type { StudyRow } from './catalog-rows.ts'
-import type { CatalogStore } from './catalog-store.ts'
+import type { HoldingStore } from './held-rows.ts'
 
 /** Rows of studies, the ones that were asked for last kept as they were read. Nobody changes what is given. */
 export type StudyRowCache = {
@@ -17,7 +17,7 @@ export type StudyRowCache = {
  * Checks, parses and keeps the rows of studies: a list shows the same ones again and again. Whoever writes must do so
  * through the store that is given back: what is written is no longer kept.
  */
-export function createStudyRowCache(store: CatalogStore): StudyRowCache & { store: CatalogStore } {
+export function createStudyRowCache(store: HoldingStore): StudyRowCache & { store: HoldingStore } {
   const kept = new Map<string, StudyRow>()
 
   function read(uid: string): StudyRow | undefined {
@@ -55,6 +55,10 @@ export function createStudyRowCache(store: CatalogStore): StudyRowCache & { stor
         } finally {
           for (const key of rows.keys()) kept.delete(key)
         }
+      },
+      hold(rows) {
+        store.hold(rows)
+        for (const key of rows.keys()) kept.delete(key)
       },
       async discard(key) {
         await store.discard(key)
