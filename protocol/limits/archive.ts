@@ -68,7 +68,7 @@ export const storageLimits = {
   /** Changes that go into one catalog batch. */
   catalogBatchMax: 256,
   /** How long a change that nobody waits for may wait for others to share its batch. */
-  catalogLingerMs: 25,
+  catalogLingerMs: 100,
   /** Acknowledged instances that the catalog may lack: with more of them the next one waits for it. */
   catalogBehindMax: 1024,
   catalogCacheMax: 1024,

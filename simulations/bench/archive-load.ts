@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { OrganizationOid } from '#protocol/ids.ts'
 import { openDisk, type Disk } from '../../node/archive/disk.ts'
 import { openArchive } from '../../node/archive/level-archive.ts'
@@ -51,10 +52,12 @@ export async function fillArchive(
   const disk = unsynced(await openDisk(path.join(dir, 'log')))
   await using archive = await openBenchArchive(dir, holder, { disk })
   const count = await ingestAll(archive, items)
-  // What is complete here need not be found complete when the node starts.
-  await new Promise((resolve) => setTimeout(resolve, 3 * quietMs))
+  await allComplete()
   return count
 }
+
+/** What is complete in the process that filled an archive need not be found complete by the next one. */
+export const allComplete = (): Promise<void> => pause(3 * quietMs)
 
 /** Fills faster: what is measured afterwards has a disk that syncs. */
 export const unsynced = (disk: Disk): Disk => ({

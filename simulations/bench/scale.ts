@@ -7,7 +7,7 @@ import type { Archive } from '../../node/archive/archive.ts'
 import { openDisk } from '../../node/archive/disk.ts'
 import type { StoreItem } from '../../node/dimse/scu.ts'
 import type { OrganizationOid } from '#protocol/ids.ts'
-import { ingestAll, ingestOne, openBenchArchive, unsynced } from './archive-load.ts'
+import { allComplete, ingestAll, ingestOne, openBenchArchive, unsynced } from './archive-load.ts'
 import type { Bench } from './bench-run.ts'
 import { median } from './line.ts'
 import { createStudySet, type StudySet } from './study-set.ts'
@@ -17,8 +17,12 @@ import { usageOf } from './usage.ts'
 const fullLevels = [0, 100_000, 300_000, 500_000, 1_000_000]
 const quickLevels = [0, 2000, 5000]
 const studyInstances = 50
-/** Each alone, of 64 KB, with real syncs; taken between two fills, so always by a process that has just started. */
-const sampled = 200
+/**
+ * Each alone, of 64 KB, with real syncs; taken between two fills, so always by a process that has just started. Enough
+ * that one wait for the disk does not decide the mean: of two hundred a single one of 40 ms is a fifth.
+ */
+const sampled = 2000
+const warmUp = 500
 const sampleBytes = 64 * 1024
 const holder = '1.2.643.5.1.13.13.12.2.42.1001' as OrganizationOid
 
@@ -75,7 +79,7 @@ export const scale: Bench = async ({ quick, dir, report, note }) => {
     })
     figure('start', 'ms', found.startMs)
     figure('catalog', 'MB', await megabytesOf(path.join(archiveDir, 'catalog')))
-    figure('log', 'MB', await megabytesOf(path.join(archiveDir, 'log')))
+    figure('log, with the samples', 'MB', await megabytesOf(path.join(archiveDir, 'log')))
     figure('files', 'files', await filesOf(archiveDir))
     figure('open handles', 'handles', found.handles)
     figure('memory after the start', 'MB', found.rssMB)
@@ -95,6 +99,7 @@ async function fillUp(
   const disk = unsynced(await openDisk(path.join(dir, 'log')))
   await using archive = await openBenchArchive(dir, holder, { disk })
   await ingestAll(archive, itemsOf(set, from, to))
+  await allComplete()
 }
 
 function* itemsOf(set: StudySet, from: number, to: number): Generator<StoreItem> {
@@ -182,7 +187,7 @@ function* sampleItems(level: number): Generator<StoreItem> {
   const [like] = set.studies
   if (like === undefined) return
   const study = { ...like, study: `2.25.8.${level + 1}`, patientId: `S${level}` }
-  yield* set.instances(study, 0, 2 * sampled, new Uint8Array(sampleBytes))
+  yield* set.instances(study, 0, warmUp + sampled, new Uint8Array(sampleBytes))
 }
 
 async function megabytesOf(dir: string): Promise<number> {
