@@ -1,5 +1,8 @@
 import { mkdir, open, readdir, rm, stat, statfs, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
+import { storageLimits } from '#protocol/limits.ts'
+import { blockBytes, createDirectWriter } from './direct-writes.ts'
+import type { DirectWriter } from './direct-writes.ts'
 
 /** What the value log asks of a disk: a parameter, so that tests can make it full, torn, or broken. */
 export type Disk = {
@@ -35,7 +38,10 @@ export async function openDisk(folder: string): Promise<Disk> {
   await mkdir(folder, { recursive: true })
   return {
     list: () => readdir(folder),
-    open: async (name, mode) => createFile(await open(join(folder, name), modes[mode])),
+    async open(name, mode) {
+      const path = join(folder, name)
+      return createFile(await open(path, modes[mode]), createDirectWriter(path))
+    },
     size: async (name) => (await stat(join(folder, name))).size,
     remove: (name) => rm(join(folder, name)),
     async syncNames() {
@@ -53,10 +59,23 @@ export async function openDisk(folder: string): Promise<Disk> {
   }
 }
 
-function createFile(handle: FileHandle): DiskFile {
+function createFile(handle: FileHandle, direct: DirectWriter): DiskFile {
+  const plain = async (buffers: readonly Uint8Array[], position: number): Promise<number> =>
+    (await handle.writev(buffers, position)).bytesWritten
+
+  /** Much at once goes past the page cache from where a block begins. */
+  async function write(buffers: readonly Uint8Array[], position: number): Promise<number> {
+    const bytes = buffers.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    if (bytes < storageLimits.directBytesMin) return await plain(buffers, position)
+    const before = (blockBytes - (position % blockBytes)) % blockBytes
+    if (before > 0) return await plain(firstBytes(buffers, before), position)
+    const written = await direct.write(buffers, position)
+    return written > 0 ? written : await plain(buffers, position)
+  }
+
   return {
     size: async () => (await handle.stat()).size,
-    write: async (buffers, position) => (await handle.writev(buffers, position)).bytesWritten,
+    write,
     async read(into, position) {
       let filled = 0
       while (filled < into.byteLength) {
@@ -73,6 +92,21 @@ function createFile(handle: FileHandle): DiskFile {
     },
     sync: () => handle.datasync(),
     truncate: (size) => handle.truncate(size),
-    close: () => handle.close(),
+    async close() {
+      await direct.close()
+      await handle.close()
+    },
   }
+}
+
+function firstBytes(buffers: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let left = bytes
+  const first: Uint8Array[] = []
+  for (const buffer of buffers) {
+    if (left === 0) break
+    const part = buffer.subarray(0, left)
+    first.push(part)
+    left -= part.byteLength
+  }
+  return first
 }

@@ -1,10 +1,13 @@
 import { ProtocolError } from '#protocol/errors.ts'
+import { storageLimits } from '#protocol/limits.ts'
+import { blockBytes } from './direct-writes.ts'
 import type { DiskFile } from './disk.ts'
 import {
   decodeTrailer,
   encodeHead,
   encodeTrailer,
   pieceLengthBytes,
+  prefixBytes,
   trailerBytes,
 } from './log-record.ts'
 import type { NewRecord, RecordLocation, RecordType } from './log-record.ts'
@@ -142,7 +145,7 @@ function layRecords(options: {
   const buffers: Uint8Array[] = []
   const placed: Layout['placed'] = []
   let { offset, chain } = options
-  for (const { type, header, payload, bytes, sha256 } of options.records) {
+  for (const { type, header, payload, bytes, sha256 } of toBlockEnd(options.records, offset)) {
     const head = encodeHead(type, options.salt, header, bytes)
     const trailer = encodeTrailer(head, { bytes, sha256 }, chain)
     chain = decodeTrailer(trailer).chain
@@ -155,6 +158,24 @@ function layRecords(options: {
   }
   return { buffers, placed, end: offset, chain }
 }
+
+/**
+ * Much that is written at once ends where a block does, so that what comes next begins there (`direct-writes.ts`): the
+ * last header gets spaces behind its JSON.
+ */
+function toBlockEnd(records: readonly NewRecord[], offset: number): readonly NewRecord[] {
+  const last = records.at(-1)
+  const bytes = records.reduce((sum, record) => sum + recordBytes(record), 0)
+  if (last === undefined || bytes < storageLimits.directBytesMin) return records
+  const missing = (blockBytes - ((offset + bytes) % blockBytes)) % blockBytes
+  const header = Buffer.concat([last.header, Buffer.alloc(missing, ' ')])
+  return header.byteLength > storageLimits.recordHeaderBytes
+    ? records
+    : [...records.slice(0, -1), { ...last, header }]
+}
+
+const recordBytes = ({ header, bytes }: NewRecord): number =>
+  prefixBytes + header.byteLength + bytes + trailerBytes
 
 const writesMax = 10_000
 

@@ -95,7 +95,7 @@ async function complete(
   { valueLog, catalog, sequence, clock }: CompletionParts,
   study: StudyUid,
 ): Promise<boolean> {
-  // What waits to be written of it is not in its row: whether it is complete is asked again.
+  // While the catalog only grows in memory nothing is added to it: whether it is complete is asked again.
   await catalog.check()
   const row = catalog.study(study)
   if (row === undefined || stateOf(row) === 'complete') return false

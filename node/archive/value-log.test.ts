@@ -68,6 +68,23 @@ async function readBack(log: ValueLog, location: RecordLocation): Promise<Buffer
   return Buffer.concat(parts)
 }
 
+test('much that is appended at once ends where a block does, wherever it began, and reads as before', async () => {
+  await using log = open(createSimulatedDisk())
+  for (const size of [200_000, 10, 131_072, 3, 1_000_001]) {
+    const payload = noise(size, size)
+    const appended = await appendGathered(log, `n${size}`, payload)
+    if (size > storageLimits.directBytesMin) assert.equal((appended.at(-1)?.end ?? 1) % 4096, 0)
+    const [{ location }] = appended as [(typeof appended)[number]]
+    assert.ok(payload.equals(await readBack(log, location)))
+  }
+  const found = await replay(log)
+  assert.deepEqual(found.map(nameOf), ['n200000', 'n10', 'n131072', 'n3', 'n1000001'])
+  assert.deepEqual(
+    found.map(({ payload }) => String(payload)),
+    found.map((one) => `about ${nameOf(one)}`),
+  )
+})
+
 test('whatever is appended, gathered or streamed, over many segments, is replayed with its bytes', async () => {
   const instance = fc.record({
     bytes: fc.integer({ min: 0, max: 600_000 }),

@@ -35,6 +35,11 @@ export const instanceLimits = {
 export const storageLimits = {
   segmentBytes: 1 * GiB,
   gatherBytes: 4 * MiB,
+  /** As much at once is written past the page cache. */
+  directBytesMin: 128 * KiB,
+  /** Memory for such writes, and how many go on at a time; others take the usual way. */
+  directPieceBytes: 1 * MiB,
+  directPiecesMax: 4,
   recordHeaderBytes: 256 * KiB,
   /** Records other than instances: facts of an instance with its chunk digests, index entries. */
   recordPayloadBytes: 4 * MiB,
