@@ -1,7 +1,7 @@
 import { ProtocolError } from '#protocol/errors.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { Buffers } from './buffers.ts'
-import { chunkDigestApart, digestOfChunks } from './chunk-digests.ts'
+import { chunkDigestApart, chunkDigestNear, digestOfChunks } from './chunk-digests.ts'
 import type { NewRecord } from './log-record.ts'
 import type { Appended } from './segment-writer.ts'
 import type { LogStream, ValueLog } from './value-log.ts'
@@ -95,7 +95,9 @@ function createPieceCutter(buffers: Buffers): PieceCutter {
   function endPiece(piece: Buffer<ArrayBuffer>): void {
     const full = piece.subarray(0, filled)
     hashing++
-    const digest = chunkDigestApart(full).finally(() => {
+    // Of a large one the next chunk comes in while this one is hashed.
+    const isLarge = bytes > storageLimits.gatherBytes
+    const digest = (isLarge ? chunkDigestApart(full) : chunkDigestNear(full)).finally(() => {
       hashing--
       listener()
     })

@@ -66,6 +66,8 @@ export const storageLimits = {
   hashingMax: 16,
   /** Less is hashed sooner than another thread has been told of it. */
   digestApartBytes: 64 * KiB,
+  /** A processor that hashes a chunk in less time does so where the chunk came in. */
+  digestNearMs: 0.35,
   /** Waiting time between attempts to reopen a catalog that failed. */
   catalogRetryMs: 1 * second,
   /** What must find room before it is tried. */
