@@ -55,8 +55,8 @@ export function createMoveService(deps: MoveDeps): Service {
       const isExplicit = isExplicitSyntax(context.transferSyntax)
       const parts = { ...deps, exchange, receiver, caller, detail }
       const answer = await retrieve(parts, selection, isExplicit)
-      const comment = 'move destination cannot be reached or refuses association'
-      await exchange.respond(first.isUnreached() ? { ...answer, comment } : answer)
+      const comment = first.trouble()
+      await exchange.respond(comment === undefined ? answer : { ...answer, comment })
     },
   }
 }
@@ -90,7 +90,7 @@ type Way = { target: Target; selection: Selection; request: Request; isSecond?: 
 function createDeviceReceiver(
   { limits, log }: { limits: DimseLimits; log: Log },
   { target, selection, request, isSecond = false }: Way,
-): Receiver & AsyncDisposable & { isUnreached(): boolean } {
+): Receiver & AsyncDisposable & { trouble(): string | undefined } {
   const pairs = pairsOf(selection, limits.contextsMax)
   const originator = { aeTitle: request.origin.callingAe, messageId: request.command.messageId }
   let association: ScuAssociation | undefined
@@ -111,7 +111,13 @@ function createDeviceReceiver(
     }
   }
   return {
-    isUnreached: () => isLost,
+    /** For the Error Comment, of at most 64 characters. */
+    trouble() {
+      if (!isLost) return undefined
+      return association === undefined
+        ? 'move destination cannot be reached or refuses association'
+        : 'association with move destination was lost, no other taken'
+    },
     async ready() {
       if (isLost || pairs.length === 0) return false
       return association?.isOpen === true || open()

@@ -2,7 +2,7 @@ import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import path from 'node:path'
 import {
   correctionProof,
@@ -46,17 +46,20 @@ const lossless = `${syntaxes}/CTImage_jpeg_lossless_sv1_70.dcm`
 let node: TestNode
 let folder: AsyncDisposable & { path: string }
 let destinationPort = 0
+let breakingPort = 0
 const kept = new Map<string, Awaited<ReturnType<typeof keepFile>>>()
 
 before(async () => {
   folder = await temporaryFolder()
   destinationPort = await freePort()
+  breakingPort = await freePort()
   node = await startTestNode([
     device('GETSCU'),
     device('MOVESCU', { services: ['retrieve'] }),
     device('FINDSCU', { services: ['query'] }),
     device('DEST', { port: destinationPort }),
     device('GONE', { port: await freePort() }),
+    device('BREAKING', { port: breakingPort }),
     device('DEAF'),
   ])
   if (skip !== false) return
@@ -321,6 +324,39 @@ test(
     assert.match(gone, /Failed Suboperations\s*:\s*3/)
   },
 )
+
+/** In front of a destination: takes one connection, and breaks it off after its second answer. */
+async function startBreaking(port: number, destination: number): Promise<AsyncDisposable> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    server.close()
+    const onward = connect(destination, '127.0.0.1')
+    let answers = 0
+    for (const one of [socket, onward]) sockets.add(one.on('error', () => undefined))
+    socket.pipe(onward)
+    onward.on('data', (bytes: Buffer) => {
+      socket.write(bytes)
+      if (++answers === 2) for (const one of sockets) one.end(() => one.destroy())
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const one of sockets) one.destroy()
+      server.close()
+    },
+  }
+}
+
+test('a destination that is lost on the way is not said to be out of reach', { skip }, async () => {
+  await using folder = await temporaryFolder()
+  await using _ = await startReceiver(destinationPort, folder.path)
+  await using __ = await startBreaking(breakingPort, destinationPort)
+  const keys = ['QueryRetrieveLevel=STUDY', 'StudyInstanceUID=1.2.840.1']
+  const text = await move(keys, { to: 'BREAKING' })
+  assert.match(text, /Completed Suboperations\s*:\s*1/, text.slice(-1500))
+  assert.match(text, /\(0000,0902\) LO \[association with move destination was lost/)
+})
 
 test(
   'what is no request is refused, and so is a device that may not retrieve',
