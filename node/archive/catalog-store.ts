@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Level } from 'level'
 import { ProtocolError } from '#protocol/errors.ts'
 import { storageLimits } from '#protocol/limits.ts'
@@ -23,7 +25,7 @@ export type CatalogStore = AsyncDisposable & {
   discard(key: Buffer): Promise<void>
   /** All or nothing; a value of `undefined` deletes. Not synced unless asked: the log is what lasts. */
   write(rows: ReadonlyMap<string, Buffer | undefined>, options?: { sync: boolean }): Promise<void>
-  /** Rejects while the disk takes no bytes. */
+  /** Rejects while the disk does not take what it takes to open again. */
   probe(): Promise<void>
   /** A full disk leaves LevelDB refusing until it is opened again. */
   reopen(): Promise<void>
@@ -115,7 +117,9 @@ export async function openCatalogStore(
         options,
       )
     },
-    probe: () => probeDisk(`${folder}.probe`, storageLimits.catalogProbeBytes),
+    // One that does not find room to open cannot be read either.
+    probe: async () =>
+      probeDisk(`${folder}.probe`, storageLimits.catalogProbeBytes + (await logBytes(folder))),
     async reopen() {
       await level.close()
       await level.open()
@@ -124,6 +128,13 @@ export async function openCatalogStore(
       await level.close()
     },
   }
+}
+
+/** Of its write-ahead logs, of which LevelDB makes tables when it is opened. */
+async function logBytes(folder: string): Promise<number> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.log'))
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size))
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 /** What does not stop at an altered row. */

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
+import { stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Sha256 } from '#protocol/ids.ts'
+import { storageLimits } from '#protocol/limits.ts'
 import { silentLog } from '../log.ts'
-import { temporaryFolder } from './archive.fixture.ts'
+import { noise, temporaryFolder } from './archive.fixture.ts'
 import { entryKey } from './catalog-keys.ts'
 import type { Change } from './catalog-rows.ts'
 import { openCatalog } from './catalog.ts'
+import { fillUp, mountSmall } from './full-disk.fixture.ts'
 
 /** What the log says of an index entry; each in a place of its own, end to end with the one before. */
 const entry = (seq: number): Change => ({
@@ -40,3 +43,35 @@ test(
     assert.deepEqual(missing, [])
   },
 )
+
+test('a disk with room for a little, but not to open the catalog again, leaves it readable', async (t) => {
+  await using disk = await mountSmall(32)
+  if (disk === undefined) return t.skip('this process may not mount a file system')
+  await using catalog = await openCatalog(join(disk.path, 'c'), { log: silentLog, node: 'n' })
+  let seq = 0
+  // Nothing that LevelDB could make smaller: what it is opened with is as large as what it wrote.
+  const next = () => {
+    seq++
+    const sha256 = noise(32, seq).toString('hex') as Sha256
+    return catalog.apply({ ...entry(seq), sha256 } as Change)
+  }
+  for (let i = 0; i < 40; i++) await Promise.all(Array.from({ length: 256 }, next))
+  const rubbish = join(disk.path, 'rubbish')
+  await fillUp(rubbish, 0)
+  const isBehind = () =>
+    catalog.check().then(
+      () => false,
+      () => true,
+    )
+  while (!(await isBehind())) await next()
+  const { size } = await stat(rubbish)
+  await truncate(rubbish, size - storageLimits.catalogProbeBytes - 100_000)
+  for (let i = 0; i < 5; i++) {
+    await pause(storageLimits.catalogRetryMs / 2)
+    for (const one of [1, seq]) assert.ok(catalog.read(entryKey(one)) !== undefined)
+  }
+  await truncate(rubbish, 0)
+  for (let i = 0; i < 100 && (await isBehind()); i++) await pause(50)
+  assert.ok(!(await isBehind()))
+  for (const one of [1, seq]) assert.ok(catalog.inspect(entryKey(one)) !== undefined)
+})

@@ -70,7 +70,7 @@ export const storageLimits = {
   digestNearMs: 0.35,
   /** Waiting time between attempts to reopen a catalog that failed. */
   catalogRetryMs: 1 * second,
-  /** What must find room before it is tried. */
+  /** What must find room before it is tried, beside what it takes to open it. */
   catalogProbeBytes: 256 * KiB,
   /** Changes that go into one catalog batch. */
   catalogBatchMax: 256,
