@@ -36,6 +36,18 @@ test('a file that is not there is an error, and one that is written otherwise is
   await writer.close()
 })
 
+test('what comes after a file was closed is not written to it, also when nothing was before', async () => {
+  await using folder = await temporaryFolder()
+  const disk = await openDisk(folder.path)
+  for (const before of [0, directPieceBytes]) {
+    const file = await disk.open(String(before), 'create')
+    await writeAll(file, [noise(before, 1)], 0)
+    await file.close()
+    await assert.rejects(writeAll(file, [noise(directPieceBytes, 2)], before), { code: 'EBADF' })
+    assert.equal(await disk.size(String(before)), before)
+  }
+})
+
 test('more writers than there is memory for write everything', async () => {
   await using folder = await temporaryFolder()
   const disk = await openDisk(folder.path)

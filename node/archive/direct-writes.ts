@@ -46,6 +46,8 @@ export function createDirectWriter(path: string): DirectWriter {
       }
     },
     async close() {
+      // Whoever still has something to write must not open the file again.
+      isRefused = true
       const handle = await opening?.catch(() => undefined)
       await handle?.close()
     },
