@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import * as fc from 'fast-check'
 import { storageLimits } from '#protocol/limits.ts'
 import { noise, temporaryFolder } from './archive.fixture.ts'
@@ -46,6 +48,30 @@ test('what comes after a file was closed is not written to it, also when nothing
     await assert.rejects(writeAll(file, [noise(directPieceBytes, 2)], before), { code: 'EBADF' })
     assert.equal(await disk.size(String(before)), before)
   }
+})
+
+/** Prints what was written while there were no handles left, and afterwards. */
+const withoutHandles = `
+  const { open } = await import('node:fs/promises')
+  const { openDisk } = await import('${import.meta.resolve('./disk.ts')}')
+  const [folder] = process.argv.slice(1)
+  const file = await (await openDisk(folder)).open('file', 'create')
+  const others = []
+  try {
+    for (;;) others.push(await open(folder))
+  } catch {}
+  const bytes = Buffer.alloc(${directBytesMin}, 1)
+  const first = await file.write([bytes], 0)
+  for (const other of others) await other.close()
+  console.log(first, await file.write([bytes], first))
+  await file.close()`
+
+test('a file that is open is written also when the process may open no other', async () => {
+  await using folder = await temporaryFolder()
+  const limited = ['-c', 'ulimit -n 100 && exec "$@"', 'sh', process.execPath]
+  const script = ['--input-type=module', '-e', withoutHandles, folder.path]
+  const { stdout } = await promisify(execFile)('sh', [...limited, ...script])
+  assert.equal(stdout.trim(), `${directBytesMin} ${directBytesMin}`)
 })
 
 test('more writers than there is memory for write everything', async () => {

@@ -18,16 +18,16 @@ export type DirectWriter = {
 
 /** Opens the file when there is something to write. */
 export function createDirectWriter(path: string): DirectWriter {
-  let opening: Promise<FileHandle | undefined> | undefined
+  let opening: Promise<FileHandle> | undefined
   let isRefused = false
 
   async function writePiece(piece: Buffer, bytes: number, position: number): Promise<number> {
     try {
-      opening ??= openDirect(path)
+      opening ??= open(path, constants.O_RDWR | constants.O_DIRECT)
       const handle = await opening
-      return handle === undefined ? 0 : (await handle.write(piece, 0, bytes, position)).bytesWritten
+      return (await handle.write(piece, 0, bytes, position)).bytesWritten
     } catch (error) {
-      if (!isUnsupported(error)) throw error
+      if (!isRefusal(error)) throw error
       isRefused = true
       return 0
     }
@@ -71,17 +71,7 @@ function gather(buffers: readonly Uint8Array[], piece: Buffer): number {
   return filled - (filled % blockBytes)
 }
 
-/** The file system knows no such writes, or wants larger blocks. */
-const isUnsupported = (error: unknown): boolean =>
-  error instanceof Error &&
-  'code' in error &&
-  (error.code === 'EINVAL' || error.code === 'EOPNOTSUPP')
-
-async function openDirect(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, constants.O_RDWR | constants.O_DIRECT)
-  } catch (error) {
-    if (isUnsupported(error)) return undefined
-    throw error
-  }
-}
+/** The file system knows no such writes, or wants larger blocks; or there are no handles left for a second one. */
+const refusals = new Set<unknown>(['EINVAL', 'EOPNOTSUPP', 'EMFILE', 'ENFILE'])
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && refusals.has(error.code)
