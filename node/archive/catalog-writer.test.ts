@@ -3,14 +3,20 @@ import { stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Sha256 } from '#protocol/ids.ts'
+import type { Sha256, StudyUid } from '#protocol/ids.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import { silentLog } from '../log.ts'
 import { noise, temporaryFolder } from './archive.fixture.ts'
+import { readBatchNumbers } from './batch-numbers.ts'
+import { createRowBuilder } from './catalog-apply.ts'
 import { entryKey } from './catalog-keys.ts'
 import type { Change } from './catalog-rows.ts'
+import { openCatalogStore } from './catalog-store.ts'
+import { createCatalogWriter } from './catalog-writer.ts'
 import { openCatalog } from './catalog.ts'
 import { fillUp, mountSmall } from './full-disk.fixture.ts'
+import { createHoldingStore } from './held-rows.ts'
+import { readPositions } from './log-positions.ts'
 
 /** What the log says of an index entry; each in a place of its own, end to end with the one before. */
 const entry = (seq: number): Change => ({
@@ -18,6 +24,13 @@ const entry = (seq: number): Change => ({
   seq,
   location: { segment: 1, offset: seq * 100, payload: seq * 100, bytes: 10, streamed: false },
   sha256: 'a'.repeat(64) as Sha256,
+  span: { segment: 1, start: (seq - 1) * 100, end: seq * 100, chain: Buffer.alloc(32, seq) },
+})
+
+/** Of a study, whose row must be read for it. */
+const completion = (seq: number): Change => ({
+  kind: 'complete',
+  completion: { kind: 'complete', seq, study: '1.2' as StudyUid, at: seq },
   span: { segment: 1, start: (seq - 1) * 100, end: seq * 100, chain: Buffer.alloc(32, seq) },
 })
 
@@ -74,4 +87,41 @@ test('a disk with room for a little, but not to open the catalog again, leaves i
   for (let i = 0; i < 100 && (await isBehind()); i++) await pause(50)
   assert.ok(!(await isBehind()))
   for (const one of [1, seq]) assert.ok(catalog.inspect(entryKey(one)) !== undefined)
+})
+
+test('nobody waits for a catalog that cannot be opened, also who comes while it is tried', async () => {
+  await using folder = await temporaryFolder()
+  await using opened = await openCatalogStore(join(folder.path, 'c'), assert.fail)
+  let isFull = true
+  const tries: PromiseWithResolvers<void>[] = []
+  const store = createHoldingStore({
+    ...opened,
+    write: (rows) => (isFull ? Promise.reject(new Error('full')) : opened.write(rows)),
+    probe: async () => {},
+    async reopen() {
+      if (!isFull) return await opened.reopen()
+      await opened[Symbol.asyncDispose]()
+      const one = Promise.withResolvers<void>()
+      tries.push(one)
+      await one.promise
+      throw new Error('full')
+    },
+  })
+  const builder = createRowBuilder(store, 'n')
+  const positions = await readPositions(store)
+  const numbers = await readBatchNumbers(store)
+  await using writer = createCatalogWriter({ store, builder, positions, numbers, log: silentLog })
+  await writer.apply(entry(1))
+  // The second time it is known already that no rows can be made of what comes.
+  for (const seq of [2, 3]) {
+    while (tries.length < seq - 1) await pause(20)
+    const applied = writer.apply(completion(seq))
+    isFull = seq < 3
+    tries.at(-1)?.resolve()
+    assert.equal(await Promise.race([applied, pause(500, 'waits')]), undefined)
+  }
+  for (let i = 0; i < 100 && store.isHolding(); i++) await pause(50)
+  await writer.written()
+  await writer.check()
+  assert.equal(positions.all().get(1)?.offset, 300)
 })

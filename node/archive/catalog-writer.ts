@@ -109,7 +109,9 @@ function createBatches(parts: WriterParts, onBehind: () => void) {
     add: (change: Change, isWaitedFor: boolean): Promise<void> =>
       new Promise((resolve) => {
         queue.push({ change, resolve })
-        wake(isWaitedFor)
+        // It goes with what is stuck, and nobody waits for that.
+        if (isStuck) resolve()
+        else wake(isWaitedFor)
       }),
     async written(): Promise<void> {
       if (queue.length > 0) wake(true)
