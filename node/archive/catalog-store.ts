@@ -25,8 +25,8 @@ export type CatalogStore = AsyncDisposable & {
   discard(key: Buffer): Promise<void>
   /** All or nothing; a value of `undefined` deletes. Not synced unless asked: the log is what lasts. */
   write(rows: ReadonlyMap<string, Buffer | undefined>, options?: { sync: boolean }): Promise<void>
-  /** Rejects while the disk does not take what it takes to open again. */
-  probe(): Promise<void>
+  /** Rejects while the disk does not take what it takes to open again, and so many bytes more. */
+  probe(more?: number): Promise<void>
   /** A full disk leaves LevelDB refusing until it is opened again. */
   reopen(): Promise<void>
 }
@@ -118,8 +118,10 @@ export async function openCatalogStore(
       )
     },
     // One that does not find room to open cannot be read either.
-    probe: async () =>
-      probeDisk(`${folder}.probe`, storageLimits.catalogProbeBytes + (await logBytes(folder))),
+    async probe(more = 0) {
+      const bytes = storageLimits.catalogProbeBytes + (await logBytes(folder)) + more
+      await probeDisk(`${folder}.probe`, bytes)
+    },
     async reopen() {
       await level.close()
       await level.open()

@@ -57,18 +57,21 @@ test(
   },
 )
 
-test('a disk with room for a little, but not to open the catalog again, leaves it readable', async (t) => {
-  await using disk = await mountSmall(32)
-  if (disk === undefined) return t.skip('this process may not mount a file system')
-  await using catalog = await openCatalog(join(disk.path, 'c'), { log: silentLog, node: 'n' })
-  let seq = 0
+/** A catalog on a disk that is full, with changes that it could not write; undefined where none can be made. */
+async function openFull({ written, held }: { written: number; held: number }) {
+  await using stack = new AsyncDisposableStack()
+  const disk = await mountSmall(32)
+  if (disk === undefined) return undefined
+  stack.use(disk)
+  const catalog = stack.use(await openCatalog(join(disk.path, 'c'), { log: silentLog, node: 'n' }))
+  let count = 0
   // Nothing that LevelDB could make smaller: what it is opened with is as large as what it wrote.
   const next = () => {
-    seq++
-    const sha256 = noise(32, seq).toString('hex') as Sha256
-    return catalog.apply({ ...entry(seq), sha256 } as Change)
+    const sha256 = noise(32, ++count).toString('hex') as Sha256
+    return catalog.apply({ ...entry(count), sha256 } as Change)
   }
-  for (let i = 0; i < 40; i++) await Promise.all(Array.from({ length: 256 }, next))
+  const many = () => Promise.all(Array.from({ length: 256 }, next))
+  for (let i = 0; i < written; i += 256) await many()
   const rubbish = join(disk.path, 'rubbish')
   await fillUp(rubbish, 0)
   const isBehind = () =>
@@ -77,16 +80,41 @@ test('a disk with room for a little, but not to open the catalog again, leaves i
       () => true,
     )
   while (!(await isBehind())) await next()
+  for (let i = 0; i < held; i += 256) await many()
+  const owned = stack.move()
+  const dispose = () => owned.disposeAsync()
+  return { catalog, rubbish, isBehind, count, [Symbol.asyncDispose]: dispose }
+}
+
+test('a disk with room for a little, but not to open the catalog again, leaves it readable', async (t) => {
+  await using full = await openFull({ written: 10_000, held: 0 })
+  if (full === undefined) return t.skip('this process may not mount a file system')
+  const { catalog, rubbish, isBehind, count } = full
   const { size } = await stat(rubbish)
   await truncate(rubbish, size - storageLimits.catalogProbeBytes - 100_000)
   for (let i = 0; i < 5; i++) {
     await pause(storageLimits.catalogRetryMs / 2)
-    for (const one of [1, seq]) assert.ok(catalog.read(entryKey(one)) !== undefined)
+    for (const one of [1, count]) assert.ok(catalog.read(entryKey(one)) !== undefined)
   }
   await truncate(rubbish, 0)
   for (let i = 0; i < 100 && (await isBehind()); i++) await pause(50)
   assert.ok(!(await isBehind()))
-  for (const one of [1, seq]) assert.ok(catalog.inspect(entryKey(one)) !== undefined)
+  for (const one of [1, count]) assert.ok(catalog.inspect(entryKey(one)) !== undefined)
+})
+
+test('reading does not break off again and again while there is no room for what is held', async (t) => {
+  await using full = await openFull({ written: 500, held: 6000 })
+  if (full === undefined) return t.skip('this process may not mount a file system')
+  const { catalog, rubbish, isBehind, count } = full
+  const { size } = await stat(rubbish)
+  await truncate(rubbish, size - 1_000_000)
+  const end = performance.now() + 2.5 * storageLimits.catalogRetryMs
+  while (performance.now() < end) {
+    let seen = 0
+    for await (const { location } of catalog.entries()) seen += location.bytes / 10
+    assert.equal(seen, count)
+  }
+  assert.ok(await isBehind())
 })
 
 test('nobody waits for a catalog that cannot be opened, also who comes while it is tried', async () => {

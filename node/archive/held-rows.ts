@@ -51,12 +51,20 @@ export function createHoldingStore(store: CatalogStore): HoldingStore {
       for (const [key, value] of rows) held.set(key, value)
     },
     isHolding: () => held.size > 0,
+    // Each time that LevelDB is opened again what others read of it breaks off: not when this would not fit anyway.
+    probe: (more = 0) => store.probe(more + bytesOf(held)),
     async flush() {
       const rows = new Map(held)
       await store.write(rows)
       for (const [key, value] of rows) if (held.get(key) === value) held.delete(key)
     },
   }
+}
+
+function bytesOf(rows: ReadonlyMap<string, Buffer | undefined>): number {
+  let bytes = 0
+  for (const [key, value] of rows) bytes += key.length + (value?.byteLength ?? 0)
+  return bytes
 }
 
 type Held = { key: string; value: Buffer | undefined; bytes: Buffer }
