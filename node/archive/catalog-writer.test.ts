@@ -3,10 +3,10 @@ import { stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Sha256, StudyUid } from '#protocol/ids.ts'
+import type { StudyUid } from '#protocol/ids.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import { silentLog } from '../log.ts'
-import { noise, temporaryFolder } from './archive.fixture.ts'
+import { temporaryFolder } from './archive.fixture.ts'
 import { readBatchNumbers } from './batch-numbers.ts'
 import { createRowBuilder } from './catalog-apply.ts'
 import { entryKey } from './catalog-keys.ts'
@@ -14,18 +14,9 @@ import type { Change } from './catalog-rows.ts'
 import { openCatalogStore } from './catalog-store.ts'
 import { createCatalogWriter } from './catalog-writer.ts'
 import { openCatalog } from './catalog.ts'
-import { fillUp, mountSmall } from './full-disk.fixture.ts'
+import { entry, openFullCatalog } from './full-disk.fixture.ts'
 import { createHoldingStore } from './held-rows.ts'
 import { readPositions } from './log-positions.ts'
-
-/** What the log says of an index entry; each in a place of its own, end to end with the one before. */
-const entry = (seq: number): Change => ({
-  kind: 'entry',
-  seq,
-  location: { segment: 1, offset: seq * 100, payload: seq * 100, bytes: 10, streamed: false },
-  sha256: 'a'.repeat(64) as Sha256,
-  span: { segment: 1, start: (seq - 1) * 100, end: seq * 100, chain: Buffer.alloc(32, seq) },
-})
 
 /** Of a study, whose row must be read for it. */
 const completion = (seq: number): Change => ({
@@ -57,37 +48,8 @@ test(
   },
 )
 
-/** A catalog on a disk that is full, with changes that it could not write; undefined where none can be made. */
-async function openFull({ written, held }: { written: number; held: number }) {
-  await using stack = new AsyncDisposableStack()
-  const disk = await mountSmall(32)
-  if (disk === undefined) return undefined
-  stack.use(disk)
-  const catalog = stack.use(await openCatalog(join(disk.path, 'c'), { log: silentLog, node: 'n' }))
-  let count = 0
-  // Nothing that LevelDB could make smaller: what it is opened with is as large as what it wrote.
-  const next = () => {
-    const sha256 = noise(32, ++count).toString('hex') as Sha256
-    return catalog.apply({ ...entry(count), sha256 } as Change)
-  }
-  const many = () => Promise.all(Array.from({ length: 256 }, next))
-  for (let i = 0; i < written; i += 256) await many()
-  const rubbish = join(disk.path, 'rubbish')
-  await fillUp(rubbish, 0)
-  const isBehind = () =>
-    catalog.check().then(
-      () => false,
-      () => true,
-    )
-  while (!(await isBehind())) await next()
-  for (let i = 0; i < held; i += 256) await many()
-  const owned = stack.move()
-  const dispose = () => owned.disposeAsync()
-  return { catalog, rubbish, isBehind, count, [Symbol.asyncDispose]: dispose }
-}
-
 test('a disk with room for a little, but not to open the catalog again, leaves it readable', async (t) => {
-  await using full = await openFull({ written: 10_000, held: 0 })
+  await using full = await openFullCatalog({ written: 10_000, held: 0 })
   if (full === undefined) return t.skip('this process may not mount a file system')
   const { catalog, rubbish, isBehind, count } = full
   const { size } = await stat(rubbish)
@@ -103,7 +65,7 @@ test('a disk with room for a little, but not to open the catalog again, leaves i
 })
 
 test('reading does not break off again and again while there is no room for what is held', async (t) => {
-  await using full = await openFull({ written: 500, held: 6000 })
+  await using full = await openFullCatalog({ written: 500, held: 6000 })
   if (full === undefined) return t.skip('this process may not mount a file system')
   const { catalog, rubbish, isBehind, count } = full
   const { size } = await stat(rubbish)

@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import type { Sha256 } from '#protocol/ids.ts'
+import { silentLog } from '../log.ts'
 import { dataSet, fetch, noise, openTestArchive, sendSlice } from './archive.fixture.ts'
+import type { Change } from './catalog-rows.ts'
+import { openCatalog } from './catalog.ts'
 import { manySlice } from './fill.fixture.ts'
 import { createRandom } from './simulated-disk.fixture.ts'
 
@@ -118,4 +122,42 @@ export async function fillUp(file: string, spare: number): Promise<void> {
     }
   }
   await truncate(file, Math.max(0, written - spare))
+}
+
+/** What the log says of an index entry; each in a place of its own, end to end with the one before. */
+export const entry = (seq: number): Extract<Change, { kind: 'entry' }> => ({
+  kind: 'entry',
+  seq,
+  location: { segment: 1, offset: seq * 100, payload: seq * 100, bytes: 10, streamed: false },
+  sha256: 'a'.repeat(64) as Sha256,
+  span: { segment: 1, start: (seq - 1) * 100, end: seq * 100, chain: Buffer.alloc(32, seq) },
+})
+
+/** A catalog on a disk that is full, with changes that it could not write; undefined where none can be made. */
+export async function openFullCatalog({ written, held }: { written: number; held: number }) {
+  await using stack = new AsyncDisposableStack()
+  const disk = await mountSmall(32)
+  if (disk === undefined) return undefined
+  stack.use(disk)
+  const catalog = stack.use(await openCatalog(join(disk.path, 'c'), { log: silentLog, node: 'n' }))
+  let count = 0
+  // Nothing that LevelDB could make smaller: what it is opened with is as large as what it wrote.
+  const next = () => {
+    const sha256 = noise(32, ++count).toString('hex') as Sha256
+    return catalog.apply({ ...entry(count), sha256 })
+  }
+  const many = () => Promise.all(Array.from({ length: 256 }, next))
+  for (let i = 0; i < written; i += 256) await many()
+  const rubbish = join(disk.path, 'rubbish')
+  await fillUp(rubbish, 0)
+  const isBehind = () =>
+    catalog.check().then(
+      () => false,
+      () => true,
+    )
+  while (!(await isBehind())) await next()
+  for (let i = 0; i < held; i += 256) await many()
+  const owned = stack.move()
+  const dispose = () => owned.disposeAsync()
+  return { catalog, rubbish, isBehind, count, [Symbol.asyncDispose]: dispose }
 }

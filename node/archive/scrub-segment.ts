@@ -79,7 +79,10 @@ export function createTaker({
   return {
     async take(record: Replayed): Promise<void> {
       pending.push(shadow.apply(await meaningOf(record)))
-      if (pending.length >= storageLimits.catalogBatchMax) await settle()
+      if (pending.length < storageLimits.catalogBatchMax) return
+      await settle()
+      // What a full disk does not take stays in memory: the rest of the log would, too.
+      await shadow.check()
     },
     settle,
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { storageLimits } from '#protocol/limits.ts'
 import type { ArchiveEvent } from './archive.ts'
 import {
   dataSet,
@@ -11,8 +12,10 @@ import {
   sendSlice,
   temporaryFolder,
 } from './archive.fixture.ts'
+import { entry, openFullCatalog } from './full-disk.fixture.ts'
 import { describe, fill, manySlice, replicaOf } from './fill.fixture.ts'
 import type { FindCopy } from './record-copy.ts'
+import { createTaker } from './scrub-segment.ts'
 
 const segmentBytes = 5000
 const open = (dir: string, findCopy?: FindCopy) =>
@@ -230,4 +233,21 @@ test('a scrub whose second catalog was damaged begins again', async () => {
   await writeFile(join(folder.path, 'scrub', 'CURRENT'), 'MANIFEST-000004\n')
   await using again = await open(folder.path)
   assert.deepEqual(await again.scrub(), { repaired: 0, damaged: 0, rows: 0 })
+})
+
+test('a scrub stops when the disk takes no more of its second catalog', async (t) => {
+  await using shadow = await openFullCatalog({ written: 256, held: 0 })
+  if (shadow === undefined) return t.skip('this process may not mount a file system')
+  const unread = { check: () => assert.fail(), read: () => assert.fail() }
+  const { catalog } = shadow
+  const taker = createTaker({ valueLog: unread, catalog, shadow: catalog })
+  const takeMany = async () => {
+    for (let i = 1; i <= 2 * storageLimits.catalogBatchMax; i++) {
+      const { location, span } = entry(shadow.count + i)
+      const sha256 = Buffer.alloc(32)
+      const header = { seq: shadow.count + i }
+      await taker.take({ type: 'index-entry', header, location, span, sha256, payload: sha256 })
+    }
+  }
+  await assert.rejects(takeMany(), { code: 'storage_full' })
 })
