@@ -106,6 +106,8 @@ const damaged = () => new ProtocolError('storage_corrupt', 'the segment is damag
 
 /** Appends again what a record means today. */
 async function keep(parts: CompactionParts, record: Replayed): Promise<void> {
+  // What is copied while the catalog takes no writes gives nothing back.
+  await parts.catalog.check()
   const change = changeOf(record)
   if (change === 'orphan') return await keepOrphan(parts, record)
   switch (change.kind) {

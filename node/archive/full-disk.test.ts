@@ -19,6 +19,7 @@ import { openDisk } from './disk.ts'
 import { silentLog } from '../log.ts'
 import { manySlice } from './fill.fixture.ts'
 import { fillRepeatedly, fillUp, mountSmall } from './full-disk.fixture.ts'
+import { createSimulatedDisk } from './simulated-disk.fixture.ts'
 
 test('a file system that is really full costs nothing, and intake comes back by itself', async (t) => {
   const figures = await fillRepeatedly(3, 2)
@@ -94,6 +95,36 @@ test('a ballast for which there is no room after all, as under a quota, gives ba
     await pause(50)
   }
   assert.equal(warned.length, 1, 'it is tried again later')
+})
+
+test('nothing is copied to give space back while the catalog takes no writes', async (t) => {
+  await using place = await mountSmall(8)
+  if (place === undefined) return t.skip('this process may not mount a file system')
+  const disk = createSimulatedDisk()
+  const options = { disk, segmentBytes: 8000, deadFractionMin: 0 }
+  await using archive = await openTestArchive(join(place.path, 'archive'), options)
+  const send = (i: number) => sendSlice(archive, manySlice(i))
+  for (let i = 0; i < 12; i++) await send(i)
+  const rubbish = join(place.path, 'rubbish')
+  await fillUp(rubbish, 0)
+  let next = 12
+  await eventually(() =>
+    send(next++).then(
+      () => false,
+      (error: unknown) => codeOf(error) === 'storage_full',
+    ),
+  )
+  const sizeOfLog = async () =>
+    (await Promise.all((await disk.list()).map(disk.size))).reduce((sum, size) => sum + size, 0)
+  const before = await sizeOfLog()
+  assert.equal((await archive.retain()).compacted.segments, 0)
+  assert.equal(await sizeOfLog(), before)
+  await truncate(rubbish, 0)
+  await eventually(async () => (await archive.retain()).compacted.segments > 0)
+  assert.deepEqual(
+    await fetch(archive, manySlice(5).study, manySlice(5).sop),
+    dataSet(manySlice(5)),
+  )
 })
 
 /** Also until it does not fail any more. */
