@@ -88,8 +88,8 @@ export function createMending({ store, writer, builder, positions }: MendingPart
       }),
     forgetSegment: (segment) =>
       writer.exclusive(async () => {
-        positions.forget(segment)
         await store.write(new Map([[keys.positionKey(segment), undefined]]), { sync: true })
+        positions.forget(segment)
       }),
   }
 }

@@ -14,7 +14,7 @@ import type { Change } from './catalog-rows.ts'
 import { openCatalogStore } from './catalog-store.ts'
 import { createCatalogWriter } from './catalog-writer.ts'
 import { openCatalog } from './catalog.ts'
-import { entry, openFullCatalog } from './full-disk.fixture.ts'
+import { entry, fillUp, mountSmall, openFullCatalog } from './full-disk.fixture.ts'
 import { createHoldingStore } from './held-rows.ts'
 import { readPositions } from './log-positions.ts'
 
@@ -77,6 +77,20 @@ test('reading does not break off again and again while there is no room for what
     assert.equal(seen, count)
   }
   assert.ok(await isBehind())
+})
+
+test('a segment that could not be forgotten is known as before', async (t) => {
+  await using disk = await mountSmall(8)
+  if (disk === undefined) return t.skip('this process may not mount a file system')
+  await using catalog = await openCatalog(join(disk.path, 'c'), { log: silentLog, node: 'n' })
+  await catalog.apply(entry(1))
+  await fillUp(join(disk.path, 'rubbish'), 0)
+  const forgetMany = async () => {
+    for (let i = 0; i < 1000; i++) await catalog.forgetSegment(9)
+  }
+  await assert.rejects(forgetMany())
+  await assert.rejects(catalog.forgetSegment(1))
+  assert.equal(catalog.positions().get(1)?.offset, 100)
 })
 
 test('nobody waits for a catalog that cannot be opened, also who comes while it is tried', async () => {
