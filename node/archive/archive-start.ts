@@ -1,4 +1,4 @@
-import { codeOf } from '#protocol/errors.ts'
+import { codeOf, ProtocolError } from '#protocol/errors.ts'
 import { storageLimits } from '#protocol/limits.ts'
 import type { Log } from '../log.ts'
 import { isTrusted, openCatalog, removeCatalog } from './catalog.ts'
@@ -31,12 +31,20 @@ export async function startCatalog(parts: StartParts): Promise<Start> {
   try {
     return await openAndReplay(parts)
   } catch (error) {
+    if (isOfFullDisk(error)) {
+      throw new ProtocolError('storage_full', 'no room to open the catalog', { cause: error })
+    }
     if (!isCatalogFault(error)) throw error
     log.error({ err: error }, 'the catalog cannot be trusted; it is made again from the value log')
     await removeCatalog(folder)
     return await openAndReplay(parts)
   }
 }
+
+/** One made again would find no room either. LevelDB has no code for it, only what the system said. */
+const isOfFullDisk = (error: unknown): boolean =>
+  error instanceof Error &&
+  (/No space left|Disk quota exceeded/.test(error.message) || isOfFullDisk(error.cause))
 
 /** The lock of the archive is held, so a catalog that does not open is damaged. */
 function isCatalogFault(error: unknown): boolean {

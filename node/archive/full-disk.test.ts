@@ -161,6 +161,27 @@ test('an archive opens on a disk that filled up while it was closed', async (t) 
   assert.deepEqual(await fetch(archive, slice.study, slice.sop), dataSet(slice))
 })
 
+test('a catalog that finds no room to open is kept until it does', async (t) => {
+  await using place = await mountSmall(16)
+  if (place === undefined) return t.skip('this process may not mount a file system')
+  const folder = join(place.path, 'archive')
+  const disk = createSimulatedDisk()
+  {
+    await using archive = await openTestArchive(folder, { disk })
+    for (let i = 0; i < 300; i++) await sendSlice(archive, manySlice(i))
+  }
+  const rubbish = join(place.path, 'rubbish')
+  // Enough for the lock, not for what LevelDB makes of its log.
+  await fillUp(rubbish, 64_000)
+  await assert.rejects(openTestArchive(folder, { disk }), { code: 'storage_full' })
+  await truncate(rubbish, 0)
+  const told: unknown[] = []
+  const log = { ...silentLog, error: (...said: unknown[]) => void told.push(said) }
+  await using archive = await openTestArchive(folder, { disk, log })
+  assert.equal((await archive.counts()).instances, 300)
+  assert.deepEqual(told, [])
+})
+
 test('an archive opens although its lock was damaged, but not twice', async () => {
   await using folder = await temporaryFolder()
   await (await openTestArchive(folder.path))[Symbol.asyncDispose]()
