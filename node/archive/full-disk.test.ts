@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { stat, truncate, writeFile } from 'node:fs/promises'
+import { open, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { codeOf } from '#protocol/errors.ts'
@@ -181,6 +181,34 @@ test('a catalog that finds no room to open is kept until it does', async (t) => 
   assert.equal((await archive.counts()).instances, 300)
   assert.deepEqual(told, [])
 })
+
+test('an instance whose bytes were altered is said to be one also when that cannot be written down', async (t) => {
+  await using disk = await mountSmall(24)
+  if (disk === undefined) return t.skip('this process may not mount a file system')
+  const folder = join(disk.path, 'archive')
+  await using archive = await openTestArchive(folder)
+  const slices = Array.from({ length: 60 }, (_, i) => manySlice(i, { pixels: noise(20_000, i) }))
+  for (const slice of slices) await sendSlice(archive, slice)
+  assert.equal((await archive.counts()).instances, 60)
+  await fillUp(join(disk.path, 'rubbish'), 0)
+  const segment = join(folder, 'log', '00000001.seg')
+  const bytes = await readFile(segment)
+  for (const slice of slices) {
+    const at = bytes.indexOf(noise(20_000, slices.indexOf(slice)).subarray(0, 64))
+    await flip(segment, at + 100)
+    await assert.rejects(fetch(archive, slice.study, slice.sop), { code: 'storage_corrupt' })
+  }
+})
+
+/** Where it lies: no room is needed for it. */
+async function flip(file: string, at: number): Promise<void> {
+  const handle = await open(file, 'r+')
+  const byte = Buffer.alloc(1)
+  await handle.read(byte, 0, 1, at)
+  byte[0] = (byte[0] ?? 0) ^ 1
+  await handle.write(byte, 0, 1, at)
+  await handle.close()
+}
 
 test('an archive opens although its lock was damaged, but not twice', async () => {
   await using folder = await temporaryFolder()

@@ -37,8 +37,17 @@ export type RepairParts = Omit<CopyParts, 'catalog'> & {
   found: (finding: Finding) => void
 }
 
+/** On a full disk it is not written down: then it is found again by whoever reads it next. */
+async function mark({ catalog, clock, log }: RepairParts, sop: string): Promise<void> {
+  try {
+    await catalog.markCorrupt(sop, { at: clock() })
+  } catch (error) {
+    log.error({ err: error }, 'what is damaged cannot be written down')
+  }
+}
+
 export function createRepair(parts: RepairParts): Repair {
-  const { catalog, clock, log, found } = parts
+  const { catalog, log, found } = parts
   const running = new Map<string, Promise<boolean>>()
 
   async function attempt(known: Known): Promise<boolean> {
@@ -51,7 +60,7 @@ export function createRepair(parts: RepairParts): Repair {
       return true
     } catch (error) {
       log.error({ segment, offset, code: codeOf(error) }, 'an instance is damaged')
-      if (known.reason === undefined) await catalog.markCorrupt(sop, { at: clock() })
+      if (known.reason === undefined) await mark(parts, sop)
       found({ kind: 'damaged', study, sop, segment })
       return false
     }
