@@ -17,14 +17,18 @@ export type HoldingStore = CatalogStore & {
 export function createHoldingStore(store: CatalogStore): HoldingStore {
   const held = new Map<string, Buffer | undefined>()
 
-  /** Those of a range, in the order of LevelDB: by bytes. */
+  /** In the order of LevelDB, by bytes; made anew when something is held or written. */
+  let ordered: Held[] | undefined
+
+  const inOrder = (): Held[] =>
+    (ordered ??= [...held]
+      .map(([key, value]) => ({ key, value, bytes: Buffer.from(key) }))
+      .sort((a, b) => a.bytes.compare(b.bytes)))
+
   function heldIn(range: KeyRange): Held[] {
     if (held.size === 0) return []
     const [gte, lt] = [Buffer.from(range.gte), Buffer.from(range.lt)]
-    return [...held]
-      .map(([key, value]) => ({ key, value, bytes: Buffer.from(key) }))
-      .filter(({ bytes }) => bytes.compare(gte) >= 0 && bytes.compare(lt) < 0)
-      .sort((a, b) => a.bytes.compare(b.bytes))
+    return inOrder().filter(({ bytes }) => bytes.compare(gte) >= 0 && bytes.compare(lt) < 0)
   }
 
   async function* keysOver(over: readonly Held[], range: KeyRange): AsyncGenerator<string> {
@@ -49,6 +53,7 @@ export function createHoldingStore(store: CatalogStore): HoldingStore {
     },
     hold(rows) {
       for (const [key, value] of rows) held.set(key, value)
+      ordered = undefined
     },
     isHolding: () => held.size > 0,
     // Each time that LevelDB is opened again what others read of it breaks off: not when this would not fit anyway.
@@ -57,6 +62,7 @@ export function createHoldingStore(store: CatalogStore): HoldingStore {
       const rows = new Map(held)
       await store.write(rows)
       for (const [key, value] of rows) if (held.get(key) === value) held.delete(key)
+      ordered = undefined
     },
   }
 }
