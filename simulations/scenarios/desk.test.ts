@@ -81,7 +81,7 @@ test(
     await page.getByText('с аппарата: Ивнов Пётр Сергеевич').waitFor()
     await screenshot(page, 'study-desk-corrected')
     await page.getByTestId('undo').click()
-    await page.getByText('Отменено').waitFor()
+    await page.getByTestId('notice').getByText('Отменено').waitFor()
     assert.equal(await nameOf(typo), 'Ивнов^Пётр^Сергеевич')
   },
 )
