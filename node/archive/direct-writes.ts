@@ -8,7 +8,7 @@ const { directPieceBytes, directPiecesMax } = storageLimits
 
 /**
  * Writes to one file past the page cache. What was archived is seldom read within minutes, and on a machine whose memory
- * is given to it as it needs it each page that the cache takes costs more than all else that is done with its bytes.
+ * is given to it as it needs it each page that the cache takes anew costs more than hashing its bytes.
  */
 export type DirectWriter = {
   /** Bytes written of the first ones, whole blocks; zero when they must be written the usual way. */
